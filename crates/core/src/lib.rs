@@ -1,0 +1,30 @@
+//! The rules of Postern, without the world they run in.
+//!
+//! Tokens, sessions and their rotation, permission masks, password hashes, throttling and the login flows are
+//! pure functions here: the caller reads the clock, draws the randomness, loads the records, and commits what
+//! comes back.
+//!
+//! # What this crate does not do
+//!
+//! It reads no clock, draws no randomness, performs no I/O, holds no global state, spawns nothing, is not
+//! asynchronous and knows neither JavaScript nor Cloudflare. A bare-metal build and a wasm module with an empty
+//! import list prove it in every test run.
+//!
+//! # Features
+//!
+//! Features add modules and never change behaviour: `verify`, `issue`, `password`, `config`. All are on by default.
+#![no_std]
+#![cfg_attr(
+    test,
+    allow(clippy::arithmetic_side_effects, clippy::cast_possible_truncation, clippy::string_slice)
+)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod codec;
+pub mod entropy;
+pub mod id;
+pub mod secret;
+pub mod time;
