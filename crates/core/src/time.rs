@@ -4,10 +4,12 @@
 ///
 /// Sessions, limits and outboxes use milliseconds; tokens use [`UnixSeconds`], because RFC 7519 does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct UnixMillis(u64);
 
 /// Seconds since 1970-01-01T00:00:00Z: the `NumericDate` of RFC 7519 §2, whole seconds only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct UnixSeconds(u64);
 
 /// A span of whole seconds, 0 to 2³²−1 (136 years).
