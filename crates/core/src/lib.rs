@@ -26,5 +26,7 @@ extern crate std;
 pub mod codec;
 pub mod entropy;
 pub mod id;
+#[cfg(feature = "verify")]
+pub mod json;
 pub mod secret;
 pub mod time;
