@@ -28,5 +28,7 @@ pub mod entropy;
 pub mod id;
 #[cfg(feature = "verify")]
 pub mod json;
+#[cfg(feature = "verify")]
+pub mod jwt;
 pub mod secret;
 pub mod time;

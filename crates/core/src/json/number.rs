@@ -30,11 +30,6 @@ impl<'a> Decimal<'a> {
         !self.is_zero() && self.point().saturating_sub_unsigned(leading_zeros as u64) > MAX_DIGITS
     }
 
-    /// The number, if it is written without fraction and exponent, not negative, and not above `max`.
-    pub(super) fn integer(&self, max: u64) -> Option<u64> {
-        if self.fraction.is_empty() && self.exponent == 0 { self.floor(max) } else { None }
-    }
-
     /// The largest integer not above the number, if the number is not negative and that integer not above `max`.
     pub(super) fn floor(&self, max: u64) -> Option<u64> {
         if self.negative {
@@ -83,19 +78,6 @@ fn exponent_of(text: &str) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn whole_numbers_are_exact_up_to_the_limit() {
-        assert_eq!(Decimal::of("0").integer(9), Some(0));
-        assert_eq!(
-            Decimal::of("9007199254740991").integer(9_007_199_254_740_991),
-            Some(9_007_199_254_740_991)
-        );
-        assert_eq!(Decimal::of("18446744073709551615").integer(u64::MAX), Some(u64::MAX));
-        for bad in ["10", "-1", "-0", "1.0", "18446744073709551616", "99999999999999999999999999"] {
-            assert_eq!(Decimal::of(bad).integer(9), None, "{bad}");
-        }
-    }
 
     #[test]
     fn dates_are_rounded_down_whatever_way_they_are_written() {

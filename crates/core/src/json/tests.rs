@@ -217,6 +217,29 @@ fn values_are_typed_when_asked_for() {
 }
 
 #[test]
+fn integers_are_exact_or_none() {
+    let integer = |text: &str| parse(text.as_bytes()).unwrap().as_integer();
+    assert_eq!(integer("0"), Some(0));
+    assert_eq!(integer("9007199254740991"), Some(MAX_INTEGER));
+    for bad in [
+        "9007199254740992",
+        "18446744073709551616",
+        "99999999999999999999999999",
+        "-1",
+        "-0",
+        "1.0",
+        "1e0",
+        "10e-1",
+        "\"1\"",
+        "true",
+        "null",
+        "[1]",
+    ] {
+        assert_eq!(integer(bad), None, "{bad}");
+    }
+}
+
+#[test]
 fn many_levels_cost_no_stack() {
     let deep = vec![b'['; 1_000_000];
     assert_eq!(parse(&deep).map(Value::raw), Err(JsonError::TooDeep));

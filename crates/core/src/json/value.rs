@@ -78,7 +78,9 @@ impl<'a> Value<'a> {
     /// An integer from 0 to [`MAX_INTEGER`], written without fraction and exponent; `None` for everything else.
     #[must_use]
     pub fn as_integer(self) -> Option<u64> {
-        self.decimal()?.integer(MAX_INTEGER)
+        // Rust's own parser accepts a sign, JSON none that leaves the number in range.
+        let digits = self.0.bytes().all(|byte| byte.is_ascii_digit());
+        self.0.parse().ok().filter(|number| digits && *number <= MAX_INTEGER)
     }
 
     /// A `NumericDate` (RFC 7519 §2) from 0 to [`MAX_NUMERIC_DATE`], a fraction of a second rounded down; `None`
