@@ -27,6 +27,10 @@ pub mod codec;
 pub mod entropy;
 pub mod id;
 #[cfg(feature = "verify")]
+pub mod json;
+#[cfg(feature = "verify")]
+pub mod jwt;
+#[cfg(feature = "verify")]
 pub mod revocation;
 pub mod secret;
 pub mod time;

@@ -1,0 +1,273 @@
+//! The one pass that checks a text. It keeps its place in a stack of its own, so no input can exhaust the machine's.
+
+use super::number::Decimal;
+use super::text::Text;
+use super::value::Value;
+use super::{JsonError, MAX_DEPTH};
+use alloc::vec::Vec;
+
+/// Whether no more than `max_depth` arrays and objects enclose anything in this text, JSON or not.
+///
+/// A pass without allocation over untrusted bytes, to be made before a recursive reader such as `serde_json` sees
+/// them. Brackets inside strings do not count. It checks nothing else.
+#[must_use]
+pub fn depth_within(bytes: &[u8], max_depth: usize) -> bool {
+    let mut depth = 0usize;
+    let mut in_string = false;
+    let mut escaped = false;
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => {
+                depth = depth.saturating_add(1);
+                if depth > max_depth {
+                    return false;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    true
+}
+
+/// Checks the whole text and returns its value.
+pub(super) fn check(text: &str) -> Result<Value<'_>, JsonError> {
+    let mut scanner = Scanner { text, at: 0, depth: 0, objects: 0, names: Vec::new() };
+    scanner.skip_white_space();
+    let start = scanner.at;
+    scanner.value()?;
+    let raw = text.get(start..scanner.at).ok_or(JsonError::Syntax)?;
+    scanner.skip_white_space();
+    match scanner.peek() {
+        None => Ok(Value::checked(raw)),
+        Some(_) => Err(JsonError::TrailingBytes),
+    }
+}
+
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    /// How many containers are open.
+    depth: usize,
+    /// One bit per open container, the innermost lowest: 1 for an object, 0 for an array.
+    objects: u32,
+    /// The member names of all open objects, the innermost object's last.
+    names: Vec<Name<'a>>,
+}
+
+struct Name<'a> {
+    depth: usize,
+    /// Of the unescaped name, so that most different names differ without a comparison.
+    hash: u32,
+    text: Text<'a>,
+}
+
+impl<'a> Scanner<'a> {
+    /// Checks one value with everything inside it.
+    fn value(&mut self) -> Result<(), JsonError> {
+        loop {
+            self.skip_white_space();
+            let complete = match self.peek() {
+                Some(b'{') => self.open(true)?,
+                Some(b'[') => self.open(false)?,
+                Some(b'"') => self.string().map(|_| true)?,
+                Some(b'-' | b'0'..=b'9') => self.number().map(|()| true)?,
+                Some(b't') => self.word("true").map(|()| true)?,
+                Some(b'f') => self.word("false").map(|()| true)?,
+                Some(b'n') => self.word("null").map(|()| true)?,
+                _ => return Err(JsonError::Syntax),
+            };
+            if complete && !self.next_in_container()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Enters a container. True if it is empty, and thereby complete; otherwise the next thing is its first value.
+    fn open(&mut self, object: bool) -> Result<bool, JsonError> {
+        if self.depth >= MAX_DEPTH {
+            return Err(JsonError::TooDeep);
+        }
+        self.bump();
+        self.depth = self.depth.saturating_add(1);
+        self.objects = self.objects.wrapping_shl(1) | u32::from(object);
+        self.skip_white_space();
+        if self.peek() == Some(if object { b'}' } else { b']' }) {
+            self.close();
+            return Ok(true);
+        }
+        if object {
+            self.name()?;
+        }
+        Ok(false)
+    }
+
+    fn close(&mut self) {
+        self.bump();
+        let closed = self.depth;
+        while self.names.pop_if(|name| name.depth == closed).is_some() {}
+        self.depth = closed.saturating_sub(1);
+        self.objects = self.objects.wrapping_shr(1);
+    }
+
+    /// After a complete value: true if another value must follow, false if the outermost value is complete.
+    fn next_in_container(&mut self) -> Result<bool, JsonError> {
+        while self.depth > 0 {
+            let object = self.objects & 1 == 1;
+            self.skip_white_space();
+            match (self.peek(), object) {
+                (Some(b','), true) => {
+                    self.bump();
+                    self.skip_white_space();
+                    return self.name().map(|()| true);
+                }
+                (Some(b','), false) => {
+                    self.bump();
+                    return Ok(true);
+                }
+                (Some(b'}'), true) | (Some(b']'), false) => self.close(),
+                _ => return Err(JsonError::Syntax),
+            }
+        }
+        Ok(false)
+    }
+
+    /// A member name with its colon.
+    fn name(&mut self) -> Result<(), JsonError> {
+        if self.peek() != Some(b'"') {
+            return Err(JsonError::Syntax);
+        }
+        let text = self.string()?;
+        let name = Name { depth: self.depth, hash: text.hash(), text };
+        let mut siblings = self.names.iter().rev().take_while(|other| other.depth == name.depth);
+        if siblings.any(|other| other.hash == name.hash && other.text == name.text) {
+            return Err(JsonError::DuplicateMember);
+        }
+        self.names.push(name);
+        self.skip_white_space();
+        self.expect(b':')
+    }
+
+    fn string(&mut self) -> Result<Text<'a>, JsonError> {
+        self.bump();
+        let start = self.at;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    let raw = self.text.get(start..self.at).ok_or(JsonError::Syntax)?;
+                    self.bump();
+                    return Ok(Text::checked(raw));
+                }
+                Some(b'\\') => self.escape()?,
+                Some(0x20..) => self.bump(),
+                Some(..0x20) | None => return Err(JsonError::Syntax),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), JsonError> {
+        self.bump();
+        match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.bump();
+                Ok(())
+            }
+            Some(b'u') => match self.hexadecimal()? {
+                0xDC00..=0xDFFF => Err(JsonError::LoneSurrogate),
+                0xD800..=0xDBFF => self.low_surrogate(),
+                _ => Ok(()),
+            },
+            _ => Err(JsonError::Syntax),
+        }
+    }
+
+    fn low_surrogate(&mut self) -> Result<(), JsonError> {
+        if self.peek() != Some(b'\\') {
+            return Err(JsonError::LoneSurrogate);
+        }
+        self.bump();
+        if self.peek() != Some(b'u') {
+            return Err(JsonError::LoneSurrogate);
+        }
+        match self.hexadecimal()? {
+            0xDC00..=0xDFFF => Ok(()),
+            _ => Err(JsonError::LoneSurrogate),
+        }
+    }
+
+    /// The `u` of an escape and its four digits.
+    fn hexadecimal(&mut self) -> Result<u32, JsonError> {
+        self.bump();
+        let mut code = 0u32;
+        for _ in 0..4 {
+            let digit =
+                self.peek().and_then(|byte| char::from(byte).to_digit(16)).ok_or(JsonError::Syntax)?;
+            code = code.wrapping_shl(4) | digit;
+            self.bump();
+        }
+        Ok(code)
+    }
+
+    fn number(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.bump();
+        }
+        match self.peek() {
+            Some(b'0') => self.bump(),
+            _ => self.digits()?,
+        }
+        if self.peek() == Some(b'.') {
+            self.bump();
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.bump();
+            if let Some(b'+' | b'-') = self.peek() {
+                self.bump();
+            }
+            self.digits()?;
+        }
+        let raw = self.text.get(start..self.at).ok_or(JsonError::Syntax)?;
+        if Decimal::of(raw).is_too_large() { Err(JsonError::NumberTooLarge) } else { Ok(()) }
+    }
+
+    /// One digit or more.
+    fn digits(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.bump();
+        }
+        if self.at == start { Err(JsonError::Syntax) } else { Ok(()) }
+    }
+
+    fn word(&mut self, word: &str) -> Result<(), JsonError> {
+        word.bytes().try_for_each(|byte| self.expect(byte))
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), JsonError> {
+        if self.peek() != Some(byte) {
+            return Err(JsonError::Syntax);
+        }
+        self.bump();
+        Ok(())
+    }
+
+    fn skip_white_space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.bump();
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    const fn bump(&mut self) {
+        self.at = self.at.saturating_add(1);
+    }
+}

@@ -1,0 +1,378 @@
+//! The claims of a token whose signature has been checked.
+
+use super::claim::ClaimSet;
+use super::{Claim, VerifyError};
+use crate::codec::base64url;
+use crate::id::TenantId;
+use crate::json::{self, Kind, Value};
+use crate::time::UnixSeconds;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// What an accepted token says. Only [`verify`](super::verify) makes these.
+///
+/// Registered claims are typed; custom ones are in [`payload`](Self::payload). Texts are never empty.
+///
+/// ```compile_fail
+/// let forged = postern_core::jwt::VerifiedClaims::default();
+/// ```
+#[derive(Clone)]
+pub struct VerifiedClaims {
+    payload: String,
+    present: ClaimSet,
+    issuer: String,
+    audiences: Vec<String>,
+    expires_at: UnixSeconds,
+    subject: Option<String>,
+    client_id: Option<String>,
+    token_id: Option<String>,
+    issued_at: Option<UnixSeconds>,
+    not_before: Option<UnixSeconds>,
+    session_id: Option<String>,
+    tenant: Option<TenantId>,
+    account_version: Option<u64>,
+    registry_version: Option<u64>,
+    permission_mask: Option<String>,
+    roles: Vec<String>,
+    organization: Option<String>,
+    entitlements: Vec<String>,
+    authenticated_at: Option<UnixSeconds>,
+    authentication_class: Option<String>,
+    authentication_methods: Vec<String>,
+    confirmation_thumbprint: Option<String>,
+}
+
+impl VerifiedClaims {
+    /// The payload as signed: the text of a JSON object. Member names differ, so every reader sees the same.
+    #[must_use]
+    pub fn payload(&self) -> &str {
+        &self.payload
+    }
+
+    /// [`payload`](Self::payload), taken out without a copy.
+    #[must_use]
+    pub fn into_payload(self) -> String {
+        self.payload
+    }
+
+    /// `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// `aud`, one or several.
+    #[must_use]
+    pub fn audiences(&self) -> &[String] {
+        &self.audiences
+    }
+
+    /// `exp`, without leeway.
+    #[must_use]
+    pub const fn expires_at(&self) -> UnixSeconds {
+        self.expires_at
+    }
+
+    /// `sub`: for Postern's own tokens the text of an [`AccountId`](crate::id::AccountId).
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// `client_id`.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
+
+    /// `jti`: for Postern's own tokens the text of a [`TokenId`](crate::id::TokenId).
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.token_id.as_deref()
+    }
+
+    /// `iat`.
+    #[must_use]
+    pub const fn issued_at(&self) -> Option<UnixSeconds> {
+        self.issued_at
+    }
+
+    /// `nbf`.
+    #[must_use]
+    pub const fn not_before(&self) -> Option<UnixSeconds> {
+        self.not_before
+    }
+
+    /// `sid`: for Postern's own tokens the text of a [`SessionId`](crate::id::SessionId).
+    #[must_use]
+    pub fn session_id(&self) -> Option<&str> {
+        self.session_id.as_deref()
+    }
+
+    /// `tid`.
+    #[must_use]
+    pub const fn tenant(&self) -> Option<&TenantId> {
+        self.tenant.as_ref()
+    }
+
+    /// `av`.
+    #[must_use]
+    pub const fn account_version(&self) -> Option<u64> {
+        self.account_version
+    }
+
+    /// `pr`: the version of the permission registry that the mask was made with.
+    #[must_use]
+    pub const fn registry_version(&self) -> Option<u64> {
+        self.registry_version
+    }
+
+    /// `pm`: the permission mask, still in base64url and not yet checked.
+    #[must_use]
+    pub fn permission_mask(&self) -> Option<&str> {
+        self.permission_mask.as_deref()
+    }
+
+    /// `roles`; none if the claim is missing.
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        &self.roles
+    }
+
+    /// `org`.
+    #[must_use]
+    pub fn organization(&self) -> Option<&str> {
+        self.organization.as_deref()
+    }
+
+    /// `ent`; none if the claim is missing.
+    #[must_use]
+    pub fn entitlements(&self) -> &[String] {
+        &self.entitlements
+    }
+
+    /// `auth_time`: when the user last authenticated, for step-up decisions.
+    #[must_use]
+    pub const fn authenticated_at(&self) -> Option<UnixSeconds> {
+        self.authenticated_at
+    }
+
+    /// `acr`.
+    #[must_use]
+    pub fn authentication_class(&self) -> Option<&str> {
+        self.authentication_class.as_deref()
+    }
+
+    /// `amr`; none if the claim is missing.
+    #[must_use]
+    pub fn authentication_methods(&self) -> &[String] {
+        &self.authentication_methods
+    }
+
+    /// `cnf.jkt`: the thumbprint of the key whose possession must be proven with the token (RFC 9449 §6.1).
+    #[must_use]
+    pub fn confirmation_thumbprint(&self) -> Option<&str> {
+        self.confirmation_thumbprint.as_deref()
+    }
+
+    /// Reads the second part of a token. To be called after its signature has been checked, never before.
+    pub(super) fn read(part: &str) -> Result<Self, VerifyError> {
+        let bytes = base64url::decode(part.as_bytes()).map_err(|_| VerifyError::PayloadMalformed)?;
+        let payload = String::from_utf8(bytes).map_err(|_| VerifyError::PayloadMalformed)?;
+        Self::of_payload(payload)
+    }
+
+    /// Types the claims of a payload.
+    pub(super) fn of_payload(payload: String) -> Result<Self, VerifyError> {
+        let mut claims = Self::none();
+        let object = json::parse(payload.as_bytes()).map_err(|_| VerifyError::PayloadMalformed)?;
+        for (name, value) in object.members().ok_or(VerifyError::PayloadMalformed)? {
+            if let Some(claim) = Claim::from_name(&name.to_cow()) {
+                claims.set(claim, value).ok_or(VerifyError::ClaimMalformed(claim))?;
+                claims.present.insert(claim);
+            }
+        }
+        claims.payload = payload;
+        Ok(claims)
+    }
+
+    /// Which registered claims the token has.
+    pub(super) const fn present(&self) -> ClaimSet {
+        self.present
+    }
+
+    /// Takes one registered claim in; `None` if its value is not of its type.
+    fn set(&mut self, claim: Claim, value: Value<'_>) -> Option<()> {
+        match claim {
+            Claim::Issuer => self.issuer = text(value)?,
+            Claim::Audience => self.audiences = one_or_more_texts(value)?,
+            Claim::ExpiresAt => self.expires_at = value.as_numeric_date()?,
+            Claim::Subject => self.subject = Some(text(value)?),
+            Claim::ClientId => self.client_id = Some(text(value)?),
+            Claim::TokenId => self.token_id = Some(text(value)?),
+            Claim::IssuedAt => self.issued_at = Some(value.as_numeric_date()?),
+            Claim::NotBefore => self.not_before = Some(value.as_numeric_date()?),
+            Claim::SessionId => self.session_id = Some(text(value)?),
+            Claim::Tenant => self.tenant = Some(text(value)?.parse().ok()?),
+            Claim::AccountVersion => self.account_version = Some(value.as_integer()?),
+            Claim::RegistryVersion => self.registry_version = Some(value.as_integer()?),
+            Claim::PermissionMask => self.permission_mask = Some(text(value)?),
+            Claim::Roles => self.roles = value.as_text_array()?,
+            Claim::Organization => self.organization = Some(text(value)?),
+            Claim::Entitlements => self.entitlements = value.as_text_array()?,
+            Claim::AuthenticatedAt => self.authenticated_at = Some(value.as_numeric_date()?),
+            Claim::AuthenticationClass => self.authentication_class = Some(text(value)?),
+            Claim::AuthenticationMethods => self.authentication_methods = value.as_text_array()?,
+            Claim::Confirmation => self.confirmation_thumbprint = confirmation(value)?,
+        }
+        Some(())
+    }
+
+    const fn none() -> Self {
+        Self {
+            payload: String::new(),
+            present: ClaimSet::none(),
+            issuer: String::new(),
+            audiences: Vec::new(),
+            expires_at: UnixSeconds::new(0),
+            subject: None,
+            client_id: None,
+            token_id: None,
+            issued_at: None,
+            not_before: None,
+            session_id: None,
+            tenant: None,
+            account_version: None,
+            registry_version: None,
+            permission_mask: None,
+            roles: Vec::new(),
+            organization: None,
+            entitlements: Vec::new(),
+            authenticated_at: None,
+            authentication_class: None,
+            authentication_methods: Vec::new(),
+            confirmation_thumbprint: None,
+        }
+    }
+}
+
+impl fmt::Debug for VerifiedClaims {
+    /// Whom and what, not the whole payload: custom claims may be personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedClaims")
+            .field("issuer", &self.issuer)
+            .field("subject", &self.subject)
+            .field("token_id", &self.token_id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn text(value: Value<'_>) -> Option<String> {
+    let text = value.as_text()?.to_cow().into_owned();
+    if text.is_empty() { None } else { Some(text) }
+}
+
+fn one_or_more_texts(value: Value<'_>) -> Option<Vec<String>> {
+    match value.kind() {
+        Kind::Text => Some(alloc::vec![text(value)?]),
+        _ => value.as_text_array(),
+    }
+}
+
+/// The `jkt` of a confirmation. Other members mean nothing here and are ignored, as RFC 7800 §3.1 asks.
+fn confirmation(value: Value<'_>) -> Option<Option<String>> {
+    value.members()?;
+    match value.member("jkt") {
+        None => Some(None),
+        Some(thumbprint) => {
+            let thumbprint = text(thumbprint)?;
+            base64url::decode_array::<32>(thumbprint.as_bytes()).ok()?;
+            Some(Some(thumbprint))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+
+    fn read(payload: &str) -> Result<VerifiedClaims, VerifyError> {
+        VerifiedClaims::read(&base64url::encode(payload.as_bytes()))
+    }
+
+    #[test]
+    fn every_registered_claim_is_typed() {
+        let jkt = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
+        let payload = format!(
+            r#"{{"iss":"i","sub":"s","aud":["a","b"],"exp":9,"nbf":1,"iat":2.9,"jti":"j","client_id":"c","sid":"d",
+            "tid":"t","av":3,"pr":4,"pm":"AQ","roles":["r"],"org":"o","ent":["e"],"auth_time":5,"acr":"1","amr":["pwd"],
+            "cnf":{{"jkt":"{jkt}","x5t#S256":1}},"custom":[null]}}"#
+        );
+        let claims = read(&payload).unwrap();
+        for claim in Claim::ALL {
+            assert!(claims.present().contains(*claim), "{claim:?}");
+        }
+        let texts = [
+            (Some(claims.issuer()), "i"),
+            (claims.subject(), "s"),
+            (claims.token_id(), "j"),
+            (claims.client_id(), "c"),
+            (claims.session_id(), "d"),
+            (claims.tenant().map(TenantId::as_str), "t"),
+            (claims.permission_mask(), "AQ"),
+            (claims.organization(), "o"),
+            (claims.authentication_class(), "1"),
+            (claims.confirmation_thumbprint(), jkt),
+        ];
+        for (actual, expected) in texts {
+            assert_eq!(actual, Some(expected));
+        }
+        assert_eq!(claims.audiences(), ["a", "b"]);
+        assert_eq!(claims.roles(), ["r"]);
+        assert_eq!(claims.entitlements(), ["e"]);
+        assert_eq!(claims.authentication_methods(), ["pwd"]);
+        assert_eq!(claims.expires_at(), UnixSeconds::new(9));
+        assert_eq!(claims.not_before(), Some(UnixSeconds::new(1)));
+        assert_eq!(claims.issued_at(), Some(UnixSeconds::new(2)));
+        assert_eq!(claims.authenticated_at(), Some(UnixSeconds::new(5)));
+        assert_eq!((claims.account_version(), claims.registry_version()), (Some(3), Some(4)));
+        assert_eq!(claims.payload(), payload);
+    }
+
+    #[test]
+    fn a_claim_of_another_type_is_refused_by_name() {
+        let wrong = |claim| match claim {
+            Claim::Audience => &["7", "null", "[7]", r#"["a",null]"#, "{}", r#""""#][..],
+            Claim::ExpiresAt | Claim::NotBefore | Claim::IssuedAt | Claim::AuthenticatedAt => {
+                &[r#""1700000000""#, "null", "-1", "1e12", "253402300800", "true", "[1]"]
+            }
+            Claim::AccountVersion | Claim::RegistryVersion => {
+                &[r#""1""#, "null", "-1", "1.0", "1e0", "9007199254740992"]
+            }
+            Claim::Roles | Claim::Entitlements | Claim::AuthenticationMethods => {
+                &[r#""admin""#, "null", "{}", r#"["a",7]"#, r#"[["a"]]"#]
+            }
+            Claim::Tenant => &[r#""""#, "7", "null", r#""a b""#],
+            Claim::Confirmation => &[r#""jkt""#, "null", "[]", r#"{"jkt":7}"#, r#"{"jkt":"AA"}"#],
+            _ => &[r#""""#, "7", "null", "true", r#"["a"]"#, "{}"],
+        };
+        for claim in Claim::ALL.iter().copied() {
+            for value in wrong(claim) {
+                let payload = format!(r#"{{"{}":{value}}}"#, claim.name());
+                assert_eq!(read(&payload).err(), Some(VerifyError::ClaimMalformed(claim)), "{payload}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_payload_that_is_no_object_is_refused() {
+        for bad in ["", "[]", "7", "{", "{}{}", r#"{"a":1,"a":1}"#, r#"{"iss":"a","\u0069ss":"b"}"#] {
+            assert_eq!(read(bad).err(), Some(VerifyError::PayloadMalformed), "{bad}");
+        }
+        for bad in ["e30=", "e31", "e 30", "e3"] {
+            assert_eq!(VerifiedClaims::read(bad).err(), Some(VerifyError::PayloadMalformed), "{bad}");
+        }
+    }
+}

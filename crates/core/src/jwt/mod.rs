@@ -1,0 +1,48 @@
+//! Access tokens: JSON Web Tokens in the profile of RFC 9068, verified and signed without I/O.
+//!
+//! The algorithm belongs to the key and is never chosen by a token (RFC 8725 §3.1): a header can only agree with it
+//! or be refused. Claims are not read before the signature has been checked, and [`VerifiedClaims`] comes from
+//! [`verify`] alone.
+//!
+//! ```
+//! use postern_core::jwt::{KeySet, TenantRule, VerificationPolicy, VerifyError, verify};
+//! use postern_core::time::UnixSeconds;
+//!
+//! let keys = KeySet::from_jwks(br#"{"keys":[{"kty":"OKP","crv":"Ed25519",
+//!     "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#)?;
+//! let policy = VerificationPolicy::new("https://auth.example", ["https://api.example"], TenantRule::Any)?;
+//! let refusal = verify("not a token", &keys, &policy, UnixSeconds::new(1_700_000_000)).unwrap_err();
+//! assert_eq!(refusal.code(), "token_malformed");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Standards: RFC 7515 (JWS), 7517 (JWK), 7518 (HMAC), 7519 (JWT), 7638 (thumbprint), 7800 (`cnf`), 8037 (Ed25519
+//! in JOSE), 8725 (best practices), 9068 (access tokens), 9864 (the algorithm name `Ed25519`).
+
+mod algorithm;
+mod claim;
+mod claims;
+mod error;
+mod header;
+mod key;
+mod key_set;
+mod policy;
+#[cfg(feature = "issue")]
+mod sign;
+mod thumbprint;
+mod verify;
+
+pub use algorithm::{Algorithm, AlgorithmName};
+pub use claim::Claim;
+pub use claims::VerifiedClaims;
+pub use error::VerifyError;
+pub use key::{KeyError, VerifyingKey};
+pub use key_set::{KeySet, KeySetError};
+pub use policy::{PolicyError, TenantRule, VerificationPolicy};
+#[cfg(feature = "issue")]
+pub use sign::{AccessTokenClaims, SignError, SigningKey};
+pub use thumbprint::Thumbprint;
+pub use verify::{MAX_TOKEN_BYTES, verify};
+
+#[cfg(test)]
+mod wycheproof_tests;

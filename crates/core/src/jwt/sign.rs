@@ -1,0 +1,542 @@
+//! Signing access tokens. Whether one may be signed is decided before: the public way here is through a grant.
+
+use super::key::HmacSecret;
+use super::{
+    Algorithm, AlgorithmName, Claim, KeyError, MAX_TOKEN_BYTES, VerificationPolicy, VerifiedClaims,
+    VerifyError, VerifyingKey,
+};
+use crate::codec::base64url;
+use crate::id::{AccountId, ClientId, KeyId, SessionId, TenantId, TokenId};
+use crate::secret::Secret;
+use crate::time::UnixSeconds;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use ed25519_dalek::Signer as _;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::Serialize;
+use sha2::Sha256;
+
+/// A key that signs, with the verifying key that belongs to it.
+///
+/// Zeroized on drop. `Debug` shows the id and the algorithm alone.
+#[derive(Clone)]
+pub struct SigningKey {
+    verifying: VerifyingKey,
+    name: AlgorithmName,
+    material: Material,
+}
+
+#[derive(Clone)]
+enum Material {
+    Ed25519(Box<ed25519_dalek::SigningKey>),
+    Hmac(HmacSecret),
+}
+
+impl SigningKey {
+    /// An Ed25519 key from its seed (the private key of RFC 8032 §5.1.5), named by its thumbprint.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] if the public half were unusable, which no seed is known to bring about.
+    pub fn ed25519(seed: &Secret<32>) -> Result<Self, KeyError> {
+        let key = Box::new(ed25519_dalek::SigningKey::from_bytes(seed.expose()));
+        let verifying = VerifyingKey::ed25519(None, key.verifying_key().as_bytes())?;
+        Ok(Self { verifying, name: AlgorithmName::EdDsa, material: Material::Ed25519(key) })
+    }
+
+    /// A shared secret for HMAC-SHA-256, at least 32 bytes. Every verifier that has it can also sign.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::TooShort`] for less than 32 bytes.
+    pub fn hmac_sha256(id: KeyId, secret: &[u8]) -> Result<Self, KeyError> {
+        let verifying = VerifyingKey::hmac_sha256(id, secret)?;
+        let material = Material::Hmac(HmacSecret::new(secret)?);
+        Ok(Self { verifying, name: AlgorithmName::Hs256, material })
+    }
+
+    /// The same key, signing and published under another name of its algorithm: `Ed25519` instead of `EdDSA`.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::AlgorithmMismatch`] for a name of another algorithm.
+    pub fn with_algorithm_name(self, name: AlgorithmName) -> Result<Self, KeyError> {
+        let verifying = self.verifying.with_algorithm_name(name)?;
+        Ok(Self { verifying, name, material: self.material })
+    }
+
+    /// The name of the key: the `kid` of its tokens.
+    #[must_use]
+    pub const fn key_id(&self) -> &KeyId {
+        self.verifying.id()
+    }
+
+    /// The one algorithm the key is for.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.name.algorithm()
+    }
+
+    /// The key that checks what this one signs.
+    #[must_use]
+    pub const fn verifying_key(&self) -> &VerifyingKey {
+        &self.verifying
+    }
+
+    /// The public half as a JWK; `None` for a symmetric key. See [`VerifyingKey::public_jwk`].
+    #[must_use]
+    pub fn public_jwk(&self) -> Option<String> {
+        self.verifying.public_jwk()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        match &self.material {
+            Material::Ed25519(key) => Ok(key.sign(message).to_bytes().to_vec()),
+            Material::Hmac(secret) => {
+                let mac =
+                    Hmac::<Sha256>::new_from_slice(secret.expose()).map_err(|_| SignError::Unencodable)?;
+                Ok(mac.chain_update(message).finalize().into_bytes().to_vec())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({}, {:?})", self.key_id(), self.algorithm())
+    }
+}
+
+/// Everything that an access token says.
+///
+/// Empty lists and absent options are left out of the token. Written in the order of the fields, so that equal claims
+/// give equal tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessTokenClaims {
+    /// `iss`: the issuer, an URL.
+    pub issuer: String,
+    /// `aud`: at least one; a single one is written as a text, several as an array.
+    pub audiences: Vec<String>,
+    /// `sub`.
+    pub subject: AccountId,
+    /// `client_id`.
+    pub client_id: ClientId,
+    /// `iat`.
+    pub issued_at: UnixSeconds,
+    /// `exp`: after `iat`.
+    pub expires_at: UnixSeconds,
+    /// `jti`.
+    pub token_id: TokenId,
+    /// `sid`.
+    pub session_id: SessionId,
+    /// `tid`.
+    pub tenant: TenantId,
+    /// `av`: the account version, at most 2⁵³−1.
+    pub account_version: u64,
+    /// `roles`.
+    pub roles: Vec<String>,
+    /// `pm`: the permission mask in base64url.
+    pub permission_mask: Option<String>,
+    /// `pr`: the version of the registry that the mask was made with, at most 2⁵³−1.
+    pub registry_version: Option<u64>,
+    /// `org`.
+    pub organization: Option<String>,
+    /// `ent`.
+    pub entitlements: Vec<String>,
+    /// `amr`: how the user authenticated (RFC 8176).
+    pub authentication_methods: Vec<String>,
+    /// `auth_time`: when the user last did.
+    pub authenticated_at: Option<UnixSeconds>,
+    /// `acr`: to which class that authentication belongs.
+    pub authentication_class: Option<String>,
+    /// `cnf.jkt`: the RFC 7638 thumbprint of the key the token is bound to.
+    pub confirmation_thumbprint: Option<String>,
+    /// Further claims. None may have a name that Postern registers ([`Claim`]), used or not.
+    pub custom: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Why claims are not signed. Each is a fault of the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignError {
+    /// A custom claim has the name of this registered one.
+    CustomClaimIsRegistered(Claim),
+    /// There is no audience.
+    NoAudience,
+    /// The token would expire no later than it is issued.
+    NoLifetime,
+    /// The token would be refused by every verifier: this claim is empty or out of range.
+    ClaimMalformed(Claim),
+    /// A custom claim is nested too deeply or has a number that no verifier reads.
+    Unencodable,
+    /// The token would have more than [`MAX_TOKEN_BYTES`].
+    TokenTooLarge,
+}
+
+impl fmt::Display for SignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CustomClaimIsRegistered(claim) => {
+                write!(f, "a custom claim may not be named {}", claim.name())
+            }
+            Self::NoAudience => f.write_str("the token would have no audience"),
+            Self::NoLifetime => f.write_str("the token would expire no later than it is issued"),
+            Self::ClaimMalformed(claim) => write!(f, "the claim {} is empty or out of range", claim.name()),
+            Self::Unencodable => f.write_str("a custom claim cannot be written so that verifiers read it"),
+            Self::TokenTooLarge => f.write_str("the token would be larger than verifiers accept"),
+        }
+    }
+}
+
+impl core::error::Error for SignError {}
+
+/// Signs these claims as a token of type `at+jwt` (RFC 9068 §2.1).
+///
+/// Not public: to sign is to grant, and only a grant may.
+///
+/// # Errors
+///
+/// [`SignError`]; what is signed, [`verify`](super::verify) can read.
+#[cfg_attr(not(test), allow(dead_code, reason = "the grants that call this are built on top of it"))]
+pub(crate) fn sign_access_token(key: &SigningKey, claims: &AccessTokenClaims) -> Result<String, SignError> {
+    let payload = write_payload(claims)?;
+    // Neither a key id nor a name has a character that JSON would escape.
+    let header = format!(
+        r#"{{"alg":"{}","typ":"{}","kid":"{}"}}"#,
+        key.name.as_str(),
+        VerificationPolicy::DEFAULT_TOKEN_TYPE,
+        key.key_id(),
+    );
+    let mut token = base64url::encode(header.as_bytes());
+    token.push('.');
+    token.push_str(&base64url::encode(payload.as_bytes()));
+    let signature = key.sign(token.as_bytes())?;
+    token.push('.');
+    token.push_str(&base64url::encode(&signature));
+    if token.len() > MAX_TOKEN_BYTES { Err(SignError::TokenTooLarge) } else { Ok(token) }
+}
+
+fn write_payload(claims: &AccessTokenClaims) -> Result<String, SignError> {
+    if let Some(claim) = claims.custom.keys().find_map(|name| Claim::from_name(name)) {
+        return Err(SignError::CustomClaimIsRegistered(claim));
+    }
+    if claims.audiences.is_empty() {
+        return Err(SignError::NoAudience);
+    }
+    if claims.expires_at <= claims.issued_at {
+        return Err(SignError::NoLifetime);
+    }
+    let payload = serde_json::to_string(&Wire::of(claims)).map_err(|_| SignError::Unencodable)?;
+    // The verifier's own eyes are the last check, so that nothing is signed that it would refuse to read.
+    match VerifiedClaims::of_payload(payload) {
+        Ok(readable) => Ok(readable.into_payload()),
+        Err(VerifyError::ClaimMalformed(claim)) => Err(SignError::ClaimMalformed(claim)),
+        Err(_) => Err(SignError::Unencodable),
+    }
+}
+
+/// The claims as JSON, in the order written.
+#[derive(Serialize)]
+struct Wire<'a> {
+    iss: &'a str,
+    aud: OneOrMore<'a>,
+    sub: AccountId,
+    client_id: &'a ClientId,
+    iat: u64,
+    exp: u64,
+    jti: TokenId,
+    sid: SessionId,
+    tid: &'a TenantId,
+    av: u64,
+    #[serde(skip_serializing_if = "is_empty")]
+    roles: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pm: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pr: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org: Option<&'a str>,
+    #[serde(skip_serializing_if = "is_empty")]
+    ent: &'a [String],
+    #[serde(skip_serializing_if = "is_empty")]
+    amr: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation<'a>>,
+    #[serde(flatten)]
+    custom: &'a serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum OneOrMore<'a> {
+    One(&'a str),
+    More(&'a [String]),
+}
+
+#[derive(Serialize)]
+struct Confirmation<'a> {
+    jkt: &'a str,
+}
+
+impl<'a> Wire<'a> {
+    fn of(claims: &'a AccessTokenClaims) -> Self {
+        Self {
+            iss: &claims.issuer,
+            aud: match claims.audiences.as_slice() {
+                [one] => OneOrMore::One(one),
+                more => OneOrMore::More(more),
+            },
+            sub: claims.subject,
+            client_id: &claims.client_id,
+            iat: claims.issued_at.as_secs(),
+            exp: claims.expires_at.as_secs(),
+            jti: claims.token_id,
+            sid: claims.session_id,
+            tid: &claims.tenant,
+            av: claims.account_version,
+            roles: &claims.roles,
+            pm: claims.permission_mask.as_deref(),
+            pr: claims.registry_version,
+            org: claims.organization.as_deref(),
+            ent: &claims.entitlements,
+            amr: &claims.authentication_methods,
+            auth_time: claims.authenticated_at.map(UnixSeconds::as_secs),
+            acr: claims.authentication_class.as_deref(),
+            cnf: claims.confirmation_thumbprint.as_deref().map(|jkt| Confirmation { jkt }),
+            custom: &claims.custom,
+        }
+    }
+}
+
+const fn is_empty(list: &&[String]) -> bool {
+    list.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwt::{KeySet, TenantRule, verify};
+    use proptest::prelude::*;
+    use serde_json::json;
+    use std::string::ToString as _;
+    use std::vec;
+
+    const NOW: UnixSeconds = UnixSeconds::new(1_700_000_000);
+
+    fn claims() -> AccessTokenClaims {
+        AccessTokenClaims {
+            issuer: "https://auth.example".into(),
+            audiences: vec!["https://api.example".into()],
+            subject: AccountId::from_bytes([1; 16]),
+            client_id: "web".parse().unwrap(),
+            issued_at: NOW,
+            expires_at: UnixSeconds::new(1_700_000_300),
+            token_id: TokenId::from_bytes([2; 16]),
+            session_id: SessionId::from_bytes([3; 16]),
+            tenant: "acme".parse().unwrap(),
+            account_version: 7,
+            roles: vec![],
+            permission_mask: None,
+            registry_version: None,
+            organization: None,
+            entitlements: vec![],
+            authentication_methods: vec![],
+            authenticated_at: None,
+            authentication_class: None,
+            confirmation_thumbprint: None,
+            custom: serde_json::Map::new(),
+        }
+    }
+
+    fn full_claims() -> AccessTokenClaims {
+        AccessTokenClaims {
+            audiences: vec!["https://api.example".into(), "https://other.example".into()],
+            roles: vec!["admin".into(), "a \"quoted\" role".into()],
+            permission_mask: Some("AAAAAAAAAAE".into()),
+            registry_version: Some(4),
+            organization: Some("org-1".into()),
+            entitlements: vec!["export".into()],
+            authentication_methods: vec!["pwd".into(), "otp".into()],
+            authenticated_at: Some(UnixSeconds::new(1_699_999_990)),
+            authentication_class: Some("2".into()),
+            confirmation_thumbprint: Some("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".into()),
+            custom: json!({"email": "a@b.example", "nested": {"x": [1, null]}}).as_object().unwrap().clone(),
+            ..claims()
+        }
+    }
+
+    fn ed25519() -> SigningKey {
+        SigningKey::ed25519(&Secret::new([7; 32])).unwrap()
+    }
+
+    fn hmac() -> SigningKey {
+        SigningKey::hmac_sha256("shared".parse().unwrap(), &[9; 32]).unwrap()
+    }
+
+    fn read(key: &SigningKey, token: &str) -> Result<VerifiedClaims, VerifyError> {
+        let keys = KeySet::from_keys([key.verifying_key().clone()]).unwrap();
+        let tenant = TenantRule::Exactly("acme".parse().unwrap());
+        let policy =
+            VerificationPolicy::new("https://auth.example", ["https://api.example"], tenant).unwrap();
+        verify(token, &keys, &policy, NOW)
+    }
+
+    #[test]
+    fn what_is_signed_is_accepted_with_every_claim() {
+        let renamed = ed25519().with_algorithm_name(AlgorithmName::Ed25519).unwrap();
+        for key in [ed25519(), renamed, hmac()] {
+            let wanted = full_claims();
+            let read = read(&key, &sign_access_token(&key, &wanted).unwrap()).unwrap();
+            assert_eq!(read.issuer(), wanted.issuer);
+            assert_eq!(read.audiences(), wanted.audiences);
+            assert_eq!(read.subject(), Some(&*wanted.subject.to_string()));
+            assert_eq!(read.client_id(), Some(wanted.client_id.as_str()));
+            assert_eq!(read.issued_at(), Some(wanted.issued_at));
+            assert_eq!(read.expires_at(), wanted.expires_at);
+            assert_eq!(read.token_id(), Some(&*wanted.token_id.to_string()));
+            assert_eq!(read.session_id(), Some(&*wanted.session_id.to_string()));
+            assert_eq!(read.tenant(), Some(&wanted.tenant));
+            assert_eq!(read.account_version(), Some(7));
+            assert_eq!(read.roles(), wanted.roles);
+            assert_eq!(read.permission_mask(), wanted.permission_mask.as_deref());
+            assert_eq!(read.registry_version(), wanted.registry_version);
+            assert_eq!(read.organization(), wanted.organization.as_deref());
+            assert_eq!(read.entitlements(), wanted.entitlements);
+            assert_eq!(read.authentication_methods(), wanted.authentication_methods);
+            assert_eq!(read.authenticated_at(), wanted.authenticated_at);
+            assert_eq!(read.authentication_class(), wanted.authentication_class.as_deref());
+            assert_eq!(read.confirmation_thumbprint(), wanted.confirmation_thumbprint.as_deref());
+            let payload: serde_json::Value = serde_json::from_str(read.payload()).unwrap();
+            assert_eq!(payload["nested"], json!({"x": [1, null]}));
+        }
+    }
+
+    #[test]
+    fn the_written_form_is_fixed() {
+        let token = sign_access_token(&ed25519(), &claims()).unwrap();
+        let part = |n: usize| {
+            String::from_utf8(base64url::decode(token.split('.').nth(n).unwrap().as_bytes()).unwrap())
+                .unwrap()
+        };
+        let kid = ed25519().key_id().to_string();
+        assert_eq!(part(0), format!(r#"{{"alg":"EdDSA","typ":"at+jwt","kid":"{kid}"}}"#));
+        assert_eq!(
+            part(1),
+            concat!(
+                r#"{"iss":"https://auth.example","aud":"https://api.example","sub":"01010101010101010101010101010101","#,
+                r#""client_id":"web","iat":1700000000,"exp":1700000300,"jti":"02020202020202020202020202020202","#,
+                r#""sid":"03030303030303030303030303030303","tid":"acme","av":7}"#,
+            )
+        );
+        assert_eq!(token, sign_access_token(&ed25519(), &claims()).unwrap());
+    }
+
+    #[test]
+    fn rfc_8037_appendix_a_4() {
+        let seed = base64url::decode_array(b"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
+        let key = SigningKey::ed25519(&Secret::new(seed)).unwrap();
+        assert_eq!(key.key_id().as_str(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        let signature = key.sign(b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc").unwrap();
+        assert_eq!(
+            base64url::encode(&signature),
+            "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+        );
+    }
+
+    #[test]
+    fn a_custom_claim_never_takes_a_registered_name() {
+        for claim in Claim::ALL.iter().copied() {
+            let mut claims = claims();
+            claims.custom.insert(claim.name().into(), json!("x"));
+            let refusal = sign_access_token(&ed25519(), &claims).unwrap_err();
+            assert_eq!(refusal, SignError::CustomClaimIsRegistered(claim));
+        }
+    }
+
+    #[test]
+    fn what_verifiers_would_refuse_is_not_signed() {
+        let refusal = |change: &dyn Fn(&mut AccessTokenClaims)| {
+            let mut claims = claims();
+            change(&mut claims);
+            sign_access_token(&ed25519(), &claims).err()
+        };
+        assert_eq!(refusal(&|claims| claims.audiences.clear()), Some(SignError::NoAudience));
+        assert_eq!(refusal(&|claims| claims.expires_at = NOW), Some(SignError::NoLifetime));
+        assert_eq!(refusal(&|claims| claims.issuer.clear()), Some(SignError::ClaimMalformed(Claim::Issuer)));
+        let too_high = 1 << 53;
+        let version = Some(SignError::ClaimMalformed(Claim::AccountVersion));
+        assert_eq!(refusal(&|claims| claims.account_version = too_high), version);
+        let far = UnixSeconds::new(253_402_300_800);
+        let expiry = Some(SignError::ClaimMalformed(Claim::ExpiresAt));
+        assert_eq!(refusal(&|claims| claims.expires_at = far), expiry);
+        let thumbprint = Some(SignError::ClaimMalformed(Claim::Confirmation));
+        assert_eq!(refusal(&|claims| claims.confirmation_thumbprint = Some("x".into())), thumbprint);
+        let deep = (0..16).fold(json!(1), |inner, _| json!([inner]));
+        let nested = |claims: &mut AccessTokenClaims| drop(claims.custom.insert("deep".into(), deep.clone()));
+        assert_eq!(refusal(&nested), Some(SignError::Unencodable));
+        let long = |claims: &mut AccessTokenClaims| {
+            drop(claims.custom.insert("long".into(), json!("x".repeat(MAX_TOKEN_BYTES))));
+        };
+        assert_eq!(refusal(&long), Some(SignError::TokenTooLarge));
+    }
+
+    #[test]
+    fn a_key_signs_only_under_names_of_its_algorithm() {
+        let mismatch = Some(KeyError::AlgorithmMismatch);
+        assert_eq!(ed25519().with_algorithm_name(AlgorithmName::Hs256).err(), mismatch);
+        assert_eq!(hmac().with_algorithm_name(AlgorithmName::EdDsa).err(), mismatch);
+        let short = SigningKey::hmac_sha256("k".parse().unwrap(), &[1; 31]);
+        assert_eq!(short.err(), Some(KeyError::TooShort));
+    }
+
+    #[test]
+    fn debug_shows_no_material() {
+        assert_eq!(format!("{:?}", hmac()), "SigningKey(shared, HmacSha256)");
+        assert!(format!("{:?}", ed25519()).ends_with(", Ed25519)"));
+    }
+
+    #[test]
+    fn a_secret_is_not_published() {
+        assert_eq!(hmac().public_jwk(), None);
+        assert_eq!(ed25519().public_jwk(), ed25519().verifying_key().public_jwk());
+    }
+
+    proptest! {
+        #[test]
+        fn any_flipped_bit_is_noticed(symmetric: bool, at: proptest::sample::Index, bit in 0u8..8) {
+            let key = if symmetric { hmac() } else { ed25519() };
+            let mut token = sign_access_token(&key, &full_claims()).unwrap().into_bytes();
+            let at = at.index(token.len());
+            token[at] ^= 1 << bit;
+            // What is no text any more never reaches the verifier.
+            if let Ok(text) = String::from_utf8(token) {
+                prop_assert!(read(&key, &text).is_err());
+            }
+        }
+
+        #[test]
+        fn no_text_is_accepted_or_makes_it_fail(text in "[A-Za-z0-9_.=-]{0,200}|.{0,40}") {
+            prop_assert!(read(&ed25519(), &text).is_err());
+        }
+    }
+
+    #[test]
+    fn every_single_flipped_bit_is_noticed() {
+        let key = ed25519();
+        let token = sign_access_token(&key, &claims()).unwrap();
+        for at in 0..token.len() {
+            // The eighth bit would end the text.
+            for bit in 0..7 {
+                let mut bytes = token.clone().into_bytes();
+                bytes[at] ^= 1 << bit;
+                assert!(read(&key, core::str::from_utf8(&bytes).unwrap()).is_err(), "bit {bit} of byte {at}");
+            }
+        }
+    }
+}
