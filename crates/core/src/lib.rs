@@ -23,8 +23,12 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "issue")]
+pub mod account;
 pub mod codec;
 pub mod entropy;
 pub mod id;
 pub mod secret;
+#[cfg(feature = "issue")]
+pub mod session;
 pub mod time;
