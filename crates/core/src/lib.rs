@@ -23,6 +23,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "issue")]
+pub mod account;
 pub mod codec;
 pub mod entropy;
 pub mod id;
@@ -33,4 +35,6 @@ pub mod jwt;
 #[cfg(feature = "verify")]
 pub mod revocation;
 pub mod secret;
+#[cfg(feature = "issue")]
+pub mod session;
 pub mod time;

@@ -1,0 +1,182 @@
+//! What one account's owner keeps about it, apart from its sessions.
+//!
+//! Every account has a single writer. It alone knows whether the account may be used, which access tokens are
+//! too old (the account version) and which proofs are too old (the credential version).
+
+use crate::id::{AccountId, TenantId};
+use crate::time::UnixMillis;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Whether an account may be used, and if not, why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountStatus {
+    /// May sign in and refresh.
+    Active,
+    /// Waits for the proof of its identifier.
+    PendingVerification,
+    /// Switched off by an administrator; can be switched on again.
+    Disabled,
+    /// Locked after an incident; can be unlocked.
+    Locked,
+    /// Banned for what its owner did; the ban can be lifted.
+    Banned,
+    /// A tombstone. Final: no other status follows, and nothing may be seeded over it.
+    Deleted,
+}
+
+impl AccountStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] =
+        [Self::Active, Self::PendingVerification, Self::Disabled, Self::Locked, Self::Banned, Self::Deleted];
+
+    /// Whether sessions may be opened and refreshed.
+    #[must_use]
+    pub const fn is_active(self) -> bool {
+        matches!(self, Self::Active)
+    }
+
+    /// The stable public code of the status; of a refusal, unless the account is active.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Active => "account_active",
+            Self::PendingVerification => "account_unverified",
+            Self::Disabled => "account_disabled",
+            Self::Locked => "account_locked",
+            Self::Banned => "account_banned",
+            Self::Deleted => "account_deleted",
+        }
+    }
+}
+
+/// What the account may do, as its access tokens say it: a snapshot of what the database holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationSnapshot {
+    /// Names of the roles, as the `roles` claim has them.
+    pub roles: Vec<String>,
+    /// The effective permission mask, as the `pm` claim has it: base64url, big-endian, of the registry's width.
+    pub permission_mask: String,
+    /// The permission registry that the mask was built with: the `pr` claim.
+    pub registry_version: u32,
+    /// The version of the account's database row that the snapshot was read with. An older snapshot never
+    /// replaces a newer one.
+    #[serde(default)]
+    pub authorization_version: u32,
+}
+
+/// What the account's owner stores once per account.
+///
+/// It is written with every change of status, version or authorization, and its clock with every change at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRecord {
+    /// The account.
+    pub id: AccountId,
+    /// The tenant it belongs to. A record refuses to serve another.
+    pub tenant: TenantId,
+    /// Whether it may be used.
+    pub status: AccountStatus,
+    /// Access tokens with a lower `av` are stale. Only ever grows.
+    pub account_version: u32,
+    /// Proofs made against an older version of the credentials open no session (the fence). Only ever grows.
+    pub credential_version: u32,
+    /// What goes into the account's access tokens.
+    pub authorization: AuthorizationSnapshot,
+    /// The latest time this account has acted at.
+    pub clock: ObjectClock,
+}
+
+impl AccountRecord {
+    /// The record with its account version raised by one: access tokens issued before are stale.
+    ///
+    /// At 2³²−1 it stays: an account reaches that after 136 years of one change per second.
+    #[must_use]
+    pub fn with_next_version(mut self) -> Self {
+        self.account_version = self.account_version.saturating_add(1);
+        self
+    }
+}
+
+/// A clock that never runs back, although the machine's may when its object moves: it keeps the latest time
+/// that it has acted at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ObjectClock {
+    high_water_millis: u64,
+}
+
+impl ObjectClock {
+    /// A clock that has acted at `high_water` last.
+    #[must_use]
+    pub const fn new(high_water: UnixMillis) -> Self {
+        Self { high_water_millis: high_water.as_millis() }
+    }
+
+    /// The latest time it has acted at.
+    #[must_use]
+    pub const fn high_water(self) -> UnixMillis {
+        UnixMillis::new(self.high_water_millis)
+    }
+
+    /// The time to decide with: `now`, or the high-water mark when the machine's clock is behind it.
+    #[must_use]
+    pub fn read(self, now: UnixMillis) -> UnixMillis {
+        now.max(self.high_water())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_stable_and_distinct() {
+        let codes = AccountStatus::ALL.map(AccountStatus::code);
+        assert_eq!(
+            codes,
+            [
+                "account_active",
+                "account_unverified",
+                "account_disabled",
+                "account_locked",
+                "account_banned",
+                "account_deleted"
+            ]
+        );
+        for status in AccountStatus::ALL {
+            assert_eq!(status.is_active(), status == AccountStatus::Active);
+        }
+    }
+
+    #[test]
+    fn a_clock_never_runs_back() {
+        let clock = ObjectClock::new(UnixMillis::new(1000));
+        assert_eq!(clock.read(UnixMillis::new(999)), UnixMillis::new(1000));
+        assert_eq!(clock.read(UnixMillis::new(1001)), UnixMillis::new(1001));
+        assert_eq!(ObjectClock::default().read(UnixMillis::new(0)), UnixMillis::new(0));
+    }
+
+    #[test]
+    fn a_record_survives_storage() {
+        let record = AccountRecord {
+            id: AccountId::from_bytes([1; 16]),
+            tenant: "acme".parse().unwrap(),
+            status: AccountStatus::PendingVerification,
+            account_version: u32::MAX,
+            credential_version: 3,
+            authorization: AuthorizationSnapshot {
+                roles: alloc::vec!["editor".into()],
+                permission_mask: "AAAAAAAAAAM".into(),
+                registry_version: 7,
+                authorization_version: 3,
+            },
+            clock: ObjectClock::new(UnixMillis::new(5)),
+        };
+        let text = serde_json::to_string(&record).unwrap();
+        assert!(text.contains(r#""status":"pending_verification""#) && text.contains(r#""clock":5"#));
+        assert_eq!(serde_json::from_str::<AccountRecord>(&text).unwrap(), record);
+        assert_eq!(record.with_next_version().account_version, u32::MAX, "versions never wrap to older ones");
+    }
+}

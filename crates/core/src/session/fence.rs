@@ -1,0 +1,228 @@
+//! Changes made elsewhere that end sessions or outdate tokens here: the account's status, and the fence that
+//! follows every change of a password, factor, address, role or grant in the database.
+
+use super::record::{Notice, RevokeReason, SessionAudit, SessionRecord};
+use super::revoke::{each_revoked, end_all};
+use crate::account::{AccountRecord, AccountStatus, AuthorizationSnapshot, ObjectClock};
+use crate::id::SessionId;
+use crate::time::UnixMillis;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// What a change of status came to.
+#[must_use]
+#[derive(Clone, Debug)]
+pub enum StatusOutcome {
+    /// Changed: every session ends, every access token is stale. Store all of this in one transaction.
+    Changed {
+        /// The account with its new status, its next version and its clock.
+        account: AccountRecord,
+        /// The records to store.
+        revoked: Vec<SessionRecord>,
+        /// What the outbox must carry.
+        notices: Vec<Notice>,
+    },
+    /// It had that status; nothing to store.
+    Unchanged,
+    /// It is deleted, which is final; nothing to store.
+    Deleted,
+}
+
+/// Changes the account's status, in either direction.
+pub fn change_status(
+    account: &AccountRecord,
+    sessions: &[SessionRecord],
+    to: AccountStatus,
+    now: UnixMillis,
+) -> StatusOutcome {
+    if account.status == to {
+        return StatusOutcome::Unchanged;
+    }
+    if account.status == AccountStatus::Deleted {
+        return StatusOutcome::Deleted;
+    }
+    let at = account.clock.read(now);
+    let reason = RevokeReason::of_status(if to.is_active() { account.status } else { to });
+    let revoked = end_all(sessions, reason, at, |_| true);
+    let account = AccountRecord { status: to, clock: ObjectClock::new(at), ..account.clone() };
+    StatusOutcome::Changed {
+        account: account.with_next_version(),
+        revoked,
+        notices: vec![
+            Notice::Revoked { session: None, reason, at },
+            Notice::Audit { event: SessionAudit::AccountStatusChanged, session: None, at },
+        ],
+    }
+}
+
+/// A change that the database has committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FenceRequest {
+    /// The version of the account's database row after the change.
+    pub version: u32,
+    /// What the account may do after it, read with that version.
+    pub authorization: AuthorizationSnapshot,
+    /// Which sessions end, if the change ends any.
+    pub revoke: Option<FenceRevocation>,
+}
+
+/// Which sessions a change ends: those opened with credentials from before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FenceRevocation {
+    /// Why.
+    pub reason: RevokeReason,
+    /// The session that made the change and goes on.
+    pub keep: Option<SessionId>,
+}
+
+/// What a fence came to.
+#[must_use]
+#[derive(Clone, Debug)]
+pub enum FenceOutcome {
+    /// Applied: proofs from before the change open no session, every access token is stale. Store all of this
+    /// in one transaction.
+    Applied {
+        /// The account with its new versions, snapshot and clock.
+        account: AccountRecord,
+        /// The records to store.
+        revoked: Vec<SessionRecord>,
+        /// What the outbox must carry.
+        notices: Vec<Notice>,
+    },
+    /// It was applied before; nothing to store.
+    AlreadyApplied,
+    /// The account is deleted; nothing to store.
+    Deleted,
+}
+
+/// Applies a fence. Fences may be repeated and may overtake each other: each ends the sessions that it has to
+/// end, and the newest snapshot stays.
+pub fn fence(
+    account: &AccountRecord,
+    sessions: &[SessionRecord],
+    request: FenceRequest,
+    now: UnixMillis,
+) -> FenceOutcome {
+    if account.status == AccountStatus::Deleted {
+        return FenceOutcome::Deleted;
+    }
+    let at = account.clock.read(now);
+    let revoked = request.revoke.map_or_else(Vec::new, |revoke| {
+        end_all(sessions, revoke.reason, at, |session| {
+            session.credential_version < request.version && Some(session.id) != revoke.keep
+        })
+    });
+    let newer_snapshot = request.version > account.authorization.authorization_version;
+    let newer_credential = request.version > account.credential_version;
+    if !newer_snapshot && !newer_credential && revoked.is_empty() {
+        return FenceOutcome::AlreadyApplied;
+    }
+
+    let mut account = account.clone().with_next_version();
+    account.clock = ObjectClock::new(at);
+    account.credential_version = account.credential_version.max(request.version);
+    if newer_snapshot {
+        account.authorization =
+            AuthorizationSnapshot { authorization_version: request.version, ..request.authorization };
+    }
+    let notices = request.revoke.map_or_else(Vec::new, |revoke| {
+        let mut notices = each_revoked(&revoked, revoke.reason, at);
+        notices.push(Notice::Audit { event: SessionAudit::SessionsRevoked, session: None, at });
+        notices
+    });
+    FenceOutcome::Applied { account, revoked, notices }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::record::tests::{account, session};
+
+    const NOW: UnixMillis = UnixMillis::new(2_000_000);
+
+    fn opened_with(id: u8, credential_version: u32) -> SessionRecord {
+        SessionRecord { id: SessionId::from_bytes([id; 16]), credential_version, ..session() }
+    }
+
+    fn request(version: u32, keep: Option<u8>) -> FenceRequest {
+        let keep = keep.map(|id| SessionId::from_bytes([id; 16]));
+        FenceRequest {
+            version,
+            authorization: AuthorizationSnapshot { roles: vec!["new".into()], ..account().authorization },
+            revoke: Some(FenceRevocation { reason: RevokeReason::PasswordChange, keep }),
+        }
+    }
+
+    fn applied(outcome: FenceOutcome) -> (AccountRecord, Vec<u8>) {
+        match outcome {
+            FenceOutcome::Applied { account, revoked, .. } => {
+                (account, revoked.iter().map(|session| session.id.as_bytes()[0]).collect())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_status_change_ends_everything_in_both_directions() {
+        let changed = change_status(&account(), &[session()], AccountStatus::Banned, NOW);
+        let StatusOutcome::Changed { account: banned, revoked, notices } = changed else {
+            panic!("{changed:?}")
+        };
+        assert_eq!(banned.status, AccountStatus::Banned);
+        assert_eq!(banned.account_version, account().account_version + 1);
+        assert_eq!(revoked[0].revoked.map(|revocation| revocation.reason), Some(RevokeReason::Banned));
+        assert_eq!(notices[0], Notice::Revoked { session: None, reason: RevokeReason::Banned, at: NOW });
+
+        let back = change_status(&banned, &revoked, AccountStatus::Active, NOW);
+        let StatusOutcome::Changed { account: active, revoked, .. } = back else { panic!("{back:?}") };
+        assert_eq!(active.account_version, account().account_version + 2);
+        assert!(revoked.is_empty());
+
+        let same = change_status(&account(), &[session()], AccountStatus::Active, NOW);
+        assert!(matches!(same, StatusOutcome::Unchanged));
+        let gone = AccountRecord { status: AccountStatus::Deleted, ..account() };
+        let revived = change_status(&gone, &[], AccountStatus::Active, NOW);
+        assert!(matches!(revived, StatusOutcome::Deleted));
+    }
+
+    #[test]
+    fn a_password_change_ends_the_sessions_of_the_old_password_but_one() {
+        let sessions = [opened_with(1, 1), opened_with(2, 1), opened_with(3, 2)];
+        let (fenced, revoked) = applied(fence(&account(), &sessions, request(2, Some(1)), NOW));
+        assert_eq!(revoked, [2], "3 was opened with the new password already");
+        assert_eq!((fenced.credential_version, fenced.account_version), (2, account().account_version + 1));
+        assert_eq!(fenced.authorization.roles, ["new"]);
+        assert_eq!(fenced.authorization.authorization_version, 2);
+    }
+
+    #[test]
+    fn a_role_change_ends_no_session_but_makes_tokens_stale() {
+        let request = FenceRequest { revoke: None, ..request(2, None) };
+        let (fenced, revoked) = applied(fence(&account(), &[opened_with(1, 1)], request, NOW));
+        assert!(revoked.is_empty());
+        assert_eq!(fenced.account_version, account().account_version + 1);
+    }
+
+    #[test]
+    fn a_fence_can_be_repeated_and_overtaken() {
+        let sessions = [opened_with(1, 1), opened_with(2, 2)];
+        let newer = FenceRequest { revoke: None, ..request(3, None) };
+        let (fenced, _) = applied(fence(&account(), &sessions, newer.clone(), NOW));
+        assert!(matches!(fence(&fenced, &sessions, newer, NOW), FenceOutcome::AlreadyApplied));
+
+        let mut older = request(2, None);
+        older.authorization.roles = vec!["old".into()];
+        let (late, revoked) = applied(fence(&fenced, &sessions, older.clone(), NOW));
+        assert_eq!(revoked, [1], "an overtaken fence still ends what it has to end");
+        assert_eq!((late.credential_version, &late.authorization), (3, &fenced.authorization));
+
+        let ended = [opened_with(1, 1).revoked(NOW, RevokeReason::PasswordChange), opened_with(2, 2)];
+        assert!(matches!(fence(&late, &ended, older, NOW), FenceOutcome::AlreadyApplied));
+    }
+
+    #[test]
+    fn a_tombstone_is_not_fenced() {
+        let gone = AccountRecord { status: AccountStatus::Deleted, ..account() };
+        assert!(matches!(fence(&gone, &[], request(9, None), NOW), FenceOutcome::Deleted));
+    }
+}

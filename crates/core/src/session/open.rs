@@ -1,0 +1,460 @@
+//! Opening a session, which alone admits: after every proof, the account's owner has the last word.
+
+use super::record::{
+    AdvanceWindow, DeviceBinding, DeviceHint, Generation, KeyThumbprint, Notice, RevokeReason, SessionAudit,
+    SessionRecord, SessionState,
+};
+use super::refresh_token::TokenParts;
+use crate::account::{AccountRecord, AccountStatus, ObjectClock};
+use crate::id::{ClientId, SessionId, TenantId};
+use crate::secret::Secret;
+use crate::time::{Seconds, UnixMillis, UnixSeconds};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A session to open. Its id and key are drawn before the first write, so that the request can be repeated.
+#[derive(Clone, Debug)]
+pub struct OpenRequest {
+    /// The id of the new session.
+    pub id: SessionId,
+    /// The key of its inner tags: 32 random bytes.
+    pub session_key: Secret<32>,
+    /// The tenant that the user signed in to.
+    pub tenant: TenantId,
+    /// The client that the session is granted to.
+    pub client_id: ClientId,
+    /// The version of the credentials that the proofs were made against.
+    pub credential_version: u32,
+    /// The edge key for the first token.
+    pub edge_key_id: u32,
+    /// How the user was authenticated.
+    pub amr: Vec<String>,
+    /// When the user was authenticated.
+    pub auth_time: UnixSeconds,
+    /// The key that the session is to be bound to.
+    pub key_thumbprint: Option<KeyThumbprint>,
+    /// What device the request comes from.
+    pub device: DeviceHint,
+}
+
+/// What answers the request to open a session, and all that must be stored before it does.
+#[must_use]
+#[allow(clippy::large_enum_variant, reason = "an outcome lives for one commit; a box would only allocate")]
+#[derive(Clone, Debug)]
+pub enum OpenOutcome {
+    /// Opened. Store everything in one transaction, then answer the token.
+    Opened {
+        /// The first token.
+        token: TokenParts,
+        /// The new record.
+        session: SessionRecord,
+        /// Sessions that gave way, to be stored as revoked.
+        evicted: Vec<SessionRecord>,
+        /// The account with its clock, and with the version of the credentials if that was newer.
+        account: AccountRecord,
+        /// What the outbox must carry.
+        notices: Vec<Notice>,
+    },
+    /// The same request was granted before: the same answer, nothing to store.
+    AlreadyOpen {
+        /// The first token, as before.
+        token: TokenParts,
+    },
+    /// Refused; nothing has changed.
+    Refused(OpenRefusal),
+}
+
+/// Why no session is opened, in the order of the checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenRefusal {
+    /// The account is another tenant's.
+    OtherTenant,
+    /// The account may not be used.
+    AccountNotActive(AccountStatus),
+    /// The credentials have changed since they were proven.
+    CredentialStale,
+    /// The session id was used for something else, or its token has advanced since.
+    SessionIdUsed,
+    /// The policy binds sessions to a device hint that the request lacks.
+    DeviceHintMissing,
+    /// The account has as many sessions as it may have.
+    SessionLimitExceeded,
+}
+
+impl OpenRefusal {
+    /// The stable public code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::AccountNotActive(status) => status.code(),
+            Self::DeviceHintMissing => "device_hint_missing",
+            Self::SessionLimitExceeded => "session_limit_exceeded",
+            Self::OtherTenant | Self::CredentialStale => "invalid_credentials",
+            Self::SessionIdUsed => "session_creation_failed",
+        }
+    }
+}
+
+/// What gives way when an account has as many sessions as it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverCap {
+    /// The sessions that were not used for the longest time.
+    Evict,
+    /// The new one: it is refused.
+    Reject,
+    /// Always all others, whatever the cap: one session at a time.
+    Single,
+}
+
+/// How long sessions last and how many there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenPolicy {
+    idle_ttl: Seconds,
+    absolute_ttl: Seconds,
+    max_sessions: u32,
+    over_cap: OverCap,
+    device: DeviceBinding,
+}
+
+impl OpenPolicy {
+    /// Sessions that end after `idle_ttl` without use (1 second or more), and after `absolute_ttl` in any case
+    /// (not less); at most `max_sessions` per account (0 for any number).
+    ///
+    /// # Errors
+    ///
+    /// [`OpenPolicyError::IdleZero`] when sessions would be born expired; [`OpenPolicyError::IdleAboveAbsolute`]
+    /// when the idle lifetime could never end a session.
+    pub const fn new(
+        idle_ttl: Seconds,
+        absolute_ttl: Seconds,
+        max_sessions: u32,
+        over_cap: OverCap,
+        device: DeviceBinding,
+    ) -> Result<Self, OpenPolicyError> {
+        if idle_ttl.as_secs() == 0 {
+            return Err(OpenPolicyError::IdleZero);
+        }
+        if idle_ttl.as_secs() > absolute_ttl.as_secs() {
+            return Err(OpenPolicyError::IdleAboveAbsolute);
+        }
+        Ok(Self { idle_ttl, absolute_ttl, max_sessions, over_cap, device })
+    }
+}
+
+/// Why an opening policy is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenPolicyError {
+    /// The idle lifetime is 0.
+    IdleZero,
+    /// The idle lifetime is above the absolute one.
+    IdleAboveAbsolute,
+}
+
+impl fmt::Display for OpenPolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::IdleZero => "the idle lifetime of sessions is 0",
+            Self::IdleAboveAbsolute => "the idle lifetime of sessions is above the absolute one",
+        })
+    }
+}
+
+impl core::error::Error for OpenPolicyError {}
+
+/// Decides whether a session is opened, given the account and all of its sessions.
+pub fn open(
+    account: &AccountRecord,
+    sessions: &[SessionRecord],
+    request: OpenRequest,
+    now: UnixMillis,
+    policy: &OpenPolicy,
+) -> OpenOutcome {
+    let time = account.clock.read(now);
+    if let Some(refusal) = refusal(account, &request) {
+        return OpenOutcome::Refused(refusal);
+    }
+    if let Some(existing) = sessions.iter().find(|session| session.id == request.id) {
+        return repeat(account, existing, &request, time);
+    }
+    if !policy.device.can_bind(&request.device) {
+        return OpenOutcome::Refused(OpenRefusal::DeviceHintMissing);
+    }
+    let Ok(evicted) = make_room(sessions, time, policy) else {
+        return OpenOutcome::Refused(OpenRefusal::SessionLimitExceeded);
+    };
+
+    let mut account = account.clone();
+    account.clock = ObjectClock::new(time);
+    // The database may be ahead while its fence is on its way; older proofs must not be admitted after newer.
+    account.credential_version = account.credential_version.max(request.credential_version);
+    let session = record(request, time, policy);
+    let opened = Notice::Audit { event: SessionAudit::SessionOpened, session: Some(session.id), at: time };
+    let notices = core::iter::once(opened)
+        .chain(evicted.iter().map(|gone| Notice::Revoked {
+            session: Some(gone.id),
+            reason: RevokeReason::Evicted,
+            at: time,
+        }))
+        .collect();
+    OpenOutcome::Opened { token: session.current_token(account.id), session, evicted, account, notices }
+}
+
+fn refusal(account: &AccountRecord, request: &OpenRequest) -> Option<OpenRefusal> {
+    if account.tenant != request.tenant {
+        Some(OpenRefusal::OtherTenant)
+    } else if !account.status.is_active() {
+        Some(OpenRefusal::AccountNotActive(account.status))
+    } else if request.credential_version < account.credential_version {
+        Some(OpenRefusal::CredentialStale)
+    } else {
+        None
+    }
+}
+
+/// The answer to a request whose session is there: the same as before, while the first token is the current.
+fn repeat(
+    account: &AccountRecord,
+    existing: &SessionRecord,
+    request: &OpenRequest,
+    time: UnixMillis,
+) -> OpenOutcome {
+    let same = existing.session_key.ct_eq(&request.session_key)
+        && existing.client_id == request.client_id
+        && existing.generation == Generation::FIRST
+        && existing.state(time) == SessionState::Live;
+    if same {
+        OpenOutcome::AlreadyOpen { token: existing.current_token(account.id) }
+    } else {
+        OpenOutcome::Refused(OpenRefusal::SessionIdUsed)
+    }
+}
+
+struct Full;
+
+/// The live sessions that must give way to one more, as they are to be stored.
+fn make_room(
+    sessions: &[SessionRecord],
+    time: UnixMillis,
+    policy: &OpenPolicy,
+) -> Result<Vec<SessionRecord>, Full> {
+    let mut live: Vec<&SessionRecord> =
+        sessions.iter().filter(|session| session.state(time) == SessionState::Live).collect();
+    let cap = usize::try_from(policy.max_sessions).unwrap_or(usize::MAX);
+    let too_many = match policy.over_cap {
+        OverCap::Single => live.len(),
+        _ if cap == 0 => 0,
+        // One place is for the new session.
+        _ => live.len().saturating_sub(cap.saturating_sub(1)),
+    };
+    if too_many > 0 && policy.over_cap == OverCap::Reject {
+        return Err(Full);
+    }
+    live.sort_by_key(|session| (session.last_used_at, session.created_at, session.id));
+    let evict = |session: &SessionRecord| session.clone().revoked(time, RevokeReason::Evicted);
+    Ok(live.into_iter().take(too_many).map(evict).collect())
+}
+
+fn record(request: OpenRequest, time: UnixMillis, policy: &OpenPolicy) -> SessionRecord {
+    SessionRecord {
+        id: request.id,
+        tenant: request.tenant,
+        client_id: request.client_id,
+        created_at: time,
+        last_used_at: time,
+        idle_expires_at: time.plus(policy.idle_ttl),
+        absolute_expires_at: time.plus(policy.absolute_ttl),
+        generation: Generation::FIRST,
+        rotated_at: time,
+        edge_key_id: request.edge_key_id,
+        session_key: request.session_key,
+        credential_version: request.credential_version,
+        amr: request.amr,
+        auth_time: request.auth_time,
+        key_thumbprint: request.key_thumbprint,
+        last_device: request.device.clone(),
+        device: request.device,
+        advances: AdvanceWindow { started_at: time, count: 0 },
+        expired_at: None,
+        revoked: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::record::tests::{account, session};
+    use std::vec;
+
+    const NOW: UnixMillis = UnixMillis::new(2_000_000);
+
+    fn policy(max_sessions: u32, over_cap: OverCap) -> OpenPolicy {
+        let ttl = (Seconds::new(3600), Seconds::new(86_400));
+        OpenPolicy::new(ttl.0, ttl.1, max_sessions, over_cap, DeviceBinding::default()).unwrap()
+    }
+
+    fn request(id: u8) -> OpenRequest {
+        OpenRequest {
+            id: SessionId::from_bytes([id; 16]),
+            session_key: Secret::new([id; 32]),
+            tenant: "acme".parse().unwrap(),
+            client_id: "web".parse().unwrap(),
+            credential_version: 1,
+            edge_key_id: 7,
+            amr: vec!["pwd".into()],
+            auth_time: NOW.to_seconds(),
+            key_thumbprint: None,
+            device: DeviceHint::default(),
+        }
+    }
+
+    fn existing(id: u8, last_used_at: u64) -> SessionRecord {
+        SessionRecord {
+            id: SessionId::from_bytes([id; 16]),
+            last_used_at: UnixMillis::new(last_used_at),
+            ..session()
+        }
+    }
+
+    fn refused(outcome: OpenOutcome) -> OpenRefusal {
+        match outcome {
+            OpenOutcome::Refused(refusal) => refusal,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn evicted(outcome: OpenOutcome) -> Vec<u8> {
+        match outcome {
+            OpenOutcome::Opened { evicted, notices, .. } => {
+                assert_eq!(notices.len(), evicted.len() + 1);
+                evicted
+                    .iter()
+                    .map(|session| {
+                        assert_eq!(session.state(NOW), SessionState::Revoked(RevokeReason::Evicted));
+                        session.id.as_bytes()[0]
+                    })
+                    .collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_session_begins_at_generation_0_with_both_lifetimes() {
+        let outcome = open(&account(), &[], request(9), NOW, &policy(0, OverCap::Evict));
+        let OpenOutcome::Opened { token, session, account, .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!((token.generation(), token.edge_key_id()), (Generation::FIRST, 7));
+        assert_eq!(session.idle_expires_at, NOW.plus(Seconds::new(3600)));
+        assert_eq!(session.absolute_expires_at, NOW.plus(Seconds::new(86_400)));
+        assert_eq!((session.rotated_at, account.clock.high_water()), (NOW, NOW));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_open_sessions_in_the_past() {
+        let account = AccountRecord { clock: ObjectClock::new(NOW), ..account() };
+        let outcome = open(&account, &[], request(9), UnixMillis::new(5), &policy(0, OverCap::Evict));
+        let OpenOutcome::Opened { session, .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!(session.created_at, NOW);
+    }
+
+    #[test]
+    fn the_account_has_the_last_word() {
+        let open =
+            |account: &AccountRecord, request| open(account, &[], request, NOW, &policy(0, OverCap::Evict));
+        let other = OpenRequest { tenant: "other".parse().unwrap(), ..request(9) };
+        assert_eq!(refused(open(&account(), other)), OpenRefusal::OtherTenant);
+        for status in AccountStatus::ALL {
+            if status != AccountStatus::Active {
+                let refusal = refused(open(&AccountRecord { status, ..account() }, request(9)));
+                assert_eq!(refusal, OpenRefusal::AccountNotActive(status));
+                assert_eq!(refusal.code(), status.code());
+            }
+        }
+        let fenced = AccountRecord { credential_version: 2, ..account() };
+        assert_eq!(refused(open(&fenced, request(9))), OpenRefusal::CredentialStale);
+    }
+
+    #[test]
+    fn a_newer_credential_raises_the_fence() {
+        let newer = OpenRequest { credential_version: 5, ..request(9) };
+        let outcome = open(&account(), &[], newer, NOW, &policy(0, OverCap::Evict));
+        let OpenOutcome::Opened { account, session, .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!((account.credential_version, session.credential_version), (5, 5));
+        let stale = open(&account, &[], request(8), NOW, &policy(0, OverCap::Evict));
+        assert_eq!(refused(stale), OpenRefusal::CredentialStale);
+    }
+
+    #[test]
+    fn a_repeated_request_gets_the_same_answer_and_opens_nothing() {
+        let policy = policy(1, OverCap::Reject);
+        let outcome = open(&account(), &[], request(9), NOW, &policy);
+        let OpenOutcome::Opened { token, session, account, .. } = outcome else { panic!("{outcome:?}") };
+        let later = NOW.plus(Seconds::new(60));
+        let again = open(&account, core::slice::from_ref(&session), request(9), later, &policy);
+        let OpenOutcome::AlreadyOpen { token: same } = again else { panic!("{again:?}") };
+        assert_eq!(serde_json::to_string(&same).unwrap(), serde_json::to_string(&token).unwrap());
+
+        let other_key = OpenRequest { session_key: Secret::new([1; 32]), ..request(9) };
+        let other_client = OpenRequest { client_id: "app".parse().unwrap(), ..request(9) };
+        let advanced = SessionRecord { generation: Generation::new(1), ..session.clone() };
+        let revoked = session.clone().revoked(NOW, RevokeReason::Logout);
+        for (stored, request) in [
+            (session.clone(), other_key),
+            (session.clone(), other_client),
+            (advanced, request(9)),
+            (revoked, request(9)),
+        ] {
+            assert_eq!(
+                refused(open(&account, &[stored], request, later, &policy)),
+                OpenRefusal::SessionIdUsed
+            );
+        }
+        let expired = open(&account, &[session], request(9), NOW.plus(Seconds::new(3600)), &policy);
+        assert_eq!(refused(expired), OpenRefusal::SessionIdUsed);
+    }
+
+    #[test]
+    fn over_the_cap_the_least_recently_used_give_way() {
+        let sessions = [existing(1, 300), existing(2, 100), existing(3, 200)];
+        let open = |max, rule| open(&account(), &sessions, request(9), NOW, &policy(max, rule));
+        assert_eq!(evicted(open(0, OverCap::Evict)), [0u8; 0]);
+        assert_eq!(evicted(open(4, OverCap::Evict)), [0u8; 0]);
+        assert_eq!(evicted(open(3, OverCap::Evict)), [2]);
+        assert_eq!(evicted(open(1, OverCap::Evict)), [2, 3, 1]);
+        assert_eq!(evicted(open(0, OverCap::Single)), [2, 3, 1]);
+        assert_eq!(evicted(open(9, OverCap::Single)), [2, 3, 1]);
+        assert_eq!(evicted(open(4, OverCap::Reject)), [0u8; 0]);
+        assert_eq!(evicted(open(0, OverCap::Reject)), [0u8; 0]);
+        assert_eq!(refused(open(3, OverCap::Reject)), OpenRefusal::SessionLimitExceeded);
+    }
+
+    #[test]
+    fn ended_sessions_take_no_place() {
+        let ended = [
+            existing(1, 100).revoked(NOW, RevokeReason::Logout),
+            SessionRecord { idle_expires_at: NOW, ..existing(2, 100) },
+        ];
+        assert_eq!(evicted(open(&account(), &ended, request(9), NOW, &policy(1, OverCap::Reject))), [0u8; 0]);
+        assert_eq!(evicted(open(&account(), &ended, request(9), NOW, &policy(0, OverCap::Single))), [0u8; 0]);
+    }
+
+    #[test]
+    fn what_must_be_bound_must_be_there() {
+        let device = DeviceBinding { user_agent: true, ip: false };
+        let ttl = Seconds::new(60);
+        let policy = OpenPolicy::new(ttl, ttl, 0, OverCap::Evict, device).unwrap();
+        let outcome = open(&account(), &[], request(9), NOW, &policy);
+        assert_eq!(refused(outcome), OpenRefusal::DeviceHintMissing);
+    }
+
+    #[test]
+    fn a_policy_under_which_no_session_lives_is_refused() {
+        let policy = |idle, absolute| {
+            let device = DeviceBinding::default();
+            OpenPolicy::new(Seconds::new(idle), Seconds::new(absolute), 0, OverCap::Evict, device).map(|_| ())
+        };
+        assert_eq!(policy(0, 10), Err(OpenPolicyError::IdleZero));
+        assert_eq!(policy(11, 10), Err(OpenPolicyError::IdleAboveAbsolute));
+        assert_eq!(policy(10, 10), Ok(()));
+    }
+}
