@@ -26,6 +26,7 @@ extern crate std;
 pub mod codec;
 pub mod entropy;
 pub mod id;
+pub mod identifier;
 #[cfg(any(feature = "verify", feature = "config"))]
 pub mod permission;
 pub mod secret;
