@@ -24,6 +24,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod codec;
+#[cfg(feature = "config")]
+pub mod config;
 pub mod entropy;
 pub mod id;
 pub mod identifier;
