@@ -26,12 +26,17 @@ extern crate std;
 #[cfg(feature = "issue")]
 pub mod account;
 pub mod codec;
+#[cfg(feature = "config")]
+pub mod config;
 pub mod entropy;
 pub mod id;
+pub mod identifier;
 #[cfg(feature = "verify")]
 pub mod json;
 #[cfg(feature = "verify")]
 pub mod jwt;
+#[cfg(feature = "verify")]
+pub mod permission;
 #[cfg(feature = "verify")]
 pub mod revocation;
 pub mod secret;

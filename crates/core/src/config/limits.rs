@@ -1,0 +1,95 @@
+//! Rate limits: how often what may be done, by whom.
+
+use super::Preset;
+use super::section::Section;
+use crate::time::Seconds;
+use core::num::NonZeroU32;
+
+/// At most `count` in `period`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    count: NonZeroU32,
+    period: Seconds,
+}
+
+impl RateLimit {
+    /// The limit; `None`, which means unlimited, for a count of 0.
+    #[must_use]
+    pub fn new(count: u32, period: Seconds) -> Option<Self> {
+        NonZeroU32::new(count).map(|count| Self { count, period })
+    }
+
+    /// How many are allowed in a period: 1 to 1,000,000.
+    #[must_use]
+    pub const fn count(self) -> u32 {
+        self.count.get()
+    }
+
+    /// The period: 1 second to 1 day.
+    #[must_use]
+    pub const fn period(self) -> Seconds {
+        self.period
+    }
+}
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident: $default:expr, $high_security:expr, $high_throughput:expr;)*) => {
+        /// Every limit; `None` where the configuration says `count = 0`, which switches the limit off.
+        ///
+        /// *Source* is the network a request comes from, *identifier* the address it names, *pair* both together,
+        /// *account* who has proven to be one. The comment of each field states its default.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Limits {
+            $($(#[$doc])* pub $name: Option<RateLimit>,)*
+        }
+
+        impl Limits {
+            pub(super) fn read(mut section: Section<'_>, preset: Preset) -> Self {
+                Self {
+                    $($name: section.rate_limit(stringify!($name), match preset {
+                        Preset::Default => $default,
+                        Preset::HighSecurity => $high_security,
+                        Preset::HighThroughput => $high_throughput,
+                    }),)*
+                }
+            }
+
+            /// Every limit with its field name.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, Option<RateLimit>)> {
+                [$((stringify!($name), self.$name),)*].into_iter()
+            }
+        }
+    };
+}
+
+limits! {
+    /// Sign-ups: 10 an hour.
+    sign_up_per_source: (10, 3_600), (5, 3_600), (60, 3_600);
+    /// Sign-ups: 5 in 15 minutes.
+    sign_up_per_identifier: (5, 900), (5, 900), (5, 900);
+    /// Codes and links requested, new and again: 30 in 10 minutes.
+    code_request_per_source: (30, 600), (15, 600), (120, 600);
+    /// Codes and links requested, new and again: 6 in 10 minutes.
+    code_request_per_identifier: (6, 600), (6, 600), (6, 600);
+    /// Codes and links presented: 30 in 10 minutes.
+    verify_per_source: (30, 600), (15, 600), (120, 600);
+    /// Codes and links presented: 10 in 10 minutes.
+    verify_per_identifier: (10, 600), (10, 600), (10, 600);
+    /// Passwords presented, right or wrong: 60 in 10 minutes.
+    login_per_source: (60, 600), (20, 600), (240, 600);
+    /// Passwords presented, right or wrong: 5 in 15 minutes. The pair, so that one source cannot lock others out.
+    login_per_pair: (5, 900), (3, 900), (5, 900);
+    /// Refreshes of all sessions: 120 a minute. Each session has a limit of its own in `sessions`.
+    refresh_per_source: (120, 60), (60, 60), (600, 60);
+    /// Logouts: 60 in 10 minutes.
+    logout_per_source: (60, 600), (60, 600), (240, 600);
+    /// Second factors presented: 10 in 10 minutes.
+    second_factor_per_account: (10, 600), (5, 600), (10, 600);
+    /// Changes of passwords and factors: 6 an hour.
+    credential_change_per_account: (6, 3_600), (6, 3_600), (6, 3_600);
+    /// Reads of the own profile and sessions: 120 a minute.
+    profile_per_account: (120, 60), (120, 60), (600, 60);
+    /// Calls of the admin API: 600 an hour.
+    admin_per_account: (600, 3_600), (300, 3_600), (6_000, 3_600);
+}

@@ -1,0 +1,185 @@
+//! Lint: settings that are allowed and still worth a word.
+
+use super::{Config, Environment, MailSender, SessionLimit, ValidationMode};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Weaker than the recommendation.
+    Warn,
+    /// Not to be run in production like this.
+    High,
+}
+
+impl Severity {
+    /// `INFO`, `WARN` or `HIGH`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::High => "HIGH",
+        }
+    }
+}
+
+/// One finding. It never refuses anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The stable code, such as `access_ttl_long`.
+    pub code: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What is so and what would be better, with the field's path.
+    pub message: String,
+}
+
+/// What the configuration cannot know about the place where it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// Development or production.
+    pub environment: Environment,
+    /// Whether the secret that wraps signing keys is set.
+    pub root_key_present: bool,
+}
+
+/// Memory in KiB and passes that OWASP's Password Storage Cheat Sheet counts as equally strong.
+const OWASP_ARGON2ID: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
+const DAY: u32 = 86_400;
+
+pub(super) fn lint(config: &Config, deployment: Deployment) -> Vec<Finding> {
+    let mut findings = Findings(Vec::new());
+    tokens(config, &mut findings);
+    sessions(config, &mut findings);
+    proofs(config, &mut findings);
+    limits(config, &mut findings);
+    surroundings(config, deployment, &mut findings);
+    findings.0
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, severity: Severity, code: &'static str, message: impl Into<String>) {
+        self.0.push(Finding { code, severity, message: message.into() });
+    }
+}
+
+fn tokens(config: &Config, findings: &mut Findings) {
+    let (access_ttl, leeway) = (config.tokens.access_ttl.as_secs(), config.tokens.leeway.as_secs());
+    if leeway > 60 {
+        let message =
+            format!("tokens.leeway_seconds is {leeway}: every token lives that much longer; use 60 or less");
+        findings.add(Severity::Warn, "leeway_large", message);
+    }
+    if access_ttl > 600 {
+        let message = format!(
+            "tokens.access_ttl_seconds is {access_ttl}: a stolen token works that long; use 600 or less"
+        );
+        findings.add(Severity::Warn, "access_ttl_long", message);
+    }
+    if config.validation.mode == ValidationMode::JwtOnly {
+        let message =
+            format!("validation.mode is jwt_only: a ban shows only after up to {access_ttl} seconds");
+        let severity = if access_ttl > 300 { Severity::Warn } else { Severity::Info };
+        findings.add(severity, "jwtonly_revocation_late", message);
+        if config.sessions.limit == SessionLimit::Single {
+            let message = "sessions.over_limit is single, but with jwt_only an ended session's access token still works";
+            findings.add(Severity::Warn, "jwtonly_single_session", message);
+        }
+    }
+}
+
+fn sessions(config: &Config, findings: &mut Findings) {
+    let sessions = &config.sessions;
+    let (idle, absolute) = (sessions.idle_ttl.as_secs(), sessions.absolute_ttl.as_secs());
+    if idle > 14 * DAY {
+        let message = format!(
+            "sessions.idle_ttl_seconds is {idle}: an unused refresh token lives that long; use 14 days"
+        );
+        findings.add(Severity::Warn, "refresh_ttl_long", message);
+    }
+    if absolute > 30 * DAY {
+        let message = format!(
+            "sessions.absolute_ttl_seconds is {absolute}: nobody signs in again for that long; use 30 days"
+        );
+        let severity = if absolute > 90 * DAY { Severity::High } else { Severity::Warn };
+        findings.add(severity, "session_lifetime_long", message);
+    }
+    match sessions.refresh_grace.as_secs() {
+        0 => {
+            let message =
+                "sessions.refresh_grace_seconds is 0: a reply lost on the network signs the user out";
+            findings.add(Severity::Info, "grace_zero", message);
+        }
+        1..=30 => {}
+        grace => {
+            let message = format!(
+                "sessions.refresh_grace_seconds is {grace}: a thief is noticed later; use 30 or less"
+            );
+            findings.add(Severity::Warn, "grace_long", message);
+        }
+    }
+    if sessions.limit == SessionLimit::Unlimited {
+        let message = "sessions.max_per_account is 0: an account may have any number of sessions";
+        findings.add(Severity::Info, "sessions_unlimited", message);
+    }
+}
+
+fn proofs(config: &Config, findings: &mut Findings) {
+    let (memory, iterations) = (config.passwords.memory_kib, config.passwords.iterations);
+    if !OWASP_ARGON2ID.iter().any(|(least, passes)| memory >= *least && iterations >= *passes) {
+        let message =
+            format!("passwords: {memory} KiB with {iterations} iterations is below OWASP's 19456 with 2");
+        findings.add(Severity::High, "argon2_memory_low", message);
+    }
+    let ttl = config.codes.ttl.as_secs();
+    if ttl > 600 {
+        let message =
+            format!("codes.ttl_seconds is {ttl}: NIST SP 800-63B allows 600 for a code sent out of band");
+        findings.add(Severity::Warn, "code_ttl_long", message);
+    }
+}
+
+fn limits(config: &Config, findings: &mut Findings) {
+    let mut off: Vec<String> = Vec::new();
+    if config.sessions.refresh_limit.is_none() {
+        off.push("sessions.refresh_limit".into());
+    }
+    let unlimited = config.limits.iter().filter(|(_, limit)| limit.is_none());
+    off.extend(unlimited.map(|(name, _)| format!("limits.{name}")));
+    if !off.is_empty() {
+        findings.add(Severity::High, "rate_limits_disabled", format!("switched off: {}", off.join(", ")));
+    }
+    if config.limits.login_per_source.is_none() || config.limits.sign_up_per_source.is_none() {
+        let message = "limits: without login_per_source and sign_up_per_source one source may try any number of accounts";
+        findings.add(Severity::Warn, "ip_throttle_disabled", message);
+    }
+}
+
+fn surroundings(config: &Config, deployment: Deployment, findings: &mut Findings) {
+    let production = deployment.environment == Environment::Production;
+    let severity = if production { Severity::High } else { Severity::Info };
+    if !deployment.root_key_present {
+        findings.add(
+            severity,
+            "root_key_missing",
+            "POSTERN_ROOT_KEY is not set: signing keys are stored unwrapped",
+        );
+    }
+    if config.mail.sender == MailSender::DevelopmentMailbox {
+        findings.add(severity, "mail_not_sent", "mail.sender is development_mailbox: no mail is sent");
+    }
+    if production && config.issuer.as_url().is_loopback() {
+        findings.add(
+            Severity::High,
+            "issuer_loopback",
+            "issuer is on this machine: no other machine can reach it",
+        );
+    }
+}

@@ -1,0 +1,281 @@
+//! The configuration: one JSON object, parsed once into types that cannot hold a bad value.
+//!
+//! The text is the table `[vars.POSTERN]` of `wrangler.toml`, as JSON. Unknown fields are refused, every number has
+//! a range, fields that contradict each other are refused, and all broken rules are reported at once, each with
+//! the full path of its field. What is allowed but unwise is a [`Finding`] of [`Config::lint`].
+
+mod limits;
+mod lint;
+mod section;
+mod settings;
+mod url;
+
+pub use limits::{Limits, RateLimit};
+pub use lint::{Deployment, Finding, Severity};
+pub use settings::{
+    AlgorithmName, CodeSettings, LockoutSettings, MailSender, MailSettings, PasswordSettings,
+    PermissionSettings, Preset, SessionLimit, SessionSettings, TokenSettings, ValidationMode,
+    ValidationSettings,
+};
+pub use url::{Audience, Issuer, UrlError, WebUrl};
+
+use crate::id::{ClientId, TenantId};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use section::Section;
+
+/// The configuration of one deployment. Immutable; made by [`Config::from_json`] only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    preset: Preset,
+    issuer: Issuer,
+    audience: Vec<Audience>,
+    client_id: ClientId,
+    tenant: TenantId,
+    tokens: TokenSettings,
+    sessions: SessionSettings,
+    validation: ValidationSettings,
+    passwords: PasswordSettings,
+    codes: CodeSettings,
+    lockout: LockoutSettings,
+    limits: Limits,
+    permissions: PermissionSettings,
+    mail: MailSettings,
+}
+
+/// Where a configuration is meant to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// On a developer's machine: a build with the development surface.
+    Development,
+    /// Anywhere else: a release build.
+    Production,
+}
+
+/// One broken rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The full path of the field, such as `sessions.refresh_grace_seconds`; empty for the whole.
+    pub path: String,
+    /// The rule, such as `must be 0 to 60, is 90`. It quotes numbers and names, never other texts.
+    pub rule: String,
+}
+
+/// Every rule that a configuration breaks: at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<Violation>);
+
+impl ConfigErrors {
+    /// The broken rules.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.0
+    }
+}
+
+impl From<Violation> for ConfigErrors {
+    fn from(violation: Violation) -> Self {
+        Self(Vec::from([violation]))
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = if self.path.is_empty() { "configuration" } else { &self.path };
+        write!(f, "{path}: {}", self.rule)
+    }
+}
+
+/// One line per broken rule.
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, violation) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{violation}")?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for ConfigErrors {}
+
+impl Config {
+    /// Parses the configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrors`] with every broken rule: text that is not a JSON object, an unknown field, a missing required
+    /// one, a value of the wrong type or outside its range, fields that contradict each other.
+    pub fn from_json(text: &str) -> Result<Self, ConfigErrors> {
+        let mut errors = Vec::new();
+        let config = Self::read(Section::root(section::parse_object(text)?, &mut errors));
+        match config {
+            Some(config) if errors.is_empty() => Ok(config),
+            _ => Err(ConfigErrors(errors)),
+        }
+    }
+
+    /// Checks what only the place of deployment can forbid.
+    ///
+    /// # Errors
+    ///
+    /// In production, [`ConfigErrors`] for the development mailbox: codes would be readable to whoever reaches it
+    /// and nobody would get mail.
+    pub fn check_for(&self, environment: Environment) -> Result<(), ConfigErrors> {
+        match (environment, &self.mail.sender) {
+            (Environment::Production, MailSender::DevelopmentMailbox) => {
+                let rule = "must be \"http\" in production, is \"development_mailbox\"".into();
+                Err(Violation { path: "mail.sender".into(), rule }.into())
+            }
+            (Environment::Production, MailSender::Http { .. }) | (Environment::Development, _) => Ok(()),
+        }
+    }
+
+    /// Settings that are allowed but unwise, in a fixed order.
+    #[must_use]
+    pub fn lint(&self, deployment: Deployment) -> Vec<Finding> {
+        lint::lint(self, deployment)
+    }
+
+    /// The preset whose defaults apply.
+    #[must_use]
+    pub const fn preset(&self) -> Preset {
+        self.preset
+    }
+
+    /// The `iss` claim. Required.
+    #[must_use]
+    pub const fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// The `aud` claim: 1 to 16 audiences, the issuer when none is given.
+    #[must_use]
+    pub fn audience(&self) -> &[Audience] {
+        &self.audience
+    }
+
+    /// The client of the sessions that this deployment opens itself, `postern` when none is given.
+    #[must_use]
+    pub const fn client_id(&self) -> &ClientId {
+        &self.client_id
+    }
+
+    /// The tenant, `default` when none is given.
+    #[must_use]
+    pub const fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// Access tokens.
+    #[must_use]
+    pub const fn tokens(&self) -> &TokenSettings {
+        &self.tokens
+    }
+
+    /// Sessions and their rotation.
+    #[must_use]
+    pub const fn sessions(&self) -> &SessionSettings {
+        &self.sessions
+    }
+
+    /// How access tokens are checked.
+    #[must_use]
+    pub const fn validation(&self) -> &ValidationSettings {
+        &self.validation
+    }
+
+    /// Password hashes and policy.
+    #[must_use]
+    pub const fn passwords(&self) -> &PasswordSettings {
+        &self.passwords
+    }
+
+    /// One-time codes.
+    #[must_use]
+    pub const fn codes(&self) -> &CodeSettings {
+        &self.codes
+    }
+
+    /// Failed attempts.
+    #[must_use]
+    pub const fn lockout(&self) -> &LockoutSettings {
+        &self.lockout
+    }
+
+    /// Rate limits.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Permission registry and roles.
+    #[must_use]
+    pub const fn permissions(&self) -> &PermissionSettings {
+        &self.permissions
+    }
+
+    /// Mail.
+    #[must_use]
+    pub const fn mail(&self) -> &MailSettings {
+        &self.mail
+    }
+
+    /// Reads everything even after an error; `None` only when there is no issuer to stand in.
+    fn read(mut root: Section<'_>) -> Option<Self> {
+        let preset = root.choice("preset", Preset::Default, &Preset::WORDS);
+        if !root.has("issuer") {
+            root.refuse("issuer", "is required");
+        }
+        let issuer = root.parsed::<Issuer>("issuer");
+        // A stand-in lets the rest be read and reported; it never leaves this function.
+        let stand_in = issuer.clone().or_else(|| "https://issuer.invalid".parse().ok())?;
+        let config = Self {
+            preset,
+            audience: read_audience(&mut root, &stand_in),
+            client_id: root.parsed_or("client_id", "postern")?,
+            tenant: root.parsed_or("tenant", "default")?,
+            tokens: TokenSettings::read(root.section("tokens"), preset),
+            sessions: SessionSettings::read(root.section("sessions"), preset),
+            validation: ValidationSettings::read(root.section("validation"), preset),
+            passwords: PasswordSettings::read(root.section("passwords"), preset),
+            codes: CodeSettings::read(root.section("codes")),
+            lockout: LockoutSettings::read(root.section("lockout"), preset),
+            limits: Limits::read(root.section("limits"), preset),
+            permissions: PermissionSettings::read(root.section("permissions")),
+            mail: MailSettings::read(root.section("mail"), &stand_in),
+            issuer: stand_in,
+        };
+        check_lifetimes(&mut root, &config);
+        issuer.map(|_| config)
+    }
+}
+
+fn read_audience(root: &mut Section<'_>, issuer: &Issuer) -> Vec<Audience> {
+    let Some(listed) = root.list::<Audience>("audience") else {
+        return Vec::from([Audience::from(issuer)]);
+    };
+    let mut audience: Vec<Audience> = Vec::with_capacity(listed.len());
+    for (path, value) in listed {
+        if audience.contains(&value) {
+            root.refuse_at(path, "is listed twice");
+        } else {
+            audience.push(value);
+        }
+    }
+    if audience.is_empty() || audience.len() > 16 {
+        root.refuse("audience", "must list 1 to 16 audiences");
+    }
+    audience
+}
+
+/// An access token ends before its session may, and idling ends before the session does.
+fn check_lifetimes(root: &mut Section<'_>, config: &Config) {
+    if config.tokens.access_ttl >= config.sessions.idle_ttl {
+        root.refuse("tokens.access_ttl_seconds", "must be less than sessions.idle_ttl_seconds");
+    }
+    if config.sessions.idle_ttl > config.sessions.absolute_ttl {
+        root.refuse("sessions.idle_ttl_seconds", "must not be more than sessions.absolute_ttl_seconds");
+    }
+}

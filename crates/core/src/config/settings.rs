@@ -1,0 +1,403 @@
+//! The sections of the configuration: what each holds and what its fields may be.
+
+use super::limits::RateLimit;
+use super::section::Section;
+use super::url::{Issuer, WebUrl};
+use crate::identifier::EmailAddress;
+use crate::permission::{MaskWidth, PermissionMask, PermissionName, PermissionRegistry, RoleName, RoleTable};
+use crate::time::Seconds;
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+use core::time::Duration;
+use serde_json::Value;
+
+/// One year, the longest that anything may live.
+const YEAR: u32 = 31_536_000;
+
+/// A named set of defaults. Values that are given win over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// `default`: hybrid validation, sessions of 30 days.
+    Default,
+    /// `high_security`: strict validation, sessions of 7 days that end after 1 idle day, tighter limits.
+    HighSecurity,
+    /// `high_throughput`: access tokens of 15 minutes, wider limits.
+    HighThroughput,
+}
+
+impl Preset {
+    pub(super) const WORDS: [(&'static str, Self); 3] = [
+        ("default", Self::Default),
+        ("high_security", Self::HighSecurity),
+        ("high_throughput", Self::HighThroughput),
+    ];
+
+    /// The value for this preset out of (default, high security, high throughput).
+    const fn pick<T: Copy>(self, values: (T, T, T)) -> T {
+        match self {
+            Self::Default => values.0,
+            Self::HighSecurity => values.1,
+            Self::HighThroughput => values.2,
+        }
+    }
+}
+
+/// The name that access tokens give their algorithm. Both mean Ed25519; verifiers accept both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlgorithmName {
+    /// `EdDSA` (RFC 8037), which every library knows.
+    EdDsa,
+    /// `Ed25519` (RFC 9864), which replaces it.
+    Ed25519,
+}
+
+impl AlgorithmName {
+    /// The value of the `alg` header.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EdDsa => "EdDSA",
+            Self::Ed25519 => "Ed25519",
+        }
+    }
+}
+
+/// `tokens`: access tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenSettings {
+    /// Life of an access token, 1 to 900 seconds, default 300.
+    pub access_ttl: Seconds,
+    /// The name of the algorithm in the header, default `EdDSA`.
+    pub algorithm_name: AlgorithmName,
+    /// How far two clocks may differ, 0 to 120 seconds, default 30.
+    pub leeway: Seconds,
+}
+
+impl TokenSettings {
+    pub(super) fn read(mut section: Section<'_>, preset: Preset) -> Self {
+        let names = [("EdDSA", AlgorithmName::EdDsa), ("Ed25519", AlgorithmName::Ed25519)];
+        Self {
+            access_ttl: section.seconds("access_ttl_seconds", preset.pick((300, 300, 900)), 1..=900),
+            algorithm_name: section.choice("algorithm_name", AlgorithmName::EdDsa, &names),
+            leeway: section.seconds("leeway_seconds", 30, 0..=120),
+        }
+    }
+}
+
+/// What happens when an account opens one session more than it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionLimit {
+    /// There is no limit (`max_per_account = 0`).
+    Unlimited,
+    /// The session that was used least recently ends.
+    Evict(NonZeroU32),
+    /// The new session is refused.
+    Reject(NonZeroU32),
+    /// All other sessions end: one at a time.
+    Single,
+}
+
+#[derive(Clone, Copy)]
+enum OverLimit {
+    Evict,
+    Reject,
+    Single,
+}
+
+/// `sessions`: their life and their rotation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionSettings {
+    /// Life without a refresh, 1 second to 1 year, default 7 days.
+    pub idle_ttl: Seconds,
+    /// Life at all, 1 second to 1 year, default 30 days.
+    pub absolute_ttl: Seconds,
+    /// How long the previous refresh token is still answered, 0 to 60 seconds, default 30.
+    pub refresh_grace: Seconds,
+    /// How often one session may advance, default 20 a minute; `None` when the count is 0.
+    pub refresh_limit: Option<RateLimit>,
+    /// How many sessions an account may have, default 10, then the oldest goes.
+    pub limit: SessionLimit,
+    /// Whether sessions are copied to the edge for reading (cookie mode), default yes.
+    pub snapshots: bool,
+}
+
+impl SessionSettings {
+    pub(super) fn read(mut section: Section<'_>, preset: Preset) -> Self {
+        let idle_ttl = preset.pick((604_800, 86_400, 1_209_600));
+        let absolute_ttl = preset.pick((2_592_000, 604_800, 2_592_000));
+        Self {
+            idle_ttl: section.seconds("idle_ttl_seconds", idle_ttl, 1..=YEAR),
+            absolute_ttl: section.seconds("absolute_ttl_seconds", absolute_ttl, 1..=YEAR),
+            refresh_grace: section.seconds("refresh_grace_seconds", preset.pick((30, 10, 30)), 0..=60),
+            refresh_limit: section.rate_limit("refresh_limit", preset.pick(((20, 60), (10, 120), (60, 60)))),
+            limit: read_session_limit(&mut section),
+            snapshots: section.flag("snapshots", true),
+        }
+    }
+}
+
+fn read_session_limit(section: &mut Section<'_>) -> SessionLimit {
+    let words = [("evict", OverLimit::Evict), ("reject", OverLimit::Reject), ("single", OverLimit::Single)];
+    let max_is_given = section.has("max_per_account");
+    let max = section.number("max_per_account", 10, 0..=10_000);
+    match (section.choice("over_limit", OverLimit::Evict, &words), NonZeroU32::new(max)) {
+        (OverLimit::Single, _) => {
+            if max_is_given && max != 1 {
+                section.refuse("max_per_account", "must be 1, or absent, when over_limit is \"single\"");
+            }
+            SessionLimit::Single
+        }
+        (_, None) => SessionLimit::Unlimited,
+        (OverLimit::Evict, Some(max)) => SessionLimit::Evict(max),
+        (OverLimit::Reject, Some(max)) => SessionLimit::Reject(max),
+    }
+}
+
+/// How much is asked before an access token is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValidationMode {
+    /// `jwt_only`: signature and claims; a revocation shows when the token expires.
+    JwtOnly,
+    /// `hybrid`: also the revocation shard at the edge; a revocation shows within `staleness`.
+    Hybrid,
+    /// `strict`: the account object itself; a revocation shows at once.
+    Strict,
+}
+
+/// `validation`: the default for routes that do not override it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ValidationSettings {
+    /// The mode, default `hybrid`.
+    pub mode: ValidationMode,
+    /// How old a revocation shard may be in hybrid mode, 1 to 60 seconds, default 60.
+    pub staleness: Seconds,
+}
+
+impl ValidationSettings {
+    pub(super) fn read(mut section: Section<'_>, preset: Preset) -> Self {
+        let words = [
+            ("hybrid", ValidationMode::Hybrid),
+            ("jwt_only", ValidationMode::JwtOnly),
+            ("strict", ValidationMode::Strict),
+        ];
+        let default = preset.pick((ValidationMode::Hybrid, ValidationMode::Strict, ValidationMode::Hybrid));
+        let mode = section.choice("mode", default, &words);
+        if preset == Preset::HighSecurity && mode == ValidationMode::JwtOnly {
+            section.refuse("mode", "must not be \"jwt_only\" with preset \"high_security\"");
+        }
+        Self { mode, staleness: section.seconds("staleness_seconds", 60, 1..=60) }
+    }
+}
+
+/// `passwords`: Argon2id (RFC 9106) and the policy for new passwords.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PasswordSettings {
+    /// Memory of one hash in KiB, 64 to 65,536, default 19,456 (OWASP).
+    pub memory_kib: u32,
+    /// Passes over the memory, 1 to 10, default 2.
+    pub iterations: u32,
+    /// Lanes, 1 to 4, default 1: a Worker has one thread.
+    pub parallelism: u32,
+    /// The fewest characters of a new password, 8 to 64, default 10.
+    pub min_length: u32,
+    /// The most bytes of any password, 64 to 4,096, default 1,024.
+    pub max_bytes: u32,
+}
+
+impl PasswordSettings {
+    pub(super) fn read(mut section: Section<'_>, preset: Preset) -> Self {
+        Self {
+            memory_kib: section.number("memory_kib", 19_456, 64..=65_536),
+            iterations: section.number("iterations", 2, 1..=10),
+            parallelism: section.number("parallelism", 1, 1..=4),
+            // 15 where the password may be the only factor: NIST SP 800-63B-4 §3.1.1.2.
+            min_length: section.number("min_length", preset.pick((10, 15, 10)), 8..=64),
+            max_bytes: section.number("max_bytes", 1_024, 64..=4_096),
+        }
+    }
+}
+
+/// `codes`: one-time codes and links by mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CodeSettings {
+    /// Life of a code, 1 to 3,600 seconds, default 600.
+    pub ttl: Seconds,
+    /// How often a code may be tried, 1 to 10, default 5.
+    pub max_attempts: u32,
+    /// Wait before another is sent, 0 to 3,600 seconds, default 60, not longer than the life.
+    pub resend_cooldown: Seconds,
+}
+
+impl CodeSettings {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let ttl = section.seconds("ttl_seconds", 600, 1..=3_600);
+        let resend_is_given = section.has("resend_cooldown_seconds");
+        let resend_cooldown = section.seconds("resend_cooldown_seconds", 60, 0..=3_600);
+        if resend_is_given && resend_cooldown > ttl {
+            section.refuse("resend_cooldown_seconds", "must not be longer than codes.ttl_seconds");
+        }
+        Self {
+            ttl,
+            max_attempts: section.number("max_attempts", 5, 1..=10),
+            resend_cooldown: resend_cooldown.min(ttl),
+        }
+    }
+}
+
+/// `lockout`: failed proofs in a row, and the pause that follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LockoutSettings {
+    /// Failures of one source against one identifier, 1 to 100, default 10.
+    pub per_source_failures: u32,
+    /// Failures against one identifier from everywhere, 1 to 100 (NIST SP 800-63B-4 §3.2.2), default 100.
+    pub per_identifier_failures: u32,
+    /// The pause, 1 second to 1 day, default 15 minutes.
+    pub duration: Seconds,
+}
+
+impl LockoutSettings {
+    pub(super) fn read(mut section: Section<'_>, preset: Preset) -> Self {
+        let settings = Self {
+            per_source_failures: section.number("per_source_failures", preset.pick((10, 5, 10)), 1..=100),
+            per_identifier_failures: section.number("per_identifier_failures", 100, 1..=100),
+            duration: section.seconds("duration_seconds", preset.pick((900, 1_800, 900)), 1..=86_400),
+        };
+        if settings.per_source_failures > settings.per_identifier_failures {
+            section.refuse("per_source_failures", "must not be more than lockout.per_identifier_failures");
+        }
+        settings
+    }
+}
+
+/// `permissions`: the registry and the roles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PermissionSettings {
+    /// Names and their bits: `names` in the order of their first declaration, those in `deleted` as tombstones.
+    pub registry: PermissionRegistry,
+    /// Roles and their masks.
+    pub roles: RoleTable,
+    /// The role of every new account, with its mask; `None` when new accounts have no role.
+    pub default_role: Option<(RoleName, PermissionMask)>,
+}
+
+impl PermissionSettings {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let refusals = section.refusals();
+        let registry = read_registry(&mut section);
+        // Roles are resolved against a sound registry only: one mistake in a name is one message.
+        let is_sound = section.refusals() == refusals;
+        let roles = read_roles(&mut section, &registry, is_sound);
+        let default_role = section.parsed::<RoleName>("default_role").and_then(|role| {
+            let mask = roles.mask_of(role.as_str());
+            if mask.is_none() {
+                section.refuse("default_role", "must be one of permissions.roles");
+            }
+            mask.map(|mask| (role, mask))
+        });
+        Self { registry, roles, default_role }
+    }
+}
+
+fn read_registry(section: &mut Section<'_>) -> PermissionRegistry {
+    let read_width = |value: &Value| MaskWidth::from_bits(value.as_u64()?);
+    let width = section.mapped("width", MaskWidth::Bits64, read_width, "must be 64, 128, 256 or 512");
+    let names = section.list::<PermissionName>("names").unwrap_or_default();
+    let deleted = section.list::<PermissionName>("deleted").unwrap_or_default();
+    let declared = PermissionRegistry::from_declared(names.into_iter().map(|(_, name)| name), width);
+    let mut registry = declared.unwrap_or_else(|error| {
+        section.refuse("names", error.to_string());
+        PermissionRegistry::empty(width)
+    });
+    for (path, name) in deleted {
+        match registry.delete(&name) {
+            Ok(next) => registry = next,
+            Err(error) => section.refuse_at(path, error.to_string()),
+        }
+    }
+    registry
+}
+
+fn read_roles(section: &mut Section<'_>, registry: &PermissionRegistry, resolve: bool) -> RoleTable {
+    let mut roles: Vec<(RoleName, Vec<PermissionName>)> = Vec::new();
+    for (path, key, value) in section.entries("roles") {
+        let names = section.parse_list::<PermissionName>(&path, value);
+        let role = key.parse::<RoleName>().map_err(|error| section.refuse_at(path, error.to_string()));
+        let mut granted = Vec::with_capacity(names.len());
+        for (path, name) in names {
+            match registry.mask_of([&name]) {
+                Err(error) if resolve => section.refuse_at(path, error.to_string()),
+                Err(_) => {}
+                Ok(_) => granted.push(name),
+            }
+        }
+        if let Ok(role) = role {
+            roles.push((role, granted));
+        }
+    }
+    RoleTable::new(registry, roles.iter().map(|(role, names)| (role.clone(), names))).unwrap_or_else(
+        |error| {
+            section.refuse("roles", error.to_string());
+            RoleTable::empty(registry.width())
+        },
+    )
+}
+
+/// Who carries mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailSender {
+    /// `development_mailbox`: nothing leaves the machine; refused in production.
+    DevelopmentMailbox,
+    /// `http`: a JSON request to a mail service.
+    Http {
+        /// Where the request goes.
+        url: WebUrl,
+        /// The sender's address.
+        from: EmailAddress,
+        /// When to give up, 100 to 30,000 milliseconds, default 10,000.
+        timeout: Duration,
+    },
+}
+
+/// `mail`: how codes and links reach people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MailSettings {
+    /// Who carries it, default the development mailbox.
+    pub sender: MailSender,
+    /// The page that a link to set a password opens, default the issuer followed by `/set-password`. No query.
+    pub set_password_url: WebUrl,
+}
+
+impl MailSettings {
+    pub(super) fn read(mut section: Section<'_>, issuer: &Issuer) -> Self {
+        let http = section.choice("sender", false, &[("development_mailbox", false), ("http", true)]);
+        for field in ["url", "from"] {
+            if http && !section.has(field) {
+                section.refuse(field, "is required when mail.sender is \"http\"");
+            }
+        }
+        if !http && section.has("url") {
+            section.refuse("url", "has no effect unless mail.sender is \"http\"");
+        }
+        let url = section.parsed::<WebUrl>("url");
+        let from = section.parsed::<EmailAddress>("from");
+        let timeout = Duration::from_millis(section.number("timeout_ms", 10_000, 100..=30_000).into());
+        let sender = match (http, url, from) {
+            (true, Some(url), Some(from)) => MailSender::Http { url, from, timeout },
+            _ => MailSender::DevelopmentMailbox,
+        };
+        let set_password_url = section.parsed::<WebUrl>("set_password_url");
+        if set_password_url.as_ref().is_some_and(|url| url.as_str().contains('?')) {
+            section.refuse("set_password_url", "must not have a query");
+        }
+        Self { sender, set_password_url: set_password_url.unwrap_or_else(|| issuer.join("/set-password")) }
+    }
+}
