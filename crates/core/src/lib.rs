@@ -26,5 +26,10 @@ extern crate std;
 pub mod codec;
 pub mod entropy;
 pub mod id;
+#[cfg(feature = "issue")]
+pub mod intake;
+#[cfg(any(feature = "password", feature = "issue"))]
+pub mod password;
 pub mod secret;
+pub mod throttle;
 pub mod time;
