@@ -31,10 +31,14 @@ pub mod config;
 pub mod entropy;
 pub mod id;
 pub mod identifier;
+#[cfg(feature = "issue")]
+pub mod intake;
 #[cfg(feature = "verify")]
 pub mod json;
 #[cfg(feature = "verify")]
 pub mod jwt;
+#[cfg(feature = "password")]
+pub mod password;
 #[cfg(feature = "verify")]
 pub mod permission;
 #[cfg(feature = "verify")]
@@ -42,4 +46,5 @@ pub mod revocation;
 pub mod secret;
 #[cfg(feature = "issue")]
 pub mod session;
+pub mod throttle;
 pub mod time;

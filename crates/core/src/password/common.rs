@@ -1,0 +1,42 @@
+//! Passwords that every guesser tries first.
+
+/// Lower case, sorted, at least eight characters: shorter ones fail by length, and runs such as `12345678` are
+/// recognised without a list. Large lists of leaked passwords are the business of a breach check.
+#[rustfmt::skip]
+pub(super) const COMMON_PASSWORDS: &[&str] = &[
+    "00000001", "10203040", "1020304050", "11112222", "11223344", "1122334455", "112233445566", "12121212",
+    "1212121212", "12312312", "123123123", "123123123123", "1231231234", "123321123", "12341234",
+    "12344321", "1234512345", "1234567890a", "123456789a", "123456789abc", "123456789q", "12345678a",
+    "12345678q", "1234567a", "123456abc", "123456qwerty", "12345qwert", "1234qwer", "123qweasd",
+    "123qweasdzxc", "13131313", "1314520520", "147258369", "1472583690", "159357159357", "159753159753",
+    "1q2w3e4r", "1q2w3e4r5t", "1q2w3e4r5t6y", "1qaz2wsx", "1qaz2wsx3edc", "5201314520", "741852963",
+    "789456123", "789456123a", "963852741", "987654321a", "a12345678", "a123456789", "a1234567890",
+    "a1b2c3d4", "a1b2c3d4e5", "aa123456", "aa12345678", "aaaa1111", "abc12345", "abc123456", "abc123abc",
+    "abcd1234", "abcdabcd", "access14", "admin123", "admin1234", "admin12345", "adminadmin",
+    "administrator", "alexander", "anthony1", "arsenal1", "asdf1234", "asdfasdf", "asdfghjk", "asdfghjkl",
+    "asdfghjkl1", "asdfjkl;", "autumn2024", "azerty123", "azertyuiop", "barcelona", "baseball", "baseball1",
+    "basketball", "batman123", "blink182", "butterfly", "changeit", "changeme", "changeme1", "changeme123",
+    "charlie1", "chelsea1", "chocolate", "chocolate1", "christian", "company123", "computer", "computer1",
+    "contrasena", "contraseña", "cookie123", "correcthorsebatterystaple", "danielle", "default1",
+    "default123", "dragon123", "elizabeth", "facebook", "facebook1", "football", "football1", "freedom1",
+    "goodluck", "google123", "guest123", "guestguest", "hello123", "hello1234", "hellohello", "helloworld",
+    "hunter22", "hunter2hunter2", "ilovegod", "iloveme1", "iloveyou", "iloveyou1", "iloveyou123",
+    "iloveyou2", "internet", "internet1", "january2024", "january2025", "jennifer", "jessica1", "juventus",
+    "letmein1", "letmein123", "letmeinnow", "linkedin", "linkedin1", "liverpool", "liverpool1", "login123",
+    "loginlogin", "manchester", "master123", "michael1", "microsoft", "monkey123", "motdepasse", "mustang1",
+    "mypassword", "mypassword1", "newpassword", "nicholas", "p@ssw0rd", "p@ssw0rd1", "p@ssw0rd123",
+    "p@ssword", "passw0rd", "passw0rd1", "passw0rd123", "password", "password!", "password1", "password1!",
+    "password12", "password123", "password1234", "password12345", "password123456", "passwort", "passwort1",
+    "passwort123", "pokemon1", "pokemon123", "princess", "princess1", "q123456789", "q1w2e3r4",
+    "q1w2e3r4t5", "q1w2e3r4t5y6", "qazwsxedc", "qazwsxedcrfv", "qq123456", "qq123456789", "qwe123qwe",
+    "qweasdzxc", "qweqweqwe", "qwerqwer", "qwerty12", "qwerty123", "qwerty1234", "qwerty12345",
+    "qwerty123456", "qwertyui", "qwertyuiop", "qwertz123", "qwertz1234", "qwertzuiop", "root1234",
+    "rootroot", "samsung1", "samsung123", "secret123", "secret1234", "shadow123", "spring2024",
+    "spring2025", "starwars", "starwars1", "summer2023", "summer2024", "summer2025", "sunshine",
+    "sunshine1", "superman", "superman1", "supersecret", "superuser", "temp1234", "temporary", "temppass",
+    "test1234", "test12345", "test123456", "testing1", "testing123", "testpassword", "testtest",
+    "testtest1", "thepassword", "topsecret", "trustno1", "user1234", "username", "username123", "victoria",
+    "welcome1", "welcome12", "welcome123", "welcome123!", "welcome1234", "welcome2024", "welcome2025",
+    "whatever", "whatever1", "windows1", "winter2023", "winter2024", "winter2025", "woaini1314", "zaq12wsx",
+    "zaq1zaq1", "zxcvbnm,", "zxcvbnm1", "zxcvbnm123",
+];
