@@ -29,6 +29,10 @@ pub mod codec;
 #[cfg(feature = "config")]
 pub mod config;
 pub mod entropy;
+#[cfg(feature = "issue")]
+pub mod flow;
+#[cfg(feature = "issue")]
+pub mod grant;
 pub mod id;
 pub mod identifier;
 #[cfg(feature = "issue")]
@@ -41,6 +45,8 @@ pub mod jwt;
 pub mod password;
 #[cfg(feature = "verify")]
 pub mod permission;
+#[cfg(feature = "issue")]
+pub mod proof;
 #[cfg(feature = "verify")]
 pub mod revocation;
 pub mod secret;

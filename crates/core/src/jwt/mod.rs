@@ -40,6 +40,8 @@ pub use key::{KeyError, VerifyingKey};
 pub use key_set::{KeySet, KeySetError};
 pub use policy::{PolicyError, TenantRule, VerificationPolicy};
 #[cfg(feature = "issue")]
+pub(crate) use sign::sign_access_token;
+#[cfg(feature = "issue")]
 pub use sign::{AccessTokenClaims, SignError, SigningKey};
 pub use thumbprint::Thumbprint;
 pub use verify::{MAX_TOKEN_BYTES, verify};

@@ -199,7 +199,6 @@ impl core::error::Error for SignError {}
 /// # Errors
 ///
 /// [`SignError`]; what is signed, [`verify`](super::verify) can read.
-#[cfg_attr(not(test), allow(dead_code, reason = "the grants that call this are built on top of it"))]
 pub(crate) fn sign_access_token(key: &SigningKey, claims: &AccessTokenClaims) -> Result<String, SignError> {
     let payload = write_payload(claims)?;
     // Neither a key id nor a name has a character that JSON would escape.

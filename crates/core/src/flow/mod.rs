@@ -1,0 +1,5 @@
+//! The flows: what a request comes to, given the records it is about.
+
+#[cfg(feature = "password")]
+pub mod login;
+pub mod validate;
