@@ -1,0 +1,224 @@
+//! The deployment: bindings and configuration, opened once per event and refused as a whole if anything is
+//! missing. There are no defaults to fall back to.
+
+use crate::ambient::Ambient;
+use crate::wire::problem::Problem;
+use postern_core::config::{self, Config, SessionLimit};
+use postern_core::grant::TokenProfile;
+use postern_core::intake::SignUpPolicy;
+use postern_core::jwt::AlgorithmName;
+use postern_core::password::{Argon2Params, PasswordPolicy};
+use postern_core::session::{DeviceBinding, OpenPolicy, OverCap, RefreshLimit, RotationPolicy};
+use postern_core::throttle::LockoutPolicy;
+use postern_core::time::Seconds;
+use std::cell::RefCell;
+use std::rc::Rc;
+use worker::js_sys::{JSON, Reflect};
+use worker::kv::KvStore;
+use worker::{D1Database, Env, ObjectNamespace, Queue};
+
+const CONFIGURATION: &str = "POSTERN";
+
+/// The configuration with everything that is derived from it once.
+struct Settings {
+    config: Config,
+    rotation: RotationPolicy,
+    open: OpenPolicy,
+    argon2: Argon2Params,
+    profile: TokenProfile,
+}
+
+thread_local! {
+    /// Parsed once per isolate: the configuration of a deployment never changes.
+    static SETTINGS: RefCell<Option<Rc<Settings>>> = const { RefCell::new(None) };
+}
+
+/// What a route, an object or a consumer works with.
+#[derive(Clone)]
+pub(crate) struct Environment {
+    env: Env,
+    settings: Rc<Settings>,
+}
+
+impl Environment {
+    /// Opens the deployment.
+    pub(crate) fn open(env: &Env) -> Result<Self, Problem> {
+        let cached = SETTINGS.with_borrow(Clone::clone);
+        let settings = match cached {
+            Some(settings) => settings,
+            None => {
+                let settings = Rc::new(read(env).map_err(Problem::misconfigured)?);
+                SETTINGS.set(Some(settings.clone()));
+                settings
+            }
+        };
+        Ok(Self { env: env.clone(), settings })
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.settings.config
+    }
+
+    pub(crate) fn rotation_policy(&self) -> RotationPolicy {
+        self.settings.rotation
+    }
+
+    pub(crate) fn open_policy(&self) -> OpenPolicy {
+        self.settings.open
+    }
+
+    pub(crate) fn argon2(&self) -> Argon2Params {
+        self.settings.argon2
+    }
+
+    pub(crate) fn token_profile(&self) -> &TokenProfile {
+        &self.settings.profile
+    }
+
+    /// The most that a token issued before now can still live, verifiers' leeway included: how long a
+    /// revocation mark matters.
+    pub(crate) fn longest_access_token(&self) -> Seconds {
+        let tokens = self.config().tokens();
+        Seconds::new(tokens.access_ttl.as_secs().saturating_add(tokens.leeway.as_secs()).saturating_add(60))
+    }
+
+    pub(crate) fn password_policy(&self) -> PasswordPolicy {
+        let passwords = self.config().passwords();
+        PasswordPolicy {
+            min_characters: passwords.min_length,
+            max_bytes: passwords.max_bytes,
+            ..PasswordPolicy::default()
+        }
+    }
+
+    pub(crate) fn sign_up_policy(&self) -> SignUpPolicy {
+        let codes = self.config().codes();
+        SignUpPolicy { time_to_live: codes.ttl, max_attempts: codes.max_attempts, ..SignUpPolicy::default() }
+    }
+
+    pub(crate) fn lockout_policy(&self) -> LockoutPolicy {
+        let lockout = self.config().lockout();
+        LockoutPolicy {
+            per_source_failures: lockout.per_source_failures,
+            per_identifier_failures: lockout.per_identifier_failures,
+            duration: lockout.duration,
+        }
+    }
+
+    /// The effective mask of some roles and the version of the registry that it was built with. A role that the
+    /// configuration no longer has grants nothing.
+    pub(crate) fn mask_of(&self, roles: &[String]) -> (String, u32) {
+        let permissions = self.config().permissions();
+        let mut mask = postern_core::permission::PermissionMask::empty(permissions.registry.width());
+        for role in roles {
+            let granted = permissions.roles.mask_of(role).and_then(|granted| mask.union(granted).ok());
+            mask = granted.unwrap_or(mask);
+        }
+        (mask.to_text(), permissions.registry.version().as_u32())
+    }
+
+    pub(crate) fn directory(&self) -> Result<D1Database, Problem> {
+        self.env.d1("DIRECTORY").map_err(Problem::misconfigured)
+    }
+
+    pub(crate) fn accounts(&self) -> Result<ObjectNamespace, Problem> {
+        self.env.durable_object("ACCOUNT").map_err(Problem::misconfigured)
+    }
+
+    pub(crate) fn intakes(&self) -> Result<ObjectNamespace, Problem> {
+        self.env.durable_object("INTAKE").map_err(Problem::misconfigured)
+    }
+
+    pub(crate) fn limiters(&self) -> Result<ObjectNamespace, Problem> {
+        self.env.durable_object("LIMITER").map_err(Problem::misconfigured)
+    }
+
+    pub(crate) fn keyring(&self) -> Result<ObjectNamespace, Problem> {
+        self.env.durable_object("KEYRING").map_err(Problem::misconfigured)
+    }
+
+    pub(crate) fn kv(&self) -> Result<KvStore, Problem> {
+        Self::edge(&self.env).map_err(Problem::misconfigured)
+    }
+
+    pub(crate) fn revocation_objects(&self) -> Result<ObjectNamespace, Problem> {
+        Self::revocations(&self.env).map_err(Problem::misconfigured)
+    }
+
+    pub(crate) fn edge(env: &Env) -> worker::Result<KvStore> {
+        env.kv("EDGE")
+    }
+
+    pub(crate) fn revocations(env: &Env) -> worker::Result<ObjectNamespace> {
+        env.durable_object("REVOCATION")
+    }
+
+    pub(crate) fn queue(env: &Env) -> worker::Result<Queue> {
+        env.queue("OUTBOX")
+    }
+
+    /// A fresh id for an outbox row.
+    pub(crate) fn draw_id(&self) -> worker::Result<String> {
+        let random = Ambient::read().random::<16>();
+        let bytes = random.map_err(|problem| worker::Error::RustError(problem.code().into()))?.into_bytes();
+        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+fn read(env: &Env) -> Result<Settings, String> {
+    let binding = Reflect::get(env, &CONFIGURATION.into()).map_err(|_| "no environment")?;
+    if binding.is_undefined() {
+        return Err("[vars.POSTERN] is missing".into());
+    }
+    let text = match binding.as_string() {
+        Some(text) => text,
+        None => JSON::stringify(&binding).ok().and_then(|text| text.as_string()).unwrap_or_default(),
+    };
+    let config = Config::from_json(&text).map_err(|errors| errors.to_string())?;
+    let here = if cfg!(feature = "development") {
+        config::Environment::Development
+    } else {
+        config::Environment::Production
+    };
+    config.check_for(here).map_err(|errors| errors.to_string())?;
+    Settings::derive(config).map_err(|error| error.to_string())
+}
+
+impl Settings {
+    fn derive(config: Config) -> Result<Self, Box<dyn std::error::Error>> {
+        let sessions = config.sessions();
+        let device = DeviceBinding::default();
+        let limit = sessions.refresh_limit.map(|limit| RefreshLimit::new(limit.count(), limit.period()));
+        let rotation =
+            RotationPolicy::new(sessions.refresh_grace, sessions.idle_ttl, limit.transpose()?, device)?;
+        let (max_sessions, over_cap) = match sessions.limit {
+            SessionLimit::Unlimited => (0, OverCap::Evict),
+            SessionLimit::Evict(max) => (max.get(), OverCap::Evict),
+            SessionLimit::Reject(max) => (max.get(), OverCap::Reject),
+            SessionLimit::Single => (1, OverCap::Single),
+        };
+        let open = OpenPolicy::new(sessions.idle_ttl, sessions.absolute_ttl, max_sessions, over_cap, device)?;
+        let passwords = config.passwords();
+        let argon2 = Argon2Params::new(passwords.memory_kib, passwords.iterations, passwords.parallelism)?;
+        let profile = TokenProfile {
+            issuer: config.issuer().as_str().into(),
+            audience: config.audience().iter().map(|audience| audience.as_str().into()).collect(),
+            access_ttl: config.tokens().access_ttl,
+        };
+        Ok(Self { rotation, open, argon2, profile, config })
+    }
+
+    fn algorithm_name(&self) -> AlgorithmName {
+        match self.config.tokens().algorithm_name {
+            config::AlgorithmName::EdDsa => AlgorithmName::EdDsa,
+            config::AlgorithmName::Ed25519 => AlgorithmName::Ed25519,
+        }
+    }
+}
+
+impl Environment {
+    /// The name under which the signing algorithm is written.
+    pub(crate) fn algorithm_name(&self) -> AlgorithmName {
+        self.settings.algorithm_name()
+    }
+}

@@ -1,0 +1,84 @@
+//! Calls between the Worker and its objects: versioned JSON over the object's `fetch`.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::fmt;
+use worker::{Headers, Method, ObjectNamespace, Request, RequestInit, Response};
+
+/// Raised whenever a call or its answer changes its meaning. During a deployment old and new code talk to each
+/// other; a call of another version is refused before anything is done, and the caller reports "unknown".
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Envelope<C> {
+    version: u32,
+    call: C,
+}
+
+/// A call that was not answered. Whether it was carried out is unknown.
+#[derive(Debug)]
+pub(crate) struct Unconfirmed(String);
+
+impl fmt::Display for Unconfirmed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<worker::Error> for Unconfirmed {
+    fn from(error: worker::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for Unconfirmed {
+    fn from(error: serde_json::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Asks the object called `name`, and once more with the same bytes if the first call fails: every call carries
+/// ids drawn by the caller, so a call that was carried out already is only answered again.
+pub(crate) async fn ask<C: Serialize, A: DeserializeOwned>(
+    namespace: &ObjectNamespace,
+    name: &str,
+    call: &C,
+) -> Result<A, Unconfirmed> {
+    let message = serde_json::to_string(&Envelope { version: VERSION, call })?;
+    match send(namespace, name, &message).await {
+        Ok(answer) => Ok(answer),
+        Err(_) => send(namespace, name, &message).await,
+    }
+}
+
+async fn send<A: DeserializeOwned>(
+    namespace: &ObjectNamespace,
+    name: &str,
+    message: &str,
+) -> Result<A, Unconfirmed> {
+    let headers = Headers::new();
+    headers.set("content-type", "application/json")?;
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post).with_headers(headers).with_body(Some(message.into()));
+    let request = Request::new_with_init("https://object/call", &init)?;
+    // A fresh stub per call: one that has failed stays failed.
+    let mut response = namespace.get_by_name(name)?.fetch_with_request(request).await?;
+    if response.status_code() != 200 {
+        return Err(Unconfirmed(format!("object answered {}", response.status_code())));
+    }
+    Ok(serde_json::from_slice(&response.bytes().await?)?)
+}
+
+/// The object's side: the call in a request.
+pub(crate) async fn receive<C: DeserializeOwned>(mut request: Request) -> worker::Result<C> {
+    let envelope: Envelope<C> = serde_json::from_slice(&request.bytes().await?)?;
+    if envelope.version == VERSION {
+        Ok(envelope.call)
+    } else {
+        Err(worker::Error::RustError(format!("call of version {}", envelope.version)))
+    }
+}
+
+/// The object's side: the answer to a call.
+pub(crate) fn answer<A: Serialize>(answer: &A) -> worker::Result<Response> {
+    Response::from_bytes(serde_json::to_vec(answer)?)
+}

@@ -1,0 +1,117 @@
+//! `LimiterObject`: sliding rate limits, exact across isolates.
+//!
+//! There is a fixed number of shards. An object per key would show by its latency whether a key was seen before.
+
+use crate::ambient::Ambient;
+use crate::object::call;
+use crate::object::records::{self, Records};
+use crate::object::transaction::commit;
+use postern_core::throttle::{RateDecision, RateLimit, TheoreticalArrival, decide};
+use postern_core::time::{Seconds, UnixMillis};
+use serde::{Deserialize, Serialize};
+use worker::{DurableObject, Env, Error, Request, Response, Result, State, durable_object};
+
+/// How many shards there are. Fixed for the life of a deployment.
+pub(crate) const SHARDS: u8 = 16;
+
+const BUCKETS: &str = "buckets";
+const SWEEP_EVERY_MILLIS: i64 = 600_000;
+const SWEPT_AT_ONCE: u16 = 2_000;
+
+/// Limits to be taken from together: all are checked, and taken from only if all admit.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct TakeCall {
+    pub(crate) takes: Vec<Take>,
+}
+
+/// One bucket and its limit.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Take {
+    /// A digest of rule, tenant and key; no identifier or address is stored.
+    pub(crate) bucket: String,
+    pub(crate) count: u32,
+    pub(crate) period_seconds: u32,
+}
+
+/// Whether all limits admit, and if not, when they will.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct TakeAnswer {
+    pub(crate) retry_after_seconds: Option<u64>,
+}
+
+/// The name of the object of a shard.
+pub(crate) fn name(shard: u8) -> String {
+    format!("v1/limiter/{shard:02}")
+}
+
+/// The object. See the module's documentation.
+#[durable_object]
+pub struct LimiterObject {
+    state: State,
+    _env: Env,
+}
+
+impl DurableObject for LimiterObject {
+    fn new(state: State, env: Env) -> Self {
+        Self { state, _env: env }
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let now = Ambient::read().now();
+        let call: TakeCall = call::receive(request).await?;
+        let storage = self.state.storage();
+        if storage.get_alarm().await?.is_none() {
+            storage.set_alarm(SWEEP_EVERY_MILLIS).await?;
+        }
+        call::answer(&self.take(&call.takes, now)?)
+    }
+
+    /// Forgets buckets that have drained: they say nothing any more.
+    async fn alarm(&self) -> Result<Response> {
+        let now_micros = Ambient::read().now().as_millis().saturating_mul(1000);
+        let storage = self.state.storage();
+        let sql = storage.sql();
+        let table = Records::new(&sql, BUCKETS);
+        let keys = table.first_keys(SWEPT_AT_ONCE)?;
+        let swept_all = keys.len() < usize::from(SWEPT_AT_ONCE);
+        for key in keys {
+            let arrival: Option<TheoreticalArrival> = table.get(&key)?;
+            if arrival.is_none_or(|arrival| arrival.as_micros() < now_micros) {
+                table.delete(&key)?;
+            }
+        }
+        if !swept_all || !table.first_keys(1)?.is_empty() {
+            storage.set_alarm(SWEEP_EVERY_MILLIS).await?;
+        }
+        Response::empty()
+    }
+}
+
+impl LimiterObject {
+    fn take(&self, takes: &[Take], now: UnixMillis) -> Result<TakeAnswer> {
+        let storage = self.state.storage();
+        let sql = storage.sql();
+        let table = Records::new(&sql, BUCKETS);
+        commit(&storage, || {
+            records::create(&sql, &[BUCKETS])?;
+            let mut admitted = Vec::with_capacity(takes.len());
+            let mut retry_after_seconds = None;
+            for take in takes {
+                let limit = RateLimit::new(take.count, Seconds::new(take.period_seconds))
+                    .map_err(|error| Error::RustError(error.to_string()))?;
+                match decide(table.get(&take.bucket)?, now, limit, 1) {
+                    RateDecision::Admitted { arrival, .. } => admitted.push((&take.bucket, arrival)),
+                    RateDecision::Limited { retry_after_seconds: wait, .. } => {
+                        retry_after_seconds = retry_after_seconds.max(Some(wait));
+                    }
+                }
+            }
+            if retry_after_seconds.is_none() {
+                for (bucket, arrival) in admitted {
+                    table.put(bucket, &arrival)?;
+                }
+            }
+            Ok(TakeAnswer { retry_after_seconds })
+        })
+    }
+}

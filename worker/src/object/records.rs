@@ -1,0 +1,97 @@
+//! Tables of records inside an object: a text key, a JSON record.
+//!
+//! One account has a handful of sessions and one intake shard a handful of attempts per address, so nothing is
+//! gained by columns; and a record that only ever gains optional members needs no schema migration.
+
+use serde::{Serialize, de::DeserializeOwned};
+use worker::{Error, Result, SqlStorage, SqlStorageValue};
+
+/// A table of an object's own SQLite database.
+pub(crate) struct Records<'a> {
+    sql: &'a SqlStorage,
+    table: &'static str,
+}
+
+impl<'a> Records<'a> {
+    /// The table of that name, which must be one of the names given to [`create`].
+    pub(crate) const fn new(sql: &'a SqlStorage, table: &'static str) -> Self {
+        Self { sql, table }
+    }
+
+    /// The record under `key`.
+    pub(crate) fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        let query = format!("SELECT record FROM {} WHERE key = ?", self.table);
+        self.select(&query, vec![key.into()]).map(|records| records.into_iter().next())
+    }
+
+    /// All records whose key starts with `prefix`, in key order, at most `limit`.
+    pub(crate) fn starting_with<T: DeserializeOwned>(&self, prefix: &str, limit: u16) -> Result<Vec<T>> {
+        // Keys are ASCII, so the prefix followed by DEL is above every key that continues it.
+        let query = format!("SELECT record FROM {} WHERE key >= ? AND key < ? ORDER BY key LIMIT ?", self.table);
+        let end = format!("{prefix}\u{7f}");
+        self.select(&query, vec![prefix.into(), end.into(), i32::from(limit).into()])
+    }
+
+    /// The first `limit` records in key order.
+    pub(crate) fn first<T: DeserializeOwned>(&self, limit: u16) -> Result<Vec<T>> {
+        let query = format!("SELECT record FROM {} ORDER BY key LIMIT ?", self.table);
+        self.select(&query, vec![i32::from(limit).into()])
+    }
+
+    /// The first `limit` keys in order.
+    pub(crate) fn first_keys(&self, limit: u16) -> Result<Vec<String>> {
+        let query = format!("SELECT key FROM {} ORDER BY key LIMIT ?", self.table);
+        self.texts(&query, vec![i32::from(limit).into()])
+    }
+
+    /// Stores a record, replacing the one under its key.
+    pub(crate) fn put<T: Serialize>(&self, key: &str, record: &T) -> Result<()> {
+        let query = format!(
+            "INSERT INTO {} (key, record) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET record = excluded.record",
+            self.table
+        );
+        self.sql.exec(&query, vec![key.into(), serde_json::to_string(record)?.into()])?;
+        Ok(())
+    }
+
+    /// Stores a record only if its key is free.
+    pub(crate) fn put_new<T: Serialize>(&self, key: &str, record: &T) -> Result<()> {
+        let query = format!("INSERT OR IGNORE INTO {} (key, record) VALUES (?, ?)", self.table);
+        self.sql.exec(&query, vec![key.into(), serde_json::to_string(record)?.into()])?;
+        Ok(())
+    }
+
+    /// Removes a record; nothing happens if there is none.
+    pub(crate) fn delete(&self, key: &str) -> Result<()> {
+        self.sql.exec(&format!("DELETE FROM {} WHERE key = ?", self.table), vec![key.into()])?;
+        Ok(())
+    }
+
+    fn select<T: DeserializeOwned>(&self, query: &str, bindings: Vec<SqlStorageValue>) -> Result<Vec<T>> {
+        self.texts(query, bindings)?.iter().map(|record| Ok(serde_json::from_str(record)?)).collect()
+    }
+
+    fn texts(&self, query: &str, bindings: Vec<SqlStorageValue>) -> Result<Vec<String>> {
+        let rows = self.sql.exec(query, bindings)?.raw().map(|row| match row?.into_iter().next() {
+            Some(SqlStorageValue::String(text)) => Ok(text),
+            _ => Err(Error::RustError("a stored value is not a text".into())),
+        });
+        rows.collect()
+    }
+}
+
+/// Creates the tables that are missing. Called before the first write, never before a read.
+pub(crate) fn create(sql: &SqlStorage, tables: &[&str]) -> Result<()> {
+    for table in tables {
+        let query =
+            format!("CREATE TABLE IF NOT EXISTS {table} (key TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID");
+        sql.exec(&query, None)?;
+    }
+    Ok(())
+}
+
+/// Whether the object was ever written to. An object that was not has no tables, and reading must not make any.
+pub(crate) fn exist(sql: &SqlStorage, table: &str) -> Result<bool> {
+    let query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?";
+    Ok(sql.exec(query, vec![table.into()])?.raw().next().transpose()?.is_some())
+}

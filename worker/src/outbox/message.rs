@@ -1,0 +1,93 @@
+//! What an outbox row says.
+
+use postern_core::id::{AccountId, SessionId};
+use postern_core::revocation::RevocationMark;
+use postern_core::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+/// The object that holds a row until it is acknowledged.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Owner {
+    Account(AccountId),
+    Intake(u8),
+}
+
+/// One effect.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Message {
+    Mail(Mail),
+    Audit(AuditEvent),
+    Mark(RevocationMark),
+    PutSnapshot(SessionSnapshot),
+    DeleteSnapshot { account: AccountId, session: SessionId },
+}
+
+impl Message {
+    /// Whether the queue's consumer delivers it, and acknowledges it to the owner.
+    pub(crate) const fn goes_by_queue(&self) -> bool {
+        matches!(self, Self::Mail(_) | Self::Audit(_))
+    }
+}
+
+/// A mail to be written and sent by the consumer.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Mail {
+    pub(crate) tenant: String,
+    pub(crate) to: Recipient,
+    pub(crate) template: MailTemplate,
+}
+
+/// To whom a mail goes.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Recipient {
+    /// An address, whether an account has it or not.
+    Address(String),
+    /// Whatever address the account has when the mail is sent.
+    Account(AccountId),
+}
+
+/// What a mail is about. The consumer looks up what the request must not know, such as whether an account exists.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MailTemplate {
+    /// A sign-up code; to the owner of an existing account, the notice that somebody tried to sign up.
+    SignUpCode { name: String, code: String, ttl_seconds: u32 },
+    /// A link to set the first password.
+    SetPassword { name: String, token: String, ttl_seconds: u32 },
+    /// A session was ended because its refresh token had been used twice.
+    SessionReuse,
+}
+
+/// One line of the audit trail.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct AuditEvent {
+    pub(crate) occurred_at: UnixMillis,
+    pub(crate) tenant: String,
+    pub(crate) account: Option<AccountId>,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) event: String,
+    pub(crate) detail: Option<String>,
+}
+
+/// What a reader at the edge may know of a live session. Nothing in it admits anybody to anything.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SessionSnapshot {
+    pub(crate) account: AccountId,
+    pub(crate) session: SessionId,
+    pub(crate) account_version: u32,
+    pub(crate) created_at: UnixMillis,
+    pub(crate) expires_at: UnixMillis,
+    pub(crate) roles: Vec<String>,
+}
+
+/// A row on its way through the queue.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Parcel {
+    pub(crate) id: String,
+    pub(crate) owner: Owner,
+    pub(crate) created_at: UnixMillis,
+    pub(crate) message: Message,
+}

@@ -1,0 +1,255 @@
+//! The directory in D1: identifiers, users, credentials.
+//!
+//! Every write that must hold together is one `batch`, which D1 runs as a transaction. Reads that a decision
+//! rests on go to the primary.
+
+use crate::wire::problem::Problem;
+use postern_core::id::{AccountId, TenantId};
+use postern_core::identifier::EmailAddress;
+use postern_core::time::UnixMillis;
+use serde::Deserialize;
+use worker::wasm_bindgen::JsValue;
+use worker::{D1Database, D1PreparedStatement};
+
+/// What a login needs to know: one row, one round trip.
+#[derive(Deserialize)]
+pub(crate) struct Credential {
+    pub(crate) account_id: AccountId,
+    pub(crate) password_hash: Option<String>,
+    #[serde(rename = "version")]
+    pub(crate) credential_version: u32,
+    /// JSON array of role names.
+    pub(crate) roles: String,
+}
+
+/// What `me` shows.
+#[derive(Deserialize)]
+pub(crate) struct Profile {
+    pub(crate) email: Option<String>,
+    pub(crate) name: String,
+    pub(crate) created_at: u64,
+    pub(crate) verified_at: Option<u64>,
+}
+
+/// An account about to be created.
+pub(crate) struct NewAccount<'a> {
+    pub(crate) account: AccountId,
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) email: &'a EmailAddress,
+    pub(crate) name: &'a str,
+    pub(crate) password_hash: Option<&'a str>,
+    pub(crate) roles: &'a [String],
+}
+
+/// Who owns the address after the attempt to create its account.
+pub(crate) enum Creation {
+    /// This account, now or by an earlier try of the same claim.
+    Ours,
+    /// Another account.
+    Taken,
+}
+
+pub(crate) struct Directory(D1Database);
+
+impl Directory {
+    pub(crate) const fn new(database: D1Database) -> Self {
+        Self(database)
+    }
+
+    /// The account and credential behind an address.
+    pub(crate) async fn credential(
+        &self,
+        tenant: &TenantId,
+        email: &EmailAddress,
+    ) -> Result<Option<Credential>, Problem> {
+        let query = "SELECT i.account_id, c.password_hash, c.version, u.roles FROM identifiers i \
+                     JOIN credentials c ON c.account_id = i.account_id \
+                     JOIN users u ON u.account_id = i.account_id \
+                     WHERE i.tenant = ? AND i.kind = 'email' AND i.value = ?";
+        let statement = self.prepare(query, &[tenant.as_str().into(), email.as_str().into()])?;
+        statement.first(None).await.map_err(unavailable)
+    }
+
+    /// The credential of an account that has proven itself otherwise.
+    pub(crate) async fn credential_of(&self, account: &AccountId) -> Result<Option<Credential>, Problem> {
+        let query = "SELECT c.account_id, c.password_hash, c.version, u.roles FROM credentials c \
+                     JOIN users u ON u.account_id = c.account_id WHERE c.account_id = ?";
+        let statement = self.prepare(query, &[account.to_string().into()])?;
+        statement.first(None).await.map_err(unavailable)
+    }
+
+    /// Whether an address belongs to somebody. For the mail consumer only: no request may know.
+    pub(crate) async fn is_taken(&self, tenant: &str, email: &str) -> Result<bool, Problem> {
+        let query = "SELECT account_id FROM identifiers WHERE tenant = ? AND kind = 'email' AND value = ?";
+        let statement = self.prepare(query, &[tenant.into(), email.into()])?;
+        let owner: Option<String> = statement.first(Some("account_id")).await.map_err(unavailable)?;
+        Ok(owner.is_some())
+    }
+
+    pub(crate) async fn profile(&self, account: &AccountId) -> Result<Option<Profile>, Problem> {
+        let query = "SELECT u.email, u.name, u.created_at, i.verified_at FROM users u \
+                     LEFT JOIN identifiers i ON i.tenant = u.tenant AND i.kind = 'email' AND i.value = u.email \
+                     WHERE u.account_id = ?";
+        let statement = self.prepare(query, &[account.to_string().into()])?;
+        statement.first(None).await.map_err(unavailable)
+    }
+
+    /// Creates identifier, user and credential together. The identifier's primary key decides between rivals.
+    pub(crate) async fn create(&self, new: &NewAccount<'_>, now: UnixMillis) -> Result<Creation, Problem> {
+        let account: JsValue = new.account.to_string().into();
+        let (tenant, email): (JsValue, JsValue) = (new.tenant.as_str().into(), new.email.as_str().into());
+        let at = millis(now);
+        let roles = serde_json::to_string(new.roles).map_err(|error| Problem::internal("roles", error))?;
+        let hash = new.password_hash.map_or(JsValue::NULL, JsValue::from);
+        let identifier = self.prepare(
+            "INSERT INTO identifiers (tenant, kind, value, account_id, verified_at, created_at) \
+             VALUES (?, 'email', ?, ?, ?, ?)",
+            &[tenant.clone(), email.clone(), account.clone(), at.clone(), at.clone()],
+        )?;
+        let user = self.prepare(
+            "INSERT INTO users (account_id, tenant, email, name, status, roles, created_at) \
+             VALUES (?, ?, ?, ?, 'active', ?, ?)",
+            &[account.clone(), tenant.clone(), email.clone(), new.name.into(), roles.into(), at.clone()],
+        )?;
+        let credential = self.prepare(
+            "INSERT INTO credentials (account_id, password_hash, version, updated_at) VALUES (?, ?, 1, ?)",
+            &[account, hash, at],
+        )?;
+        let Err(error) = self.0.batch(vec![identifier, user, credential]).await else { return Ok(Creation::Ours) };
+        // The batch is gone as a whole. Whether that was a rival or an outage, the owner of the address tells.
+        let query = "SELECT account_id FROM identifiers WHERE tenant = ? AND kind = 'email' AND value = ?";
+        let owner: Option<String> =
+            self.prepare(query, &[tenant, email])?.first(Some("account_id")).await.map_err(unavailable)?;
+        match owner {
+            Some(owner) if owner == new.account.to_string() => Ok(Creation::Ours),
+            Some(_) => Ok(Creation::Taken),
+            None => Err(unavailable(error)),
+        }
+    }
+
+    /// Replaces the password and opens a fence that the account object must confirm, in one batch.
+    /// `false` if the credential is no longer at `version`.
+    pub(crate) async fn change_password(
+        &self,
+        account: &AccountId,
+        version: u32,
+        password_hash: &str,
+        reason: &str,
+        now: UnixMillis,
+    ) -> Result<bool, Problem> {
+        let id: JsValue = account.to_string().into();
+        let next = JsValue::from(version.saturating_add(1));
+        let change = self.prepare(
+            "UPDATE credentials SET password_hash = ?, version = ?, updated_at = ? \
+             WHERE account_id = ? AND version = ?",
+            &[password_hash.into(), next.clone(), millis(now), id.clone(), version.into()],
+        )?;
+        let fence = self.prepare(
+            "INSERT INTO pending_fences (account_id, credential_version, reason, created_at) \
+             SELECT account_id, version, ?, ? FROM credentials \
+             WHERE account_id = ? AND version = ? AND password_hash = ? \
+             ON CONFLICT (account_id) DO UPDATE SET credential_version = excluded.credential_version",
+            &[reason.into(), millis(now), id.clone(), next.clone(), password_hash.into()],
+        )?;
+        self.0.batch(vec![change, fence]).await.map_err(unavailable)?;
+        // Read back instead of counting changes: a batch repeated after a lost answer changes nothing twice.
+        let query = "SELECT password_hash FROM credentials WHERE account_id = ? AND version = ?";
+        let stored: Option<String> =
+            self.prepare(query, &[id, next])?.first(Some("password_hash")).await.map_err(unavailable)?;
+        Ok(stored.as_deref() == Some(password_hash))
+    }
+
+    /// The account object has confirmed this version: nothing is pending any more.
+    pub(crate) async fn close_fence(&self, account: &AccountId, version: u32) -> Result<(), Problem> {
+        let query = "DELETE FROM pending_fences WHERE account_id = ? AND credential_version <= ?";
+        let statement = self.prepare(query, &[account.to_string().into(), version.into()])?;
+        statement.run().await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Fences that have waited for a while; the cron finishes them.
+    pub(crate) async fn open_fences(&self, before: UnixMillis) -> Result<Vec<PendingFence>, Problem> {
+        let query = "SELECT account_id, credential_version, reason FROM pending_fences \
+                     WHERE created_at < ? ORDER BY created_at LIMIT 100";
+        let rows = self.prepare(query, &[millis(before)])?.all().await.map_err(unavailable)?;
+        rows.results().map_err(unavailable)
+    }
+
+    /// Stores a hash of the same password with other parameters, unless the credential has changed meanwhile.
+    pub(crate) async fn rehash(&self, account: &AccountId, version: u32, hash: &str) -> Result<(), Problem> {
+        let query = "UPDATE credentials SET password_hash = ? WHERE account_id = ? AND version = ?";
+        let statement = self.prepare(query, &[hash.into(), account.to_string().into(), version.into()])?;
+        statement.run().await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Whether a message was delivered before.
+    pub(crate) async fn was_delivered(&self, message_id: &str) -> Result<bool, Problem> {
+        let query = "SELECT message_id FROM deliveries WHERE message_id = ?";
+        let statement = self.prepare(query, &[message_id.into()])?;
+        let found: Option<String> = statement.first(Some("message_id")).await.map_err(unavailable)?;
+        Ok(found.is_some())
+    }
+
+    pub(crate) async fn record_delivery(&self, message_id: &str, now: UnixMillis) -> Result<(), Problem> {
+        let query = "INSERT OR IGNORE INTO deliveries (message_id, delivered_at) VALUES (?, ?)";
+        self.prepare(query, &[message_id.into(), millis(now)])?.run().await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Forgets deliveries that can no longer be repeated.
+    pub(crate) async fn forget_deliveries(&self, before: UnixMillis) -> Result<(), Problem> {
+        let query = "DELETE FROM deliveries WHERE delivered_at < ?";
+        self.prepare(query, &[millis(before)])?.run().await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    pub(crate) async fn record_audit(&self, event_id: &str, event: &AuditRow<'_>) -> Result<(), Problem> {
+        let query = "INSERT OR IGNORE INTO audit_events \
+                     (event_id, occurred_at, tenant, account_id, session_id, event, detail) \
+                     VALUES (?, ?, ?, ?, ?, ?, ?)";
+        let optional = |text: &Option<String>| text.as_deref().map_or(JsValue::NULL, JsValue::from);
+        let values = [
+            event_id.into(),
+            millis(event.occurred_at),
+            event.tenant.into(),
+            optional(&event.account),
+            optional(&event.session),
+            event.event.into(),
+            event.detail.map_or(JsValue::NULL, JsValue::from),
+        ];
+        self.prepare(query, &values)?.run().await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    fn prepare(&self, query: &str, values: &[JsValue]) -> Result<D1PreparedStatement, Problem> {
+        self.0.prepare(query).bind(values).map_err(unavailable)
+    }
+}
+
+/// A credential change that its account object has not confirmed.
+#[derive(Deserialize)]
+pub(crate) struct PendingFence {
+    pub(crate) account_id: AccountId,
+    pub(crate) credential_version: u32,
+    pub(crate) reason: String,
+}
+
+/// One line of the audit trail as it is stored.
+pub(crate) struct AuditRow<'a> {
+    pub(crate) occurred_at: UnixMillis,
+    pub(crate) tenant: &'a str,
+    pub(crate) account: Option<String>,
+    pub(crate) session: Option<String>,
+    pub(crate) event: &'a str,
+    pub(crate) detail: Option<&'a str>,
+}
+
+fn unavailable(error: worker::Error) -> Problem {
+    Problem::unavailable("directory", error)
+}
+
+/// D1 takes numbers as doubles: exact up to 2⁵³, which is the year 287396 in milliseconds.
+fn millis(at: UnixMillis) -> JsValue {
+    JsValue::from(worker::js_sys::Number::from(i64::try_from(at.as_millis()).unwrap_or(i64::MAX) as f64))
+}

@@ -1,0 +1,51 @@
+//! KV at the edge: copies for reading. Every write of KV in this program is in this file.
+
+use crate::outbox::message::SessionSnapshot;
+use postern_core::id::{AccountId, SessionId};
+use postern_core::revocation::RevocationShard;
+use postern_core::time::UnixMillis;
+use worker::kv::KvStore;
+use worker::{Error, Result};
+
+/// KV refuses a shorter life.
+const SHORTEST_TTL_SECONDS: u64 = 60;
+/// How long a colo may serve its copy of a shard without asking the store again; the least that KV allows.
+const SHARD_CACHE_SECONDS: u64 = 30;
+const SHARD_TTL_SECONDS: u64 = 86_400;
+
+/// The shard as some copy of it stands here; readers judge its age by what is written in it.
+pub(crate) async fn read_revocation_shard(edge: &KvStore, shard: u8) -> Result<Option<RevocationShard>> {
+    let text = edge.get(&shard_key(shard)).cache_ttl(SHARD_CACHE_SECONDS).text().await?;
+    // A copy that does not parse is as good as none: the reader asks the account.
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// Replaces the shard. Called by its `RevocationObject` only.
+pub(crate) async fn write_revocation_shard(edge: &KvStore, shard: u8, list: &RevocationShard) -> Result<()> {
+    put(edge, &shard_key(shard), serde_json::to_string(list)?, SHARD_TTL_SECONDS).await
+}
+
+/// Replaces a session's snapshot. Called by the outbox of its `AccountObject` only.
+pub(crate) async fn write_snapshot(edge: &KvStore, snapshot: &SessionSnapshot, now: UnixMillis) -> Result<()> {
+    let ttl = now.seconds_until(snapshot.expires_at);
+    let key = snapshot_key(&snapshot.account, &snapshot.session);
+    put(edge, &key, serde_json::to_string(snapshot)?, ttl).await
+}
+
+/// Removes a session's snapshot. Called by the outbox of its `AccountObject` only.
+pub(crate) async fn delete_snapshot(edge: &KvStore, account: &AccountId, session: &SessionId) -> Result<()> {
+    edge.delete(&snapshot_key(account, session)).await.map_err(Error::from)
+}
+
+async fn put(edge: &KvStore, key: &str, value: String, ttl_seconds: u64) -> Result<()> {
+    let ttl_seconds = ttl_seconds.max(SHORTEST_TTL_SECONDS);
+    edge.put(key, value)?.expiration_ttl(ttl_seconds).execute().await.map_err(Error::from)
+}
+
+fn shard_key(shard: u8) -> String {
+    format!("v1/revocation/{shard:02}")
+}
+
+fn snapshot_key(account: &AccountId, session: &SessionId) -> String {
+    format!("v1/session/{account}/{session}")
+}

@@ -1,0 +1,8 @@
+//! The Worker's side of every store: loading before a decision, committing after it.
+
+pub(crate) mod accounts;
+pub(crate) mod directory;
+pub(crate) mod edge;
+pub(crate) mod intake;
+pub(crate) mod keyring;
+pub(crate) mod limiter;

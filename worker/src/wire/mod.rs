@@ -1,0 +1,5 @@
+//! What goes over the network: parsing what comes in, shaping what goes out.
+
+pub(crate) mod answer;
+pub(crate) mod body;
+pub(crate) mod problem;

@@ -1,0 +1,157 @@
+//! Refusals as `application/problem+json` (RFC 9457): one stable `code` each, and never a hint whether an
+//! account exists.
+
+use serde::Serialize;
+use std::fmt::Display;
+use worker::{Headers, Response};
+
+/// One input that broke a rule.
+#[derive(Debug, Serialize)]
+pub(crate) struct FieldError {
+    /// The member of the request body, as the client wrote it; `body` for the whole.
+    pub(crate) field: &'static str,
+    /// The rule that it broke, in words.
+    pub(crate) rule: String,
+}
+
+/// A refusal on its way to the client.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: u16,
+    code: &'static str,
+    title: &'static str,
+    errors: Vec<FieldError>,
+    retry_after_seconds: Option<u64>,
+}
+
+impl Problem {
+    pub(crate) const fn new(status: u16, code: &'static str, title: &'static str) -> Self {
+        Self { status, code, title, errors: Vec::new(), retry_after_seconds: None }
+    }
+
+    /// The request body broke a rule.
+    pub(crate) fn invalid_field(field: &'static str, rule: impl Display) -> Self {
+        let mut problem = Self::new(400, "invalid_request", "The request is not valid");
+        problem.errors.push(FieldError { field, rule: rule.to_string() });
+        problem
+    }
+
+    pub(crate) const fn body_too_large() -> Self {
+        Self::new(413, "body_too_large", "The request body is larger than 64 KiB")
+    }
+
+    pub(crate) const fn unsupported_media_type() -> Self {
+        Self::new(415, "unsupported_media_type", "The request body must be application/json")
+    }
+
+    pub(crate) const fn not_found() -> Self {
+        Self::new(404, "not_found", "There is nothing here")
+    }
+
+    pub(crate) const fn method_not_allowed() -> Self {
+        Self::new(405, "method_not_allowed", "This resource does not know that method")
+    }
+
+    /// Wrong password, unknown account, wrong identifier: one answer for all.
+    pub(crate) const fn invalid_credentials() -> Self {
+        Self::new(401, "invalid_credentials", "The credentials are not valid")
+    }
+
+    /// Wrong, expired, used up or unknown one-time code or link: one answer for all.
+    pub(crate) const fn code_invalid() -> Self {
+        Self::new(400, "code_invalid", "The code is not valid or no longer valid")
+    }
+
+    /// Every reason for which a refresh token may be refused: one answer for all.
+    pub(crate) const fn refresh_invalid() -> Self {
+        Self::new(401, "refresh_invalid", "The refresh token is not valid")
+    }
+
+    /// An access token that is missing, or refused for the reason the code names.
+    pub(crate) const fn token(code: &'static str) -> Self {
+        Self::new(401, code, "The access token is not valid")
+    }
+
+    /// The account behind proven credentials may not sign in, for the reason the code names.
+    pub(crate) const fn account(code: &'static str) -> Self {
+        Self::new(403, code, "The account may not sign in")
+    }
+
+    pub(crate) const fn permission_denied() -> Self {
+        Self::new(403, "permission_denied", "A required permission is missing")
+    }
+
+    pub(crate) const fn rate_limited(retry_after_seconds: u64) -> Self {
+        let mut problem = Self::new(429, "rate_limited", "Too many requests");
+        problem.retry_after_seconds = Some(retry_after_seconds);
+        problem
+    }
+
+    /// A change was stored, but not every place that must know has confirmed yet; the minute cron finishes it.
+    pub(crate) const fn invalidation_pending() -> Self {
+        Self::new(503, "invalidation_pending", "The change is stored and still being enforced")
+    }
+
+    pub(crate) const fn strict_backend_unavailable() -> Self {
+        Self::new(503, "strict_backend_unavailable", "The session could not be checked")
+    }
+
+    /// The configuration or a binding is missing or wrong. What exactly goes to the log only.
+    pub(crate) fn misconfigured(what: impl Display) -> Self {
+        worker::console_error!("misconfigured: {what}");
+        Self::new(503, "misconfigured", "The service is not configured")
+    }
+
+    /// Something outside the request failed. What exactly goes to the log only.
+    pub(crate) fn internal(what: &str, error: impl Display) -> Self {
+        worker::console_error!("internal: {what}: {error}");
+        Self::new(500, "internal", "Internal error")
+    }
+
+    /// A store or object did not answer. The change may or may not have happened; the request can be repeated.
+    pub(crate) fn unavailable(what: &str, error: impl Display) -> Self {
+        worker::console_error!("unavailable: {what}: {error}");
+        Self::new(503, "unavailable", "The service is not available at the moment")
+    }
+
+    /// The stable code, for audit records and tests of equality.
+    pub(crate) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The response. The only place where a refusal becomes bytes.
+    pub(crate) fn into_response(self, request_id: &str) -> worker::Result<Response> {
+        let headers = Headers::new();
+        headers.set("content-type", "application/problem+json")?;
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.set("retry-after", &seconds.to_string())?;
+        }
+        if self.status == 401 {
+            headers.set("www-authenticate", "Bearer")?;
+        }
+        let document = Document {
+            r#type: format!("urn:postern:problem:{}", self.code),
+            title: self.title,
+            status: self.status,
+            code: self.code,
+            request_id,
+            errors: &self.errors,
+            retry_after_seconds: self.retry_after_seconds,
+        };
+        let bytes = serde_json::to_vec(&document)?;
+        Ok(Response::from_bytes(bytes)?.with_status(self.status).with_headers(headers))
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<u64>,
+}
