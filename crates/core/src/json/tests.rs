@@ -292,6 +292,12 @@ proptest! {
     }
 
     #[test]
+    fn agrees_with_serde_json_around_the_depth_limit(text in nearly_json(), levels in 12usize..20, object: bool) {
+        let (open, close) = if object { (r#"{"a":"#, "}") } else { ("[", "]") };
+        agrees(format!("{}{text}{}", open.repeat(levels), close.repeat(levels)).as_bytes());
+    }
+
+    #[test]
     fn agrees_with_serde_json_on_damaged_json(
         text in nearly_json(),
         at in any::<proptest::sample::Index>(),

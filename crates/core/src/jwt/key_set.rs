@@ -25,6 +25,21 @@ pub enum KeySetError {
     NoUsableKey,
 }
 
+impl KeySetError {
+    /// The stable name of the reason, for logs and programs.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::TooLarge => "key_set_too_large",
+            Self::Malformed => "key_set_malformed",
+            Self::TooManyKeys => "key_set_too_many_keys",
+            Self::BadKey(_) => "key_unusable",
+            Self::DuplicateKeyId => "key_id_duplicate",
+            Self::NoUsableKey => "key_set_empty",
+        }
+    }
+}
+
 impl fmt::Display for KeySetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -31,6 +31,19 @@ pub enum PolicyError {
     NoTokenType,
 }
 
+impl PolicyError {
+    /// The stable name of the reason, for logs and programs.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NoIssuer => "policy_without_issuer",
+            Self::NoAudience => "policy_without_audience",
+            Self::LeewayTooLarge => "policy_leeway_too_large",
+            Self::NoTokenType => "policy_without_token_type",
+        }
+    }
+}
+
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
