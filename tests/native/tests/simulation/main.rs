@@ -1,0 +1,11 @@
+//! Proof of the rotation rule: published vectors, an independent model checked exhaustively, and a seeded
+//! simulation with lost replies, crashes, slow tabs, skewed clocks and a thief.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    reason = "numbers of tests are small and known"
+)]
+
+mod vectors;
