@@ -4,8 +4,12 @@
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    clippy::indexing_slicing,
+    clippy::cast_sign_loss,
     reason = "numbers of tests are small and known"
 )]
 
+mod figures;
+mod fixture;
+mod model;
 mod vectors;
+mod world;
