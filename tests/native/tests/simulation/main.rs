@@ -4,8 +4,12 @@
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
-    reason = "numbers of tests are small and known"
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends by panicking, and its numbers are small and known"
 )]
 
 mod figures;
