@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::bundle::FunctionNames;
 use crate::process::{announce, cargo};
 use crate::{bundle, configuration, migrations, setup};
 
@@ -66,9 +67,9 @@ pub(crate) fn build(variant: Variant) -> Result<()> {
     configuration::check(Path::new("wrangler.toml"))?;
     setup::rust_target("wasm32-unknown-unknown")?;
     announce(&format!("Building the Worker ({})", variant.name()));
-    let features = match variant {
-        Variant::Development => "--features development",
-        Variant::Release => "",
+    let (features, names) = match variant {
+        Variant::Development => ("--features development", FunctionNames::Keep),
+        Variant::Release => ("", FunctionNames::Drop),
     };
     let mut compile = cargo(&format!(
         "build --package postern-worker --target wasm32-unknown-unknown --profile {} {features}",
@@ -82,7 +83,7 @@ pub(crate) fn build(variant: Variant) -> Result<()> {
     let module = bundle::compile(&mut compile, "postern_worker")?;
     check_surface(variant, &module)?;
     let folder = variant_folder(variant);
-    bundle::bind(&module, &folder)?;
+    bundle::bind(&module, &folder, names)?;
     fs::copy("worker/shim.js", folder.join("shim.js")).context("cannot copy worker/shim.js")?;
     report_size(&folder)
 }

@@ -10,7 +10,7 @@ use crate::{bundle, configuration, setup};
 /// The crates that exist only as wasm.
 const WASM_ONLY: [&str; 2] = ["postern-worker", "postern-verifier"];
 const BARE_METAL: &str = "thumbv7em-none-eabi";
-const CARGO_DENY: &str = "0.18";
+const CARGO_DENY: &str = "0.20";
 
 /// Formatting, lints, licences, bare metal, and an empty import list.
 ///
@@ -54,7 +54,7 @@ fn dependencies() -> Result<()> {
     announce("Licences and sources of dependencies");
     if output_of(&mut cargo("deny --version")).is_none() {
         announce("Installing cargo-deny (a few minutes, once)");
-        run(&mut cargo(&format!("install cargo-deny --quiet --version ^{CARGO_DENY}")))?;
+        run(&mut cargo(&format!("install cargo-deny --locked --quiet --version ^{CARGO_DENY}")))?;
     }
     run(&mut cargo("deny --log-level error check licenses bans sources"))
 }

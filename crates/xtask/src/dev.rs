@@ -16,14 +16,20 @@ use crate::{migrations, session, setup};
 const DEFAULT_PORT: u16 = 8787;
 const CRON_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Noise of Wrangler that says nothing to who develops with Postern.
-const HIDDEN: [&str; 6] = [
-    "wrangler.dev/configuration",
-    "Scheduled Workers are not automatically triggered",
-    "/cdn-cgi/handler/scheduled",
-    "Unable to fetch the `Request.cf` object",
-    "Assuming default configuration",
-    "update available",
+/// Beginnings of lines in which Wrangler tells what whoever develops with Postern need not know.
+const HIDDEN: [&str; 12] = [
+    "Cloudflare collects anonymous telemetry",
+    "[custom build] Running",
+    "Your Worker has access to the following bindings",
+    "Binding ",
+    "env.",
+    "\u{2394}",
+    "To manually trigger a scheduled event",
+    "curl \"http",
+    "For more details",
+    "[wrangler:info] GET /cdn-cgi/",
+    "[wrangler:info] POST /cdn-cgi/",
+    "\u{1b}[33m\u{25b2} \u{1b}[43;33m[\u{1b}[43;30mWARNING\u{1b}[43;33m]\u{1b}[0m \u{1b}[1mScheduled Workers",
 ];
 
 enum Event {
@@ -91,8 +97,8 @@ fn follow(events: &Receiver<Event>, port: u16) -> Result<()> {
                     ready = true;
                     thread::spawn(move || tick(port));
                     println!("\n{}\n", session::text(&format!("http://localhost:{port}")));
-                } else if !HIDDEN.iter().any(|hidden| line.contains(hidden)) && !line.trim().is_empty() {
-                    println!("{line}");
+                } else if is_interesting(&line) {
+                    println!("{}", line.trim_start_matches("[custom build] "));
                 }
             }
             Ok(Event::Interrupted) => {
@@ -102,6 +108,11 @@ fn follow(events: &Receiver<Event>, port: u16) -> Result<()> {
             Ok(Event::Ended) | Err(_) => bail!("the server ended"),
         }
     }
+}
+
+fn is_interesting(line: &str) -> bool {
+    let line = line.trim();
+    !line.is_empty() && line != "[custom build]" && !HIDDEN.iter().any(|hidden| line.starts_with(hidden))
 }
 
 /// Stands in for Cloudflare's cron, which never fires locally.

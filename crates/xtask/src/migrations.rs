@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::process::{announce, run};
+use crate::process::{announce, run_quietly};
 use crate::setup;
 
 const FOLDER: &str = "worker/migrations";
@@ -25,7 +25,7 @@ pub(crate) fn apply_pending() -> Result<()> {
     }
     announce("Applying D1 migrations to the local database");
     // CI=true: apply without asking.
-    run(setup::wrangler("d1 migrations apply DIRECTORY --local")?.env("CI", "true"))?;
+    run_quietly(setup::wrangler("d1 migrations apply DIRECTORY --local")?.env("CI", "true"))?;
     if let Some(folder) = Path::new(APPLIED).parent() {
         fs::create_dir_all(folder)?;
     }

@@ -56,6 +56,18 @@ pub(crate) fn run_and_keep(command: &mut Command, keep: impl Fn(&str) -> bool) -
     Ok(kept)
 }
 
+/// Runs `command` to its end and shows its output only when it fails.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_quietly(command: &mut Command) -> Result<()> {
+    let output = command.output().with_context(|| format!("cannot start {}", shown(command)))?;
+    if !output.status.success() {
+        eprintln!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    }
+    require_success(command, output.status)
+}
+
 /// Standard output of `command`; `None` when it cannot start or fails.
 pub(crate) fn output_of(command: &mut Command) -> Option<String> {
     let output = command.stderr(Stdio::null()).output().ok()?;
