@@ -212,8 +212,9 @@ impl Settings {
             access_ttl: config.tokens().access_ttl,
         };
         let tenant = TenantRule::Exactly(config.tenant().clone());
-        let verification = VerificationPolicy::new(&*profile.issuer, profile.audience.iter().cloned(), tenant)?
-            .with_leeway(config.tokens().leeway)?;
+        let verification =
+            VerificationPolicy::new(&*profile.issuer, profile.audience.iter().cloned(), tenant)?
+                .with_leeway(config.tokens().leeway)?;
         Ok(Self { rotation, open, argon2, profile, verification, config })
     }
 

@@ -16,9 +16,7 @@ use crate::environment::Environment;
 use crate::route::exchange::Exchange;
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
-use worker::{
-    Context, Env, MessageBatch, Request, Response, Result, ScheduleContext, ScheduledEvent, event,
-};
+use worker::{Context, Env, MessageBatch, Request, Response, Result, ScheduleContext, ScheduledEvent, event};
 
 /// One HTTP request.
 #[event(fetch)]

@@ -64,9 +64,8 @@ impl FirstFactor {
     #[must_use]
     pub const fn account(&self) -> AccountId {
         match self {
-            Self::Password(PasswordVerified { account, .. }) | Self::Address(AddressProven { account, .. }) => {
-                *account
-            }
+            Self::Password(PasswordVerified { account, .. })
+            | Self::Address(AddressProven { account, .. }) => *account,
         }
     }
 

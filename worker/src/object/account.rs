@@ -16,9 +16,10 @@ use postern_core::id::{ClientId, SessionId, TenantId};
 use postern_core::revocation::{RevocationMark, Revoked};
 use postern_core::secret::Secret;
 use postern_core::session::{
-    self, DeviceHint, FenceOutcome, FenceRequest, FenceRevocation, LogoutOutcome, Notice, OpenOutcome, OpenRefusal,
-    OpenRequest, Presentation, PresentedRefreshToken, RefreshTokenClaim, RevokeAllOutcome, RevokeOneOutcome,
-    RevokeReason, RotationOutcome, RotationRefusal, SessionAudit, SessionRecord, SessionState, TokenParts,
+    self, DeviceHint, FenceOutcome, FenceRequest, FenceRevocation, LogoutOutcome, Notice, OpenOutcome,
+    OpenRefusal, OpenRequest, Presentation, PresentedRefreshToken, RefreshTokenClaim, RevokeAllOutcome,
+    RevokeOneOutcome, RevokeReason, RotationOutcome, RotationRefusal, SessionAudit, SessionRecord,
+    SessionState, TokenParts,
 };
 use postern_core::time::{Seconds, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -81,10 +82,17 @@ pub(crate) struct RefreshCall {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum AdmissionAnswer {
-    Admitted { token: TokenParts, admission: Box<Admission> },
-    Limited { retry_after_seconds: u64 },
+    Admitted {
+        token: TokenParts,
+        admission: Box<Admission>,
+    },
+    Limited {
+        retry_after_seconds: u64,
+    },
     /// Refused, with the public code.
-    Refused { code: String },
+    Refused {
+        code: String,
+    },
 }
 
 /// What came of ending sessions.
@@ -116,7 +124,8 @@ impl DurableObject for AccountObject {
         let now = Ambient::read().now();
         let call: AccountCall = call::receive(request).await?;
         // Everything that could fail for other reasons than the storage comes before the first read.
-        let environment = Environment::open(&self.env).map_err(|problem| Error::RustError(problem.code().into()))?;
+        let environment =
+            Environment::open(&self.env).map_err(|problem| Error::RustError(problem.code().into()))?;
         let account = Account { state: &self.state, environment: &environment, now };
         let response = account.answer(call)?;
         if account.has_outbox()? {
@@ -211,7 +220,9 @@ impl Account<'_> {
                 let admission = Box::new(Admission::of(&account, session));
                 Ok(AdmissionAnswer::Admitted { token, admission })
             }
-            OpenOutcome::Refused(refusal) => Ok(AdmissionAnswer::Refused { code: open_refusal(refusal).into() }),
+            OpenOutcome::Refused(refusal) => {
+                Ok(AdmissionAnswer::Refused { code: open_refusal(refusal).into() })
+            }
         }
     }
 
@@ -279,7 +290,8 @@ impl Account<'_> {
         let session = self.session(token.session)?;
         let token = PresentedRefreshToken::assertion(token);
         let device = DeviceHint::default();
-        let presentation = Presentation { token: &token, tenant, client_id, key_proof: None, device: &device };
+        let presentation =
+            Presentation { token: &token, tenant, client_id, key_proof: None, device: &device };
         match session::logout(&presentation, account.as_ref(), session.as_ref(), self.now) {
             LogoutOutcome::Revoked { session, clock, notices } => {
                 let account = self.with_clock(account, clock)?;
@@ -426,7 +438,14 @@ impl Account<'_> {
     fn notice(&self, account: &AccountRecord, notice: &Notice) -> Vec<Message> {
         let audit = |session: Option<SessionId>, at: UnixMillis, event: String, detail: Option<String>| {
             let tenant = account.tenant.to_string();
-            Message::Audit(AuditEvent { occurred_at: at, tenant, account: Some(account.id), session, event, detail })
+            Message::Audit(AuditEvent {
+                occurred_at: at,
+                tenant,
+                account: Some(account.id),
+                session,
+                event,
+                detail,
+            })
         };
         match notice {
             Notice::Audit { event, session, at } => vec![audit(*session, *at, name_of(event), None)],

@@ -14,9 +14,9 @@ use crate::outbox::rows;
 use crate::store::keyring;
 use postern_core::id::{AccountId, OperationId, RegistrationId, TenantId};
 use postern_core::intake::{
-    ClaimOutcome, ClaimRequest, ClaimSelector, CodeBinding, CodePurpose, ConsumeOutcome, GuessBudget, NewSignUp,
-    OneTimeSecret, OpenSignUpOutcome, PendingSignUp, SignUpAddress, SignUpWrites, UsePolicy, claim_sign_up, consume,
-    finish_sign_up, open_sign_up,
+    ClaimOutcome, ClaimRequest, ClaimSelector, CodeBinding, CodePurpose, ConsumeOutcome, GuessBudget,
+    NewSignUp, OneTimeSecret, OpenSignUpOutcome, PendingSignUp, SignUpAddress, SignUpWrites, UsePolicy,
+    claim_sign_up, consume, finish_sign_up, open_sign_up,
 };
 use postern_core::password::{PasswordHash, Peppers};
 use postern_core::secret::SecretText;
@@ -132,7 +132,9 @@ pub(crate) enum LinkAnswer {
     /// Right, and used up.
     Consumed,
     /// Right, and used a moment ago by this operation.
-    Repeated { operation: OperationId },
+    Repeated {
+        operation: OperationId,
+    },
     Refused,
 }
 
@@ -205,9 +207,11 @@ impl Intake<'_> {
             IntakeCall::BeginAttempt { subject, source } => {
                 serde_json::to_vec(&self.begin_attempt(&subject, &source)?)
             }
-            IntakeCall::ClearAttempts { subject, source } => {
-                serde_json::to_vec(&self.store_attempts(&subject, &source, LockoutRecords::after_success())?)
-            }
+            IntakeCall::ClearAttempts { subject, source } => serde_json::to_vec(&self.store_attempts(
+                &subject,
+                &source,
+                LockoutRecords::after_success(),
+            )?),
             IntakeCall::IssueLink(call) => serde_json::to_vec(&self.issue_link(call)?),
             IntakeCall::ConsumeLink { tenant, account, secret, operation } => {
                 serde_json::to_vec(&self.consume_link(&tenant, &account, &secret, operation)?)
@@ -326,8 +330,11 @@ impl Intake<'_> {
         let table = Records::new(self.sql, LINKS);
         let key = call.account.to_string();
         let subject = call.account;
-        let binding =
-            CodeBinding { purpose: CodePurpose::SetPassword, tenant: &call.tenant, subject: subject.as_bytes() };
+        let binding = CodeBinding {
+            purpose: CodePurpose::SetPassword,
+            tenant: &call.tenant,
+            subject: subject.as_bytes(),
+        };
         let pepper = self.peppers.current().ok_or_else(|| Error::RustError("there is no pepper".into()))?;
         let ttl = LINK_TTL;
         let link = OneTimeSecret::new(pepper, &binding, call.secret.as_bytes(), self.now, ttl);

@@ -128,9 +128,12 @@ impl KeyringObject {
             }
             let mut keys = Vec::new();
             for stored in table.first::<StoredKey>(MOST_KEYS)? {
-                let Some(key) = stored.open(root_key.as_ref()) else { return Ok(KeyringAnswer::RootKeyUnusable) };
+                let Some(key) = stored.open(root_key.as_ref()) else {
+                    return Ok(KeyringAnswer::RootKeyUnusable);
+                };
                 if !stored.sealed && root_key.is_some() {
-                    let sealed = StoredKey::store(stored.purpose, stored.id, &key, root_key.as_ref(), ambient)?;
+                    let sealed =
+                        StoredKey::store(stored.purpose, stored.id, &key, root_key.as_ref(), ambient)?;
                     table.put(&sealed.name(), &StoredKey { created_at: stored.created_at, ..sealed })?;
                 }
                 let material = base64url::encode(key.expose());
@@ -180,7 +183,8 @@ impl RootKey {
 
     fn parse(text: &str) -> Option<Self> {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
-        let bytes = STANDARD.decode(text.trim()).or_else(|_| base64url::decode(text.trim().as_bytes())).ok()?;
+        let bytes =
+            STANDARD.decode(text.trim()).or_else(|_| base64url::decode(text.trim().as_bytes())).ok()?;
         let first = bytes.first()?;
         // One byte repeated is a placeholder, not a key.
         if bytes.len() != 32 || bytes.iter().all(|byte| byte == first) {

@@ -27,7 +27,8 @@ impl<'a> Records<'a> {
     /// All records whose key starts with `prefix`, in key order, at most `limit`.
     pub(crate) fn starting_with<T: DeserializeOwned>(&self, prefix: &str, limit: u16) -> Result<Vec<T>> {
         // Keys are ASCII, so the prefix followed by DEL is above every key that continues it.
-        let query = format!("SELECT record FROM {} WHERE key >= ? AND key < ? ORDER BY key LIMIT ?", self.table);
+        let query =
+            format!("SELECT record FROM {} WHERE key >= ? AND key < ? ORDER BY key LIMIT ?", self.table);
         let end = format!("{prefix}\u{7f}");
         self.select(&query, vec![prefix.into(), end.into(), i32::from(limit).into()])
     }
@@ -83,8 +84,9 @@ impl<'a> Records<'a> {
 /// Creates the tables that are missing. Called before the first write, never before a read.
 pub(crate) fn create(sql: &SqlStorage, tables: &[&str]) -> Result<()> {
     for table in tables {
-        let query =
-            format!("CREATE TABLE IF NOT EXISTS {table} (key TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID");
+        let query = format!(
+            "CREATE TABLE IF NOT EXISTS {table} (key TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID"
+        );
         sql.exec(&query, None)?;
     }
     Ok(())

@@ -50,7 +50,11 @@ pub(crate) async fn consume(
     Ok(())
 }
 
-async fn deliver(environment: &Environment, parcel: &Parcel, ambient: Ambient) -> std::result::Result<(), Problem> {
+async fn deliver(
+    environment: &Environment,
+    parcel: &Parcel,
+    ambient: Ambient,
+) -> std::result::Result<(), Problem> {
     let directory = Directory::new(environment.directory()?);
     match &parcel.message {
         Message::Mail(message) => {

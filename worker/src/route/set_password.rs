@@ -63,9 +63,11 @@ pub(crate) async fn close_fence(
     account: &AccountId,
     version: u32,
 ) -> Result<(), Problem> {
-    Accounts::new(environment).fence(account, version, RevokeReason::PasswordChange).await.map_err(|error| {
-        worker::console_error!("fence of {account}: {error}");
-        Problem::invalidation_pending()
-    })?;
+    Accounts::new(environment).fence(account, version, RevokeReason::PasswordChange).await.map_err(
+        |error| {
+            worker::console_error!("fence of {account}: {error}");
+            Problem::invalidation_pending()
+        },
+    )?;
     directory.close_fence(account, version).await
 }

@@ -66,9 +66,8 @@ fn permissions(
     let (Some(text), Some(version)) = (claims.permission_mask(), version) else {
         return if required.is_empty() { Ok(Vec::new()) } else { Err(Problem::permission_denied()) };
     };
-    let mask: PermissionMask = registry
-        .read_mask(text, RegistryVersion::new(version))
-        .map_err(|_| Problem::token("token_stale"))?;
+    let mask: PermissionMask =
+        registry.read_mask(text, RegistryVersion::new(version)).map_err(|_| Problem::token("token_stale"))?;
     if required.iter().all(|name| registry.allows(&mask, name)) {
         Ok(registry.names_of(mask).map(|name| name.as_str().into()).collect())
     } else {

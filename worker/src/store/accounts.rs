@@ -168,7 +168,11 @@ impl<'a> Accounts<'a> {
         self.ask::<bool>(account, &AccountCall::Acknowledge { ids }).await.map(|_| ())
     }
 
-    async fn ask<A: DeserializeOwned>(&self, account: &AccountId, call: &AccountCall) -> Result<A, Unconfirmed> {
+    async fn ask<A: DeserializeOwned>(
+        &self,
+        account: &AccountId,
+        call: &AccountCall,
+    ) -> Result<A, Unconfirmed> {
         let namespace =
             self.environment.accounts().map_err(|problem| Unconfirmed::because(problem.code()))?;
         ask(&namespace, &account.to_string(), call).await

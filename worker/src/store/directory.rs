@@ -122,7 +122,9 @@ impl Directory {
             "INSERT INTO credentials (account_id, password_hash, version, updated_at) VALUES (?, ?, 1, ?)",
             &[account, hash, at],
         )?;
-        let Err(error) = self.0.batch(vec![identifier, user, credential]).await else { return Ok(Creation::Ours) };
+        let Err(error) = self.0.batch(vec![identifier, user, credential]).await else {
+            return Ok(Creation::Ours);
+        };
         // The batch is gone as a whole. Whether that was a rival or an outage, the owner of the address tells.
         let query = "SELECT account_id FROM identifiers WHERE tenant = ? AND kind = 'email' AND value = ?";
         let owner: Option<String> =

@@ -26,7 +26,11 @@ pub(crate) async fn write_revocation_shard(edge: &KvStore, shard: u8, list: &Rev
 }
 
 /// Replaces a session's snapshot. Called by the outbox of its `AccountObject` only.
-pub(crate) async fn write_snapshot(edge: &KvStore, snapshot: &SessionSnapshot, now: UnixMillis) -> Result<()> {
+pub(crate) async fn write_snapshot(
+    edge: &KvStore,
+    snapshot: &SessionSnapshot,
+    now: UnixMillis,
+) -> Result<()> {
     let ttl = now.seconds_until(snapshot.expires_at);
     let key = snapshot_key(&snapshot.account, &snapshot.session);
     put(edge, &key, serde_json::to_string(snapshot)?, ttl).await

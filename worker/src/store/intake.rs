@@ -3,8 +3,8 @@
 use crate::environment::Environment;
 use crate::object::call::{Unconfirmed, ask};
 use crate::object::intake::{
-    AttemptAnswer, ClaimAnswer, ClaimSignUpCall, Claimed, IntakeCall, IssueLinkCall, LinkAnswer, OpenSignUpCall,
-    SHARDS, Selector, name,
+    AttemptAnswer, ClaimAnswer, ClaimSignUpCall, Claimed, IntakeCall, IssueLinkCall, LinkAnswer,
+    OpenSignUpCall, SHARDS, Selector, name,
 };
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;

@@ -78,7 +78,8 @@ impl Keyring {
             };
             found.into_iter().map(decode).collect::<Option<Vec<_>>>()
         };
-        let signing = of(KeyPurpose::Signing).and_then(|keys| keys.into_iter().next()).ok_or_else(unusable)?.1;
+        let signing =
+            of(KeyPurpose::Signing).and_then(|keys| keys.into_iter().next()).ok_or_else(unusable)?.1;
         let signing = SigningKey::ed25519(&signing)
             .and_then(|key| key.with_algorithm_name(environment.algorithm_name()))
             .map_err(|error| Problem::internal("keyring", error))?;

@@ -144,7 +144,10 @@ mod tests {
         let refusals = [
             (refused(login("correct horse", None)), LoginRefusal::UnknownIdentifier),
             (refused(login("correct horse", Some(&stored(None)))), LoginRefusal::NoPassword),
-            (refused(login("wrong horse", Some(&stored(Some("correct horse"))))), LoginRefusal::WrongPassword),
+            (
+                refused(login("wrong horse", Some(&stored(Some("correct horse"))))),
+                LoginRefusal::WrongPassword,
+            ),
         ];
         for (found, expected) in refusals {
             assert_eq!(found, expected);
