@@ -6,6 +6,7 @@
 mod ambient;
 mod environment;
 mod object;
+mod operations;
 mod outbox;
 mod route;
 mod store;
@@ -22,6 +23,8 @@ use worker::{Context, Env, MessageBatch, Request, Response, Result, ScheduleCont
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
     let ambient = Ambient::read();
+    #[cfg(feature = "development")]
+    operations::begin();
     let request_id = match ambient.random::<16>() {
         Ok(random) => random.into_bytes().iter().map(|byte| format!("{byte:02x}")).collect(),
         Err(_) => String::new(),
@@ -33,6 +36,8 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
     let headers = response.headers();
     headers.set("x-request-id", &request_id)?;
     headers.set("x-content-type-options", "nosniff")?;
+    #[cfg(feature = "development")]
+    headers.set("x-postern-operations", &operations::summary())?;
     if headers.get("cache-control")?.is_none() {
         headers.set("cache-control", "no-store")?;
     }

@@ -1,5 +1,6 @@
 //! Calls between the Worker and its objects: versioned JSON over the object's `fetch`.
 
+use crate::operations::{self, Store};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use worker::{Headers, Method, ObjectNamespace, Request, RequestInit, Response};
@@ -62,6 +63,7 @@ async fn send<A: DeserializeOwned>(
     name: &str,
     message: &str,
 ) -> Result<A, Unconfirmed> {
+    operations::count(Store::Object);
     let headers = Headers::new();
     headers.set("content-type", "application/json")?;
     let mut init = RequestInit::new();

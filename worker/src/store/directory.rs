@@ -3,6 +3,7 @@
 //! Every write that must hold together is one `batch`, which D1 runs as a transaction. Reads that a decision
 //! rests on go to the primary.
 
+use crate::operations::{self, Store};
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, TenantId};
 use postern_core::identifier::EmailAddress;
@@ -231,6 +232,7 @@ impl Directory {
     }
 
     fn prepare(&self, query: &str, values: &[JsValue]) -> Result<D1PreparedStatement, Problem> {
+        operations::count(Store::Directory);
         self.0.prepare(query).bind(values).map_err(unavailable)
     }
 }

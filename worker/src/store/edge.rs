@@ -1,5 +1,6 @@
 //! KV at the edge: copies for reading. Every write of KV but the development mailbox's is in this file.
 
+use crate::operations::{self, Store};
 use crate::outbox::message::SessionSnapshot;
 use postern_core::id::{AccountId, SessionId};
 use postern_core::revocation::RevocationShard;
@@ -15,6 +16,7 @@ const SHARD_TTL_SECONDS: u64 = 86_400;
 
 /// The shard as some copy of it stands here; readers judge its age by what is written in it.
 pub(crate) async fn read_revocation_shard(edge: &KvStore, shard: u8) -> Result<Option<RevocationShard>> {
+    operations::count(Store::Edge);
     let text = edge.get(&shard_key(shard)).cache_ttl(SHARD_CACHE_SECONDS).text().await?;
     // A copy that does not parse is as good as none: the reader asks the account.
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
@@ -42,16 +44,19 @@ pub(crate) async fn read_snapshot(
     account: &AccountId,
     session: &SessionId,
 ) -> Result<Option<SessionSnapshot>> {
+    operations::count(Store::Edge);
     let text = edge.get(&snapshot_key(account, session)).text().await?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// Removes a session's snapshot. Called by the outbox of its `AccountObject` only.
 pub(crate) async fn delete_snapshot(edge: &KvStore, account: &AccountId, session: &SessionId) -> Result<()> {
+    operations::count(Store::Edge);
     edge.delete(&snapshot_key(account, session)).await.map_err(Error::from)
 }
 
 async fn put(edge: &KvStore, key: &str, value: String, ttl_seconds: u64) -> Result<()> {
+    operations::count(Store::Edge);
     let ttl_seconds = ttl_seconds.max(SHORTEST_TTL_SECONDS);
     edge.put(key, value)?.expiration_ttl(ttl_seconds).execute().await.map_err(Error::from)
 }
