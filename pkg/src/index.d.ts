@@ -41,6 +41,11 @@ interface CommonOptions<R extends PermissionRegistry> {
   requiredClaims?: readonly RegisteredClaim[];
   /** The issuer's registry of permissions. Needed by `can` and its kin. */
   permissions?: R;
+  /**
+   * How many accepted tokens are remembered, 0 to 100,000, so that one that comes again costs a look-up. They stay in
+   * memory until newer ones push them out or the keys change. Default 0.
+   */
+  cacheSize?: number;
   /** The clock, in seconds since 1970. Default: the system's. */
   now?: () => number;
 }

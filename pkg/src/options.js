@@ -17,6 +17,7 @@ const KNOWN = new Set([
   "tokenType",
   "requiredClaims",
   "permissions",
+  "cacheSize",
   "now",
 ]);
 
@@ -41,12 +42,13 @@ export function readOptions(options, allowHmac) {
   check(tenant === undefined || isText(tenant), "tenant", "must be a non-empty string");
   check(anyTenant === undefined || typeof anyTenant === "boolean", "anyTenant", "must be a boolean");
   check(!(tenant !== undefined && anyTenant), "tenant", "contradicts anyTenant");
-  const { leewaySeconds, tokenType, requiredClaims, jwksMaxAgeSeconds = 600 } = options;
+  const { leewaySeconds, tokenType, requiredClaims, jwksMaxAgeSeconds = 600, cacheSize = 0 } = options;
   check(leewaySeconds === undefined || isWhole(leewaySeconds, 120), "leewaySeconds", "must be a whole number from 0 to 120");
   check(tokenType === undefined || isText(tokenType), "tokenType", "must be a non-empty string");
   const areClaims = Array.isArray(requiredClaims) && requiredClaims.every(isText);
   check(requiredClaims === undefined || areClaims, "requiredClaims", "must be an array of names of claims");
   check(isWhole(jwksMaxAgeSeconds, 86_400), "jwksMaxAgeSeconds", "must be a whole number from 0 to 86400");
+  check(isWhole(cacheSize, 100_000), "cacheSize", "must be a whole number from 0 to 100000");
   check(now === undefined || typeof now === "function", "now", "must be a function that returns seconds");
   check(fetch === undefined || typeof fetch === "function", "fetch", "must be a function");
 
@@ -72,6 +74,7 @@ export function readOptions(options, allowHmac) {
     jwks: typeof jwks === "object" ? JSON.stringify(jwks) : jwks,
     jwksUrl: jwksUrl === undefined ? undefined : checkUrl(jwksUrl),
     jwksMaxAgeSeconds,
+    cacheSize,
     fetch,
     hmacSecret: hmacSecret?.slice(),
     hmacKeyId: options.hmacKeyId ?? "hs256",

@@ -2,6 +2,7 @@ import { Claims } from "./claims.js";
 import { ConfigurationError, KeysError, TokenError } from "./errors.js";
 import { KeySource } from "./key-source.js";
 import { readOptions } from "./options.js";
+import { TokenCache } from "./token-cache.js";
 
 /** Verifies the access tokens of one issuer. Made by `createVerifier`. */
 export class Verifier {
@@ -10,6 +11,8 @@ export class Verifier {
   #handle = { number: -1, generation: -1 };
   /** @type {KeySource | undefined} */
   #source;
+  /** @type {TokenCache | undefined} */
+  #cache;
   /** @type {string | undefined} the key set in use, as JSON text */
   #jwks;
 
@@ -22,6 +25,7 @@ export class Verifier {
     this.#engine = engine;
     this.#options = options;
     this.#jwks = options.jwks;
+    if (options.cacheSize > 0) this.#cache = new TokenCache(options.cacheSize);
     try {
       this.#open();
     } catch (error) {
@@ -44,13 +48,12 @@ export class Verifier {
     const now = this.#now();
     if (!this.#hasKeys) throw new KeysError("keys_not_loaded", "no keys yet: await verifier.ready() first");
     if (this.#source?.isStale(now)) this.#source.refreshInBackground(now);
-    try {
-      const payload = JSON.parse(this.#engine.verify(this.#open(), token, now));
-      return new Claims(payload, this.#options.registry);
-    } catch (error) {
-      if (error instanceof TokenError && error.code === "key_not_found") this.#source?.refreshInBackground(now);
-      throw error;
-    }
+    const known = this.#cache?.get(token, now);
+    if (known !== undefined) return new Claims(JSON.parse(known), this.#options.registry);
+    const text = this.#verifyAnew(token, now);
+    const claims = new Claims(JSON.parse(text), this.#options.registry);
+    this.#cache?.add(token, text, now, claims.expiresAt);
+    return claims;
   }
 
   /** Resolves when there are keys to verify with; fetches them if there are none. */
@@ -62,6 +65,19 @@ export class Verifier {
   async refresh() {
     if (!this.#source) throw new ConfigurationError("jwksUrl", "is needed to refresh keys");
     await this.#source.refresh(this.#now());
+  }
+
+  /**
+   * @param {string} token
+   * @param {number} now
+   */
+  #verifyAnew(token, now) {
+    try {
+      return this.#engine.verify(this.#open(), token, now);
+    } catch (error) {
+      if (error instanceof TokenError && error.code === "key_not_found") this.#source?.refreshInBackground(now);
+      throw error;
+    }
   }
 
   get #hasKeys() {
@@ -79,6 +95,7 @@ export class Verifier {
     // If the module refuses the new keys, the ones in use stay.
     this.#engine.setJwks(this.#open(), jwks);
     this.#jwks = jwks;
+    this.#cache?.clear();
   }
 
   /** The handle of this verifier, opened in the instance in use. */

@@ -41,6 +41,8 @@ test("a wrong option is named", () => {
     [{ ...good, requiredClaims: ["email"] }, "requiredClaims"],
     [{ ...good, now: 5 }, "now"],
     [{ ...good, fetch: true }, "fetch"],
+    [{ ...good, cacheSize: -1 }, "cacheSize"],
+    [{ ...good, cacheSize: true }, "cacheSize"],
     [{ ...good, jwksMaxAgeSeconds: -1 }, "jwksMaxAgeSeconds"],
     [{ ...good, hmacSecret: new Uint8Array(32), hmacKeyId: key.kid }, "jwks"],
     [{ ...good, jwks: undefined, hmacSecret: new Uint8Array(31) }, "hmacSecret"],
