@@ -28,7 +28,7 @@ export class KeySource {
   /**
    * @param {object} options
    * @param {URL} options.url
-   * @param {typeof fetch | undefined} options.fetch
+   * @param {typeof globalThis.fetch | undefined} options.fetch
    * @param {number} options.maxAgeSeconds
    * @param {(jwks: string) => void} options.accept takes the key set, or throws
    * @param {boolean} options.share whether concurrent callers may await one fetch

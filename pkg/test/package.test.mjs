@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { readFileSync } from "node:fs";
 import { createProject, MODERN_NODE, PACKAGE, run, TOOLS } from "./support/project.mjs";
 import { createTask } from "./support/task.mjs";
+import { createIssuer, mask, snapshot } from "./support/tokens.mjs";
 
 const CONSUMER = readFileSync(new URL("support/consumer.mjs", import.meta.url), "utf8");
 const program = (task, from = "postern") => `
@@ -54,5 +55,25 @@ test("the manifest is in order", () => {
 });
 
 test("the types hold", () => {
-  run(MODERN_NODE, [join(TOOLS, "typescript", "bin", "tsc"), "-p", "test/types"], PACKAGE);
+  for (const project of ["test/types/tsconfig.json", "test/types/sources.json"]) {
+    run(MODERN_NODE, [join(TOOLS, "typescript", "bin", "tsc"), "-p", project], PACKAGE);
+  }
+});
+
+test("the example of the README runs", async (t) => {
+  const readme = readFileSync(join(PACKAGE, "README.md"), "utf8");
+  const [, example] = readme.match(/```js\n([\s\S]*?)```/);
+  const issuer = await createIssuer();
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: "https://auth.example.com", aud: "https://api.example.com", iat: now, exp: now + 300, pm: mask(64, [0]) };
+  const world = `
+    globalThis.fetch = async (url) => {
+      if (url !== "https://auth.example.com/.well-known/jwks.json") throw new Error(url);
+      return Response.json(${JSON.stringify(issuer.jwks)});
+    };
+    globalThis.permissions = ${JSON.stringify(snapshot(["docs:write"]))};
+    globalThis.token = ${JSON.stringify(await issuer.sign(claims))};
+  `;
+  const project = createProject(t, { "world.mjs": world, "main.mjs": `import "./world.mjs";\n${example}\nconsole.log(claims.subject);` });
+  assert.equal(project.run(process.execPath, ["main.mjs"]), "00112233445566778899aabbccddeeff\n");
 });
