@@ -30,8 +30,6 @@ CREATE TABLE credentials (
 CREATE TABLE pending_fences (
   account_id TEXT NOT NULL PRIMARY KEY,
   credential_version INTEGER NOT NULL,
-  keep_session TEXT,
-  reason TEXT NOT NULL,
   created_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 

@@ -6,7 +6,7 @@ use crate::wire::problem::Problem;
 use postern_core::config::{self, Config, SessionLimit};
 use postern_core::grant::TokenProfile;
 use postern_core::intake::SignUpPolicy;
-use postern_core::jwt::AlgorithmName;
+use postern_core::jwt::{AlgorithmName, TenantRule, VerificationPolicy};
 use postern_core::password::{Argon2Params, PasswordPolicy};
 use postern_core::session::{DeviceBinding, OpenPolicy, OverCap, RefreshLimit, RotationPolicy};
 use postern_core::throttle::LockoutPolicy;
@@ -26,6 +26,7 @@ struct Settings {
     open: OpenPolicy,
     argon2: Argon2Params,
     profile: TokenProfile,
+    verification: VerificationPolicy,
 }
 
 thread_local! {
@@ -73,6 +74,11 @@ impl Environment {
 
     pub(crate) fn token_profile(&self) -> &TokenProfile {
         &self.settings.profile
+    }
+
+    /// What every access token of ours is checked against.
+    pub(crate) fn verification_policy(&self) -> &VerificationPolicy {
+        &self.settings.verification
     }
 
     /// The most that a token issued before now can still live, verifiers' leeway included: how long a
@@ -205,7 +211,10 @@ impl Settings {
             audience: config.audience().iter().map(|audience| audience.as_str().into()).collect(),
             access_ttl: config.tokens().access_ttl,
         };
-        Ok(Self { rotation, open, argon2, profile, config })
+        let tenant = TenantRule::Exactly(config.tenant().clone());
+        let verification = VerificationPolicy::new(&*profile.issuer, profile.audience.iter().cloned(), tenant)?
+            .with_leeway(config.tokens().leeway)?;
+        Ok(Self { rotation, open, argon2, profile, verification, config })
     }
 
     fn algorithm_name(&self) -> AlgorithmName {

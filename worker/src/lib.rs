@@ -1,1 +1,71 @@
-//! Cloudflare Worker.
+//! Postern as a Cloudflare Worker.
+//!
+//! This crate is the only one that knows Cloudflare. It loads, asks the core to decide, and commits; it holds no
+//! rules of its own. `ARCHITECTURE.md` says where state lives and in which order it is written.
+
+mod ambient;
+mod environment;
+mod object;
+mod outbox;
+mod route;
+mod store;
+mod wire;
+
+use crate::ambient::Ambient;
+use crate::environment::Environment;
+use crate::route::exchange::Exchange;
+use crate::wire::answer::Answer;
+use crate::wire::problem::Problem;
+use worker::{
+    Context, Env, MessageBatch, Request, Response, Result, ScheduleContext, ScheduledEvent, event,
+};
+
+/// One HTTP request.
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
+    let ambient = Ambient::read();
+    let request_id = match ambient.random::<16>() {
+        Ok(random) => random.into_bytes().iter().map(|byte| format!("{byte:02x}")).collect(),
+        Err(_) => String::new(),
+    };
+    let response = match serve(request, &env, context, ambient).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(&request_id)?,
+    };
+    let headers = response.headers();
+    headers.set("x-request-id", &request_id)?;
+    headers.set("x-content-type-options", "nosniff")?;
+    if headers.get("cache-control")?.is_none() {
+        headers.set("cache-control", "no-store")?;
+    }
+    Ok(response)
+}
+
+async fn serve(request: Request, env: &Env, context: Context, ambient: Ambient) -> Answer {
+    let environment = Environment::open(env)?;
+    let exchange = Exchange::new(request, environment, ambient, context);
+    route::table::serve(&exchange).await
+}
+
+/// One batch of outbox messages, or of dead letters.
+#[event(queue)]
+async fn queue(batch: MessageBatch<String>, env: Env, _context: Context) -> Result<()> {
+    let environment = Environment::open(&env).map_err(unopened)?;
+    outbox::consumer::consume(&environment, &batch, Ambient::read()).await
+}
+
+/// Once a minute: finishes what was left open, and forgets what has expired.
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    let finished = match Environment::open(&env) {
+        Ok(environment) => outbox::upkeep::run(&environment, Ambient::read()).await,
+        Err(problem) => Err(problem),
+    };
+    if let Err(problem) = finished {
+        worker::console_error!("upkeep: {}", problem.code());
+    }
+}
+
+fn unopened(problem: Problem) -> worker::Error {
+    worker::Error::RustError(problem.code().into())
+}

@@ -1,7 +1,7 @@
 //! What people type to say who they are, normalised in one place.
 //!
-//! Every store, limiter and digest receives an identifier that went through here, so two spellings of one address
-//! can never be two accounts in one place and one account in another.
+//! Every store, limiter and digest receives an identifier that went through here, so two spellings of one
+//! address can never be two accounts in one place and one account in another.
 
 use crate::id::TenantId;
 use alloc::string::String;
@@ -27,12 +27,12 @@ pub enum IdentifierKind {
 
 /// An e-mail address: trimmed, lower-cased, 254 bytes at most.
 ///
-/// The local part is a dot-atom (RFC 5322 §3.2.3, RFC 6532 §3.2) of at most 64 bytes; the domain has at least two
-/// labels of at most 63 bytes. Letters beyond ASCII are allowed in both and kept as they are but for their case:
-/// there is no IDNA mapping, no Unicode composition and no folding of dots or `+tags`, because only the mail
-/// provider knows which of its addresses are one mailbox. Quoted local parts, comments and address literals are
-/// refused. Mail always goes to this form, never to what was typed, so a letter whose lower case is an ASCII
-/// letter (`K`, KELVIN SIGN) cannot redirect it.
+/// The local part is a dot-atom (RFC 5322 §3.2.3, RFC 6532 §3.2) of at most 64 bytes; the domain has at least
+/// two labels of at most 63 bytes. Letters beyond ASCII are allowed in both and kept as they are but for
+/// their case: there is no IDNA mapping, no Unicode composition and no folding of dots or `+tags`, because
+/// only the mail provider knows which of its addresses are one mailbox. Quoted local parts, comments and
+/// address literals are refused. Mail always goes to this form, never to what was typed, so a letter whose
+/// lower case is an ASCII letter (`K`, KELVIN SIGN) cannot redirect it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EmailAddress {
     text: String,
@@ -49,9 +49,11 @@ pub struct DisplayName(String);
 pub enum IdentifierError {
     /// Nothing is left after trimming.
     Empty,
-    /// An address has at most 254 bytes (RFC 5321 §4.5.3.1.3 without its angle brackets), a name 200 characters.
+    /// An address has at most 254 bytes (RFC 5321 §4.5.3.1.3 without its angle brackets), a name 200
+    /// characters.
     TooLong,
-    /// A control character, white space inside, or a character that is invisible or reorders the text around it.
+    /// A control character, white space inside, or a character that is invisible or reorders the text around
+    /// it.
     InvisibleCharacter,
     /// Not exactly one `@`.
     NotOneAt,
@@ -65,7 +67,8 @@ pub enum IdentifierError {
     DomainWithoutDot,
     /// A label of the domain is empty or longer than 63 bytes (RFC 1035 §2.3.4).
     DomainLabelLength,
-    /// A label has an ASCII character other than `a-z 0-9 -`, a full stop of another script, or a hyphen at its end.
+    /// A label has an ASCII character other than `a-z 0-9 -`, a full stop of another script, or a hyphen at
+    /// its end.
     DomainLabelCharacter,
     /// The last label is all digits, so the domain is an IP address or nothing (RFC 3696 §2).
     DomainNumeric,
@@ -108,7 +111,8 @@ impl Identifier {
         }
     }
 
-    /// Tenant ‖ kind ‖ value, each with its length before it: the input of every digest and HMAC of an identifier.
+    /// Tenant ‖ kind ‖ value, each with its length before it: the input of every digest and HMAC of an
+    /// identifier.
     #[must_use]
     pub fn canonical_bytes(&self, tenant: &TenantId) -> Vec<u8> {
         length_prefixed(&self.parts(tenant))
@@ -141,15 +145,16 @@ impl EmailAddress {
 
     /// Normalises and checks an address as somebody typed it.
     ///
-    /// Trims Unicode white space at both ends, lower-cases, then checks the rules of [`EmailAddress`]. The result,
-    /// parsed again, is itself.
+    /// Trims Unicode white space at both ends, lower-cases, then checks the rules of [`EmailAddress`]. The
+    /// result, parsed again, is itself.
     ///
     /// # Errors
     ///
     /// The first rule of [`IdentifierError`] that is broken.
     pub fn parse(text: &str) -> Result<Self, IdentifierError> {
         let trimmed = text.trim();
-        // Before lower-casing, so that an enormous text costs nothing; and after, because it can lengthen one.
+        // Before lower-casing, so that an enormous text costs nothing; and after, because it can lengthen
+        // one.
         check_length(trimmed)?;
         let text = trimmed.to_lowercase();
         check_length(&text)?;
@@ -194,8 +199,8 @@ impl DisplayName {
     /// # Errors
     ///
     /// [`IdentifierError::Empty`], [`IdentifierError::TooLong`] above 200 characters, and
-    /// [`IdentifierError::InvisibleCharacter`] for control characters, line and paragraph separators and the marks
-    /// that reverse the text which follows them.
+    /// [`IdentifierError::InvisibleCharacter`] for control characters, line and paragraph separators and the
+    /// marks that reverse the text which follows them.
     pub fn parse(text: &str) -> Result<Self, IdentifierError> {
         let name = text.trim();
         if name.is_empty() {
@@ -218,9 +223,9 @@ impl DisplayName {
 
 /// The name of an object or key: `v1/` + class + `/` + 64 hexadecimal digits of a SHA-256.
 ///
-/// The digest runs over the parts, each with its length before it, so `("a", "bc")` and `("ab", "c")` differ. The
-/// name shows its class and nothing of its parts. A digest is not a secret: what must not be guessable from the
-/// outside is keyed with a pepper instead.
+/// The digest runs over the parts, each with its length before it, so `("a", "bc")` and `("ab", "c")` differ.
+/// The name shows its class and nothing of its parts. A digest is not a secret: what must not be guessable
+/// from the outside is keyed with a pepper instead.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectName(String);
 
@@ -245,7 +250,8 @@ impl fmt::Display for ObjectName {
     }
 }
 
-/// The parts in order, each after its length in bytes as four big-endian bytes: no two lists of parts share bytes.
+/// The parts in order, each after its length in bytes as four big-endian bytes: no two lists of parts share
+/// bytes.
 #[must_use]
 pub fn length_prefixed(parts: &[&[u8]]) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -12,7 +12,7 @@ use crate::outbox::message::{AuditEvent, Mail, MailTemplate, Message, Owner, Rec
 use crate::outbox::rows;
 use postern_core::account::{AccountRecord, AuthorizationSnapshot};
 use postern_core::grant::Admission;
-use postern_core::id::{AccountId, ClientId, SessionId, TenantId};
+use postern_core::id::{ClientId, SessionId, TenantId};
 use postern_core::revocation::{RevocationMark, Revoked};
 use postern_core::secret::Secret;
 use postern_core::session::{

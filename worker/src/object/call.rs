@@ -18,6 +18,13 @@ struct Envelope<C> {
 #[derive(Debug)]
 pub(crate) struct Unconfirmed(String);
 
+impl Unconfirmed {
+    /// A call that could not even be made.
+    pub(crate) fn because(reason: &str) -> Self {
+        Self(reason.into())
+    }
+}
+
 impl fmt::Display for Unconfirmed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -2,7 +2,8 @@
 
 use worker::js_sys::{Function, Reflect};
 use worker::wasm_bindgen::closure::ScopedClosure;
-use worker::{Error, JsCast as _, JsValue, Result, Storage};
+use worker::wasm_bindgen::{JsCast as _, JsValue};
+use worker::{Error, Result, Storage};
 
 /// Runs `change` in one storage transaction: what it wrote is kept if it returns `Ok`, and gone if it does not.
 ///
@@ -30,8 +31,8 @@ pub(crate) fn commit<T>(storage: &Storage, change: impl FnOnce() -> Result<T>) -
         thrown
     };
     let finished = {
-        let step: &mut dyn FnMut() -> std::result::Result<(), JsValue> = &mut step;
-        let callback = ScopedClosure::borrow_mut(step);
+        let callback: ScopedClosure<'_, dyn FnMut() -> std::result::Result<(), JsValue>> =
+            ScopedClosure::borrow_mut(&mut step);
         transaction_sync.call1(raw, callback.as_js_value())
     };
     match (outcome, finished) {

@@ -9,3 +9,4 @@ pub(crate) mod consumer;
 pub(crate) mod mail;
 pub(crate) mod message;
 pub(crate) mod rows;
+pub(crate) mod upkeep;

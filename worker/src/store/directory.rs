@@ -19,7 +19,14 @@ pub(crate) struct Credential {
     #[serde(rename = "version")]
     pub(crate) credential_version: u32,
     /// JSON array of role names.
-    pub(crate) roles: String,
+    roles: String,
+}
+
+impl Credential {
+    /// The names of the account's roles.
+    pub(crate) fn roles(&self) -> Result<Vec<String>, Problem> {
+        serde_json::from_str(&self.roles).map_err(|error| Problem::internal("roles", error))
+    }
 }
 
 /// What `me` shows.
@@ -134,7 +141,6 @@ impl Directory {
         account: &AccountId,
         version: u32,
         password_hash: &str,
-        reason: &str,
         now: UnixMillis,
     ) -> Result<bool, Problem> {
         let id: JsValue = account.to_string().into();
@@ -145,11 +151,11 @@ impl Directory {
             &[password_hash.into(), next.clone(), millis(now), id.clone(), version.into()],
         )?;
         let fence = self.prepare(
-            "INSERT INTO pending_fences (account_id, credential_version, reason, created_at) \
-             SELECT account_id, version, ?, ? FROM credentials \
+            "INSERT INTO pending_fences (account_id, credential_version, created_at) \
+             SELECT account_id, version, ? FROM credentials \
              WHERE account_id = ? AND version = ? AND password_hash = ? \
              ON CONFLICT (account_id) DO UPDATE SET credential_version = excluded.credential_version",
-            &[reason.into(), millis(now), id.clone(), next.clone(), password_hash.into()],
+            &[millis(now), id.clone(), next.clone(), password_hash.into()],
         )?;
         self.0.batch(vec![change, fence]).await.map_err(unavailable)?;
         // Read back instead of counting changes: a batch repeated after a lost answer changes nothing twice.
@@ -169,7 +175,7 @@ impl Directory {
 
     /// Fences that have waited for a while; the cron finishes them.
     pub(crate) async fn open_fences(&self, before: UnixMillis) -> Result<Vec<PendingFence>, Problem> {
-        let query = "SELECT account_id, credential_version, reason FROM pending_fences \
+        let query = "SELECT account_id, credential_version FROM pending_fences \
                      WHERE created_at < ? ORDER BY created_at LIMIT 100";
         let rows = self.prepare(query, &[millis(before)])?.all().await.map_err(unavailable)?;
         rows.results().map_err(unavailable)
@@ -232,7 +238,6 @@ impl Directory {
 pub(crate) struct PendingFence {
     pub(crate) account_id: AccountId,
     pub(crate) credential_version: u32,
-    pub(crate) reason: String,
 }
 
 /// One line of the audit trail as it is stored.
@@ -251,5 +256,8 @@ fn unavailable(error: worker::Error) -> Problem {
 
 /// D1 takes numbers as doubles: exact up to 2⁵³, which is the year 287396 in milliseconds.
 fn millis(at: UnixMillis) -> JsValue {
-    JsValue::from(worker::js_sys::Number::from(i64::try_from(at.as_millis()).unwrap_or(i64::MAX) as f64))
+    let millis = at.as_millis();
+    let high = u32::try_from(millis >> 32).unwrap_or(u32::MAX);
+    let low = u32::try_from(millis & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+    JsValue::from_f64(f64::from(high).mul_add(4_294_967_296.0, f64::from(low)))
 }

@@ -1,4 +1,4 @@
-//! KV at the edge: copies for reading. Every write of KV in this program is in this file.
+//! KV at the edge: copies for reading. Every write of KV but the development mailbox's is in this file.
 
 use crate::outbox::message::SessionSnapshot;
 use postern_core::id::{AccountId, SessionId};
@@ -30,6 +30,16 @@ pub(crate) async fn write_snapshot(edge: &KvStore, snapshot: &SessionSnapshot, n
     let ttl = now.seconds_until(snapshot.expires_at);
     let key = snapshot_key(&snapshot.account, &snapshot.session);
     put(edge, &key, serde_json::to_string(snapshot)?, ttl).await
+}
+
+/// A session's snapshot as some copy of it stands here.
+pub(crate) async fn read_snapshot(
+    edge: &KvStore,
+    account: &AccountId,
+    session: &SessionId,
+) -> Result<Option<SessionSnapshot>> {
+    let text = edge.get(&snapshot_key(account, session)).text().await?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// Removes a session's snapshot. Called by the outbox of its `AccountObject` only.

@@ -6,3 +6,5 @@ pub(crate) mod edge;
 pub(crate) mod intake;
 pub(crate) mod keyring;
 pub(crate) mod limiter;
+#[cfg(feature = "development")]
+pub(crate) mod mailbox;

@@ -10,8 +10,6 @@ use worker::{Request, js_sys};
 
 /// The most bytes of body that any route reads.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
-/// The deepest nesting of JSON that any route parses.
-const MAX_DEPTH: usize = 16;
 
 /// A JSON object sent by a client.
 pub(crate) struct Body(Map<String, Value>);
@@ -37,13 +35,12 @@ impl Body {
         if bytes.is_empty() {
             return Err(Problem::invalid_field("body", "must not be empty"));
         }
-        if !postern_core::json::depth_ok(bytes, MAX_DEPTH) {
-            return Err(Problem::invalid_field("body", "must not be nested deeper than 16 levels"));
-        }
+        // The strict reader knows no recursion and names what is wrong: depth, duplicate members, surrogates.
+        postern_core::json::parse(bytes).map_err(|error| Problem::invalid_field("body", error))?;
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(members)) => Ok(Self(members)),
             Ok(_) => Err(Problem::invalid_field("body", "must be a JSON object")),
-            Err(_) => Err(Problem::invalid_field("body", "must be JSON text (RFC 8259) in UTF-8")),
+            Err(_) => Err(Problem::invalid_field("body", "must be JSON (RFC 8259)")),
         }
     }
 

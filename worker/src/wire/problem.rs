@@ -36,6 +36,13 @@ impl Problem {
         problem
     }
 
+    /// One member broke several rules.
+    pub(crate) fn invalid_fields(field: &'static str, rules: &[impl Display]) -> Self {
+        let mut problem = Self::new(400, "invalid_request", "The request is not valid");
+        problem.errors.extend(rules.iter().map(|rule| FieldError { field, rule: rule.to_string() }));
+        problem
+    }
+
     pub(crate) const fn body_too_large() -> Self {
         Self::new(413, "body_too_large", "The request body is larger than 64 KiB")
     }

@@ -36,8 +36,8 @@ macro_rules! limits {
     ($($(#[$doc:meta])* $name:ident: $default:expr, $high_security:expr, $high_throughput:expr;)*) => {
         /// Every limit; `None` where the configuration says `count = 0`, which switches the limit off.
         ///
-        /// *Source* is the network a request comes from, *identifier* the address it names, *pair* both together,
-        /// *account* who has proven to be one. The comment of each field states its default.
+        /// *Source* is the network a request comes from, *identifier* the address it names, *pair* both
+        /// together, *account* who has proven to be one. The comment of each field states its default.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Limits {
@@ -78,7 +78,8 @@ limits! {
     verify_per_identifier: (10, 600), (10, 600), (10, 600);
     /// Passwords presented, right or wrong: 60 in 10 minutes.
     login_per_source: (60, 600), (20, 600), (240, 600);
-    /// Passwords presented, right or wrong: 5 in 15 minutes. The pair, so that one source cannot lock others out.
+    /// Passwords presented, right or wrong: 5 in 15 minutes. The pair, so that one source cannot lock others
+    /// out.
     login_per_pair: (5, 900), (3, 900), (5, 900);
     /// Refreshes of all sessions: 120 a minute. Each session has a limit of its own in `sessions`.
     refresh_per_source: (120, 60), (60, 60), (600, 60);

@@ -89,7 +89,8 @@ fn tokens(config: &Config, findings: &mut Findings) {
         let severity = if access_ttl > 300 { Severity::Warn } else { Severity::Info };
         findings.add(severity, "jwtonly_revocation_late", message);
         if config.sessions.limit == SessionLimit::Single {
-            let message = "sessions.over_limit is single, but with jwt_only an ended session's access token still works";
+            let message =
+                "sessions.over_limit is single, but with jwt_only access tokens outlive their session";
             findings.add(Severity::Warn, "jwtonly_single_session", message);
         }
     }
@@ -157,7 +158,7 @@ fn limits(config: &Config, findings: &mut Findings) {
         findings.add(Severity::High, "rate_limits_disabled", format!("switched off: {}", off.join(", ")));
     }
     if config.limits.login_per_source.is_none() || config.limits.sign_up_per_source.is_none() {
-        let message = "limits: without login_per_source and sign_up_per_source one source may try any number of accounts";
+        let message = "limits.login_per_source or sign_up_per_source is off: one source may try any account";
         findings.add(Severity::Warn, "ip_throttle_disabled", message);
     }
 }

@@ -1,8 +1,9 @@
 //! The configuration: one JSON object, parsed once into types that cannot hold a bad value.
 //!
-//! The text is the table `[vars.POSTERN]` of `wrangler.toml`, as JSON. Unknown fields are refused, every number has
-//! a range, fields that contradict each other are refused, and all broken rules are reported at once, each with
-//! the full path of its field. What is allowed but unwise is a [`Finding`] of [`Config::lint`].
+//! The text is the table `[vars.POSTERN]` of `wrangler.toml`, as JSON. Unknown fields are refused, every
+//! number has a range, fields that contradict each other are refused, and all broken rules are reported at
+//! once, each with the full path of its field. What is allowed but unwise is a [`Finding`] of
+//! [`Config::lint`].
 
 mod limits;
 mod lint;
@@ -105,8 +106,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ConfigErrors`] with every broken rule: text that is not a JSON object, an unknown field, a missing required
-    /// one, a value of the wrong type or outside its range, fields that contradict each other.
+    /// [`ConfigErrors`] with every broken rule: text that is not a JSON object, an unknown field, a missing
+    /// required one, a value of the wrong type or outside its range, fields that contradict each other.
     pub fn from_json(text: &str) -> Result<Self, ConfigErrors> {
         let mut errors = Vec::new();
         let config = Self::read(Section::root(section::parse_object(text)?, &mut errors));
@@ -120,8 +121,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// In production, [`ConfigErrors`] for the development mailbox: codes would be readable to whoever reaches it
-    /// and nobody would get mail.
+    /// In production, [`ConfigErrors`] for the development mailbox: codes would be readable to whoever
+    /// reaches it and nobody would get mail.
     pub fn check_for(&self, environment: Environment) -> Result<(), ConfigErrors> {
         match (environment, &self.mail.sender) {
             (Environment::Production, MailSender::DevelopmentMailbox) => {

@@ -280,7 +280,8 @@ impl LockoutSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PermissionSettings {
-    /// Names and their bits: `names` in the order of their first declaration, those in `deleted` as tombstones.
+    /// Names and their bits: `names` in the order of their first declaration, those in `deleted` as
+    /// tombstones.
     pub registry: PermissionRegistry,
     /// Roles and their masks.
     pub roles: RoleTable,
@@ -372,7 +373,8 @@ pub enum MailSender {
 pub struct MailSettings {
     /// Who carries it, default the development mailbox.
     pub sender: MailSender,
-    /// The page that a link to set a password opens, default the issuer followed by `/set-password`. No query.
+    /// The page that a link to set a password opens, default the issuer followed by `/set-password`. No
+    /// query.
     pub set_password_url: WebUrl,
 }
 

@@ -151,7 +151,15 @@ pub fn claim_sign_up(
     let budget = GuessBudget::at(budget, now, policy);
     let candidates = match candidates(existing, &request.selector, budget, now, policy) {
         Ok(candidates) => candidates,
-        Err(reason) => return ClaimOutcome::Refused { reason, writes: SignUpWrites::default() },
+        Err(reason) => {
+            // Stored even though nothing was compared: a window that began in the future of a clock that fell back
+            // now begins here, and ends.
+            let budget = (reason == ClaimRefusal::AttemptsExhausted).then_some(budget);
+            return ClaimOutcome::Refused {
+                reason,
+                writes: SignUpWrites { budget, ..SignUpWrites::default() },
+            };
+        }
     };
     // Every candidate is compared, also after a match, so that time does not say which one it was.
     let matches: Vec<_> = candidates

@@ -196,3 +196,24 @@ fn compute(
     blocks.fill(Block::new());
     result.map_err(|_| HashError::Internal)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::SecretText;
+
+    #[test]
+    fn the_arena_is_kept_and_holds_nothing_between_hashes() {
+        let password = PasswordInput::new(SecretText::new("correct horse".into())).unwrap();
+        let mut arena = Arena::new();
+        let make = |memory, arena: &mut Arena| {
+            let params = Argon2Params::new(memory, 1, 1).unwrap();
+            hash(&password, Random::new([1; 16]), params, &Peppers::none(), arena).unwrap()
+        };
+        let first = make(64, &mut arena);
+        let _ = make(16, &mut arena);
+        assert_eq!(arena.memory_kib(), 64);
+        assert!(arena.blocks.iter().all(|block| block.as_ref().iter().all(|word| *word == 0)));
+        assert_eq!(make(64, &mut arena), first);
+    }
+}

@@ -1,5 +1,6 @@
 //! Masks: sets of permission bits in one fixed-size value, with one byte form and one text form.
 
+use super::bit::{MaskWidth, PermissionBit};
 use alloc::string::String;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,162 +14,6 @@ const MAX_BYTES: usize = WORDS * 8;
 const TOP: u64 = 1 << 63;
 /// Bits 63, 127, 255 and 511: root at one width each, reserved at all others.
 const RESERVED: [u64; WORDS] = [TOP, TOP, 0, TOP, 0, 0, 0, TOP];
-
-/// How many bits the masks of a deployment have. Widths only ever grow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MaskWidth {
-    /// 64 bits, 63 of them for names.
-    Bits64,
-    /// 128 bits, 126 of them for names.
-    Bits128,
-    /// 256 bits, 253 of them for names.
-    Bits256,
-    /// 512 bits, 508 of them for names.
-    Bits512,
-}
-
-impl MaskWidth {
-    /// Every width, narrowest first.
-    pub const ALL: [Self; 4] = [Self::Bits64, Self::Bits128, Self::Bits256, Self::Bits512];
-
-    /// The width of 64, 128, 256 or 512 bits; `None` for any other number.
-    #[must_use]
-    pub const fn from_bits(bits: u64) -> Option<Self> {
-        match bits {
-            64 => Some(Self::Bits64),
-            128 => Some(Self::Bits128),
-            256 => Some(Self::Bits256),
-            512 => Some(Self::Bits512),
-            _ => None,
-        }
-    }
-
-    /// The narrowest width that has room for this many names; `None` above 508.
-    #[must_use]
-    pub fn for_names(count: usize) -> Option<Self> {
-        Self::ALL.into_iter().find(|width| width.capacity() >= count)
-    }
-
-    /// Bits in a mask: 64, 128, 256 or 512.
-    #[must_use]
-    pub const fn bits(self) -> u16 {
-        match self {
-            Self::Bits64 => 64,
-            Self::Bits128 => 128,
-            Self::Bits256 => 256,
-            Self::Bits512 => 512,
-        }
-    }
-
-    /// Bytes in a mask: 8, 16, 32 or 64.
-    #[must_use]
-    pub const fn bytes(self) -> usize {
-        match self {
-            Self::Bits64 => 8,
-            Self::Bits128 => 16,
-            Self::Bits256 => 32,
-            Self::Bits512 => 64,
-        }
-    }
-
-    /// Characters in the text of a mask: 11, 22, 43 or 86.
-    #[must_use]
-    pub const fn text_length(self) -> usize {
-        match self {
-            Self::Bits64 => 11,
-            Self::Bits128 => 22,
-            Self::Bits256 => 43,
-            Self::Bits512 => 86,
-        }
-    }
-
-    /// How many names fit, living and deleted together: 63, 126, 253 or 508.
-    #[must_use]
-    pub const fn capacity(self) -> usize {
-        match self {
-            Self::Bits64 => 63,
-            Self::Bits128 => 126,
-            Self::Bits256 => 253,
-            Self::Bits512 => 508,
-        }
-    }
-
-    const fn words(self) -> usize {
-        match self {
-            Self::Bits64 => 1,
-            Self::Bits128 => 2,
-            Self::Bits256 => 4,
-            Self::Bits512 => 8,
-        }
-    }
-
-    /// The index of the word whose top bit is root.
-    const fn root_word(self) -> usize {
-        match self {
-            Self::Bits64 => 0,
-            Self::Bits128 => 1,
-            Self::Bits256 => 3,
-            Self::Bits512 => 7,
-        }
-    }
-}
-
-/// One bit that may carry a name: 0 to 510 without 63, 127 and 255.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PermissionBit(u16);
-
-impl PermissionBit {
-    /// The bit with this number; `None` for 63, 127, 255, 511 and everything above.
-    #[must_use]
-    pub const fn new(bit: u16) -> Option<Self> {
-        match bit {
-            63 | 127 | 255 | 511.. => None,
-            _ => Some(Self(bit)),
-        }
-    }
-
-    /// The bit of the name that was allocated as number `index`, counted from 0; `None` from 508 on.
-    ///
-    /// Names take the bits upwards and step over the reserved ones.
-    #[must_use]
-    pub const fn nth(index: usize) -> Option<Self> {
-        // Each arm adds the reserved bits below the range, so none of these can overflow.
-        let bit = match index {
-            0..63 => index,
-            63..126 => index.wrapping_add(1),
-            126..253 => index.wrapping_add(2),
-            253..508 => index.wrapping_add(3),
-            _ => return None,
-        };
-        #[expect(clippy::cast_possible_truncation, reason = "the match leaves at most 510")]
-        Some(Self(bit as u16))
-    }
-
-    /// The number of the bit; bit 0 is the lowest bit of the last byte.
-    #[must_use]
-    pub const fn index(self) -> u16 {
-        self.0
-    }
-
-    /// The allocation number of this bit: the inverse of [`PermissionBit::nth`].
-    pub(super) const fn ordinal(self) -> usize {
-        let skipped = match self.0 {
-            0..63 => 0,
-            63..127 => 1,
-            127..255 => 2,
-            _ => 3,
-        };
-        self.0.saturating_sub(skipped) as usize
-    }
-
-    const fn word(self) -> usize {
-        (self.0 / 64) as usize
-    }
-
-    const fn flag(self) -> u64 {
-        1 << (self.0 % 64)
-    }
-}
 
 /// Why bytes or text are not a mask, or two masks do not go together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,9 +49,9 @@ impl core::error::Error for MaskError {}
 
 /// A set of permissions, or root.
 ///
-/// 64, 128, 256 or 512 bits in a fixed 64 bytes, `Copy`, no allocation. Byte form: `width / 8` bytes, big-endian,
-/// so bit 0 is the lowest bit of the last byte and root the highest bit of the first. Text form: base64url without
-/// padding. A mask never has a reserved bit set, whatever it was read from.
+/// 64, 128, 256 or 512 bits in a fixed 64 bytes, `Copy`, no allocation. Byte form: `width / 8` bytes,
+/// big-endian, so bit 0 is the lowest bit of the last byte and root the highest bit of the first. Text form:
+/// base64url without padding. A mask never has a reserved bit set, whatever it was read from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PermissionMask {
     width: MaskWidth,
@@ -235,8 +80,8 @@ impl PermissionMask {
     ///
     /// # Errors
     ///
-    /// [`MaskError::BadLength`] for anything but exactly `width / 8` bytes, [`MaskError::ReservedBit`] for a set
-    /// bit that no registry could have allocated and that is not root at this width.
+    /// [`MaskError::BadLength`] for anything but exactly `width / 8` bytes, [`MaskError::ReservedBit`] for a
+    /// set bit that no registry could have allocated and that is not root at this width.
     pub fn from_bytes(bytes: &[u8], width: MaskWidth) -> Result<Self, MaskError> {
         if bytes.len() != width.bytes() {
             return Err(MaskError::BadLength);
@@ -253,9 +98,9 @@ impl PermissionMask {
     ///
     /// # Errors
     ///
-    /// [`MaskError::BadLength`] for any length but that of exactly `width / 8` bytes, [`MaskError::NotCanonical`]
-    /// for padding, foreign characters or unused bits that are not zero, and [`MaskError::ReservedBit`] as for
-    /// bytes.
+    /// [`MaskError::BadLength`] for any length but that of exactly `width / 8` bytes,
+    /// [`MaskError::NotCanonical`] for padding, foreign characters or unused bits that are not zero, and
+    /// [`MaskError::ReservedBit`] as for bytes.
     pub fn from_text(text: &str, width: MaskWidth) -> Result<Self, MaskError> {
         if text.len() != width.text_length() {
             return Err(MaskError::BadLength);
@@ -318,7 +163,8 @@ impl PermissionMask {
         self.is_root() || self.has_bit(bit)
     }
 
-    /// Whether the mask grants everything `required` names. Root grants all; only root satisfies a required root.
+    /// Whether the mask grants everything `required` names. Root grants all; only root satisfies a required
+    /// root.
     ///
     /// A required mask of another width is never satisfied, except by root.
     #[must_use]
@@ -460,22 +306,6 @@ impl Iterator for MaskBits {
             }
         }
         None
-    }
-}
-
-#[cfg(feature = "serde")]
-impl serde::Serialize for MaskWidth {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u16(self.bits())
-    }
-}
-
-#[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for MaskWidth {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bits = <u64 as serde::Deserialize>::deserialize(deserializer)?;
-        Self::from_bits(bits)
-            .ok_or_else(|| serde::de::Error::custom("mask width must be 64, 128, 256 or 512"))
     }
 }
 
@@ -623,25 +453,6 @@ mod tests {
     }
 
     #[test]
-    fn reserved_bits_are_never_names() {
-        let named: Vec<u16> = (0..600).filter_map(PermissionBit::nth).map(PermissionBit::index).collect();
-        let expected: Vec<u16> = (0..511).filter(|bit| ![63, 127, 255].contains(bit)).collect();
-        assert_eq!(named, expected);
-        for (index, bit) in named.iter().enumerate() {
-            assert_eq!(PermissionBit::new(*bit).map(PermissionBit::ordinal), Some(index));
-        }
-        for bit in [63, 127, 255, 511, 512, u16::MAX] {
-            assert_eq!(PermissionBit::new(bit), None, "{bit}");
-        }
-        for width in MaskWidth::ALL {
-            let below_root = named.iter().filter(|bit| **bit < width.bits() - 1).count();
-            assert_eq!(below_root, width.capacity());
-            assert_eq!(MaskWidth::for_names(width.capacity()), Some(width));
-        }
-        assert_eq!(MaskWidth::for_names(509), None);
-    }
-
-    #[test]
     fn a_narrow_root_mask_is_not_root_and_not_even_a_mask_when_read_wide() {
         for narrow in MaskWidth::ALL {
             for wide in MaskWidth::ALL.into_iter().filter(|wide| *wide > narrow) {
@@ -649,6 +460,17 @@ mod tests {
                 bytes.extend_from_slice(PermissionMask::root(narrow).write_bytes(&mut [0; 64]));
                 assert_eq!(PermissionMask::from_bytes(&bytes, wide), Err(MaskError::ReservedBit));
             }
+        }
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn json_is_the_text_form() {
+        let root = PermissionMask::root(MaskWidth::Bits64);
+        assert_eq!(serde_json::to_string(&root).unwrap(), r#""gAAAAAAAAAA""#);
+        assert_eq!(serde_json::from_str::<PermissionMask>(r#""gAAAAAAAAAA""#).unwrap(), root);
+        for bad in ["null", "0", r#""""#, r#""gAAAAAAAAA""#, r#""gAAAAAAAAAB""#, r#""gAAAAAAAAAA=""#] {
+            assert!(serde_json::from_str::<PermissionMask>(bad).is_err(), "{bad}");
         }
     }
 

@@ -103,8 +103,8 @@ macro_rules! canonical_name {
 canonical_name! {
     /// The canonical name of a permission: `resource:action`, such as `docs:write` or `billing:invoice:void`.
     ///
-    /// 2 to 4 parts between colons, each of one or more of `a-z 0-9 _ -`, 64 bytes in all. There are no wildcards
-    /// and no second spelling: upper case is refused, not folded.
+    /// 2 to 4 parts between colons, each of one or more of `a-z 0-9 _ -`, 64 bytes in all. There are no
+    /// wildcards and no second spelling: upper case is refused, not folded.
     PermissionName, 2..=4
 }
 canonical_name! {

@@ -1,14 +1,14 @@
 //! The registry: which name has which bit, append-only.
 
-use super::{MaskError, MaskWidth, NameError, PermissionBit, PermissionMask, PermissionName};
+use super::{MaskError, MaskWidth, PermissionBit, PermissionMask, PermissionName};
 use alloc::vec::Vec;
 use core::fmt;
 
 /// The version of a registry: the `pr` claim. 0 to 511.
 ///
-/// It is the number of changes ever made: names appended, plus names deleted, plus widenings counted from 64 bits.
-/// So it is a function of the registry's contents, it grows with every change, and two deployments that declare
-/// the same list agree on it without talking to each other.
+/// It is the number of changes ever made: names appended, plus names deleted, plus widenings counted from 64
+/// bits. So it is a function of the registry's contents, it grows with every change, and two deployments that
+/// declare the same list agree on it without talking to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct RegistryVersion(u32);
@@ -29,8 +29,9 @@ impl RegistryVersion {
 
 /// Which name has which bit.
 ///
-/// Frozen: a change makes a new registry. Names are only appended; a deleted name keeps its bit as a tombstone, and
-/// neither the bit nor the name is ever used again. Look-ups are binary searches and allocate nothing.
+/// Frozen: a change makes a new registry. Names are only appended; a deleted name keeps its bit as a
+/// tombstone, and neither the bit nor the name is ever used again. Look-ups are binary searches and allocate
+/// nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PermissionRegistry {
     width: MaskWidth,
@@ -79,8 +80,6 @@ pub enum RegistryError {
     NewerThanKnown,
     /// The mask cannot be read.
     Mask(MaskError),
-    /// The text is not a name.
-    Name(NameError),
 }
 
 impl fmt::Display for RegistryError {
@@ -104,7 +103,6 @@ impl fmt::Display for RegistryError {
             Self::VersionMismatch => f.write_str("registry version does not follow from its contents"),
             Self::NewerThanKnown => f.write_str("token needs a newer permission registry"),
             Self::Mask(error) => error.fmt(f),
-            Self::Name(error) => write!(f, "permission name {error}"),
         }
     }
 }
@@ -128,8 +126,8 @@ impl PermissionRegistry {
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Duplicate`] for a name that comes twice, [`RegistryError::Full`] when the width is too
-    /// narrow.
+    /// [`RegistryError::Duplicate`] for a name that comes twice, [`RegistryError::Full`] when the width is
+    /// too narrow.
     pub fn from_declared(
         names: impl IntoIterator<Item = PermissionName>,
         width: MaskWidth,
@@ -139,14 +137,14 @@ impl PermissionRegistry {
 
     /// The registry that also has every name of `next`.
     ///
-    /// Names already here keep their bits, in whatever order they are listed; new ones are appended in the order
-    /// given; names that `next` does not list stay. To delete one is a decision of its own:
+    /// Names already here keep their bits, in whatever order they are listed; new ones are appended in the
+    /// order given; names that `next` does not list stay. To delete one is a decision of its own:
     /// [`PermissionRegistry::delete`].
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Duplicate`] for a name that `next` lists twice, [`RegistryError::Deleted`] for a name that
-    /// was deleted before, [`RegistryError::Full`] when the width is too narrow.
+    /// [`RegistryError::Duplicate`] for a name that `next` lists twice, [`RegistryError::Deleted`] for a name
+    /// that was deleted before, [`RegistryError::Full`] when the width is too narrow.
     pub fn declare(&self, next: impl IntoIterator<Item = PermissionName>) -> Result<Self, RegistryError> {
         let next: Vec<_> = next.into_iter().collect();
         refuse_duplicates(&next)?;
@@ -165,8 +163,8 @@ impl PermissionRegistry {
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Unknown`] for a name that was never declared, [`RegistryError::Deleted`] for one deleted
-    /// before.
+    /// [`RegistryError::Unknown`] for a name that was never declared, [`RegistryError::Deleted`] for one
+    /// deleted before.
     pub fn delete(&self, name: &PermissionName) -> Result<Self, RegistryError> {
         let mut next = self.clone();
         match next.slots.iter_mut().find(|slot| slot.name == *name) {
@@ -188,11 +186,11 @@ impl PermissionRegistry {
         if to < self.width { Err(RegistryError::Narrower) } else { Ok(Self { width: to, ..self.clone() }) }
     }
 
-    /// Checks that this registry could have grown out of `previous`: every bit keeps its name, nothing deleted
-    /// comes back, the width does not shrink.
+    /// Checks that this registry could have grown out of `previous`: every bit keeps its name, nothing
+    /// deleted comes back, the width does not shrink.
     ///
-    /// A deployment checks a newly configured registry against the published one, so that an edit which shifts
-    /// bits is refused before any token is read with the wrong meaning.
+    /// A deployment checks a newly configured registry against the published one, so that an edit which
+    /// shifts bits is refused before any token is read with the wrong meaning.
     ///
     /// # Errors
     ///
@@ -233,8 +231,8 @@ impl PermissionRegistry {
 
     /// Whether a mask issued under `version` can be read here: it is this version or an older one.
     ///
-    /// Older masks stay valid, because no bit ever changes its meaning. A newer version is unknown: some of its
-    /// bits may have names that this registry has not heard of.
+    /// Older masks stay valid, because no bit ever changes its meaning. A newer version is unknown: some of
+    /// its bits may have names that this registry has not heard of.
     #[must_use]
     pub fn knows(&self, version: RegistryVersion) -> bool {
         version <= self.version()
@@ -246,8 +244,8 @@ impl PermissionRegistry {
     ///
     /// # Errors
     ///
-    /// [`RegistryError::NewerThanKnown`] when `version` is newer than this registry, [`RegistryError::Mask`] when
-    /// the text is not a mask of exactly this width.
+    /// [`RegistryError::NewerThanKnown`] when `version` is newer than this registry, [`RegistryError::Mask`]
+    /// when the text is not a mask of exactly this width.
     pub fn read_mask(&self, text: &str, version: RegistryVersion) -> Result<PermissionMask, RegistryError> {
         if self.knows(version) {
             Ok(PermissionMask::from_text(text, self.width)?)
@@ -353,76 +351,6 @@ fn sorted_by_name(slots: &[Declared]) -> Vec<usize> {
     let mut named: Vec<_> = slots.iter().map(|slot| slot.name.as_str()).enumerate().collect();
     named.sort_unstable_by_key(|(_, name)| *name);
     named.into_iter().map(|(index, _)| index).collect()
-}
-
-#[cfg(feature = "serde")]
-mod json {
-    //! `{"version": 3, "width": 64, "permissions": [{"name": "docs:read", "bit": 0}, {"name": …, "deleted": true}]}`
-    //!
-    //! The bits are written out so that a reader needs no rule about reserved bits; they are checked on reading.
-
-    use super::*;
-    use alloc::string::String;
-
-    #[derive(serde::Serialize, serde::Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Snapshot {
-        version: RegistryVersion,
-        width: MaskWidth,
-        permissions: Vec<Entry>,
-    }
-
-    #[derive(serde::Serialize, serde::Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Entry {
-        name: String,
-        bit: u16,
-        #[serde(default, skip_serializing_if = "is_false")]
-        deleted: bool,
-    }
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
-    fn is_false(value: &bool) -> bool {
-        !value
-    }
-
-    impl serde::Serialize for PermissionRegistry {
-        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let entry = |slot: &Declared| Entry {
-                name: slot.name.as_str().into(),
-                bit: slot.bit.index(),
-                deleted: slot.deleted,
-            };
-            let permissions = self.slots.iter().map(entry).collect();
-            Snapshot { version: self.version(), width: self.width, permissions }.serialize(serializer)
-        }
-    }
-
-    impl<'de> serde::Deserialize<'de> for PermissionRegistry {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            let snapshot = Snapshot::deserialize(deserializer)?;
-            restore(&snapshot).map_err(serde::de::Error::custom)
-        }
-    }
-
-    fn restore(snapshot: &Snapshot) -> Result<PermissionRegistry, RegistryError> {
-        let mut names = Vec::with_capacity(snapshot.permissions.len());
-        for entry in &snapshot.permissions {
-            names.push(entry.name.parse::<PermissionName>().map_err(RegistryError::Name)?);
-        }
-        let mut registry = PermissionRegistry::from_declared(names, snapshot.width)?;
-        for (slot, entry) in registry.slots.iter_mut().zip(&snapshot.permissions) {
-            if slot.bit.index() != entry.bit {
-                return Err(RegistryError::Moved(slot.name.clone()));
-            }
-            slot.deleted = entry.deleted;
-        }
-        if registry.version() == snapshot.version {
-            Ok(registry)
-        } else {
-            Err(RegistryError::VersionMismatch)
-        }
-    }
 }
 
 #[cfg(test)]
@@ -554,34 +482,13 @@ mod tests {
         assert_eq!(registry.names_of(mask).map(PermissionName::as_str).collect::<Vec<_>>(), ["docs:read"]);
     }
 
-    #[cfg(feature = "serde")]
-    #[test]
-    fn the_snapshot_comes_back_and_tampering_is_refused() {
-        let registry = registry(&["docs:read", "docs:write"]).delete(&name("docs:read")).unwrap();
-        let json = serde_json::to_string(&registry).unwrap();
-        let expected = concat!(
-            r#"{"version":3,"width":64,"permissions":["#,
-            r#"{"name":"docs:read","bit":0,"deleted":true},{"name":"docs:write","bit":1}]}"#
-        );
-        assert_eq!(json, expected);
-        assert_eq!(serde_json::from_str::<PermissionRegistry>(&json).unwrap(), registry);
-        for (from, to) in [
-            (r#""version":3"#, r#""version":4"#),
-            (r#""bit":1"#, r#""bit":2"#),
-            (r#""width":64"#, r#""width":65"#),
-            ("docs:write", "docs:read"),
-            ("docs:write", "Docs:Write"),
-            (r#","deleted":true"#, ""),
-            (r#""bit":1"#, r#""bit":1,"note":"""#),
-        ] {
-            assert!(serde_json::from_str::<PermissionRegistry>(&json.replace(from, to)).is_err(), "{to}");
-        }
-    }
-
     proptest! {
         #[test]
         fn whatever_happens_bits_keep_their_names(
-            steps in prop::collection::vec((prop::bool::weighted(0.3), prop::collection::vec(0u8..40, 1..6)), 1..20),
+            steps in prop::collection::vec(
+                (prop::bool::weighted(0.3), prop::collection::vec(0u8..40, 1..6)),
+                1..20,
+            ),
         ) {
             let mut registry = PermissionRegistry::empty(MaskWidth::Bits64);
             for (delete, numbers) in steps {

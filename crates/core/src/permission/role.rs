@@ -122,8 +122,8 @@ impl RoleTable {
 
     /// What the account may do: roles ∪ direct ∪ groups ∪ bundles, and nothing else.
     ///
-    /// A role that is not, or no longer, defined grants nothing. Root in a group or a bundle is dropped: only a
-    /// direct grant, which is bootstrapped or audited, makes root.
+    /// A role that is not, or no longer, defined grants nothing. Root in a group or a bundle is dropped: only
+    /// a direct grant, which is bootstrapped or audited, makes root.
     ///
     /// # Errors
     ///

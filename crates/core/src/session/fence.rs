@@ -1,7 +1,8 @@
 //! Changes made elsewhere that end sessions or outdate tokens here: the account's status, and the fence that
 //! follows every change of a password, factor, address, role or grant in the database.
 
-use super::record::{Notice, RevokeReason, SessionAudit, SessionRecord};
+use super::notice::{Notice, SessionAudit};
+use super::record::{RevokeReason, SessionRecord};
 use super::revoke::{each_revoked, end_all};
 use crate::account::{AccountRecord, AccountStatus, AuthorizationSnapshot, ObjectClock};
 use crate::id::SessionId;

@@ -4,28 +4,34 @@
 //! of its record. Every function here decides over loaded records and returns what is to be stored; nothing
 //! is stored here.
 
+mod device;
 mod fence;
+mod notice;
 mod open;
 mod record;
 mod refresh_token;
 mod revoke;
 mod rotation;
 mod stored;
+mod tag;
 mod validate;
 
+pub use device::{DeviceBinding, DeviceHint};
 pub use fence::{FenceOutcome, FenceRequest, FenceRevocation, StatusOutcome, change_status, fence};
+pub use notice::{Notice, SessionAudit};
 pub use open::{OpenOutcome, OpenPolicy, OpenPolicyError, OpenRefusal, OpenRequest, OverCap, open};
 pub use record::{
-    AdvanceWindow, DeviceBinding, DeviceHint, Generation, KeyThumbprint, Notice, Revocation, RevokeReason,
-    SessionAudit, SessionRecord, SessionState, SessionView,
+    AdvanceWindow, Generation, KeyThumbprint, Revocation, RevokeReason, SessionRecord, SessionState,
+    SessionView,
 };
 pub use refresh_token::{
-    EdgeKey, EdgeTagError, MalformedRefreshToken, PresentedRefreshToken, RefreshToken, RefreshTokenClaim,
-    TokenParts, UncheckedRefreshToken, WrongEdgeKey,
+    EdgeTagError, MalformedRefreshToken, PresentedRefreshToken, RefreshToken, RefreshTokenClaim, TokenParts,
+    UncheckedRefreshToken, WrongEdgeKey,
 };
 pub use revoke::{LogoutOutcome, RevokeAllOutcome, RevokeOneOutcome, logout, revoke_all, revoke_one};
 pub use rotation::{
     Presentation, RefreshLimit, RepeatRule, RevokeAll, RotationOutcome, RotationPolicy, RotationPolicyError,
     RotationRefusal, decide,
 };
+pub use tag::EdgeKey;
 pub use validate::{SessionVerdict, check};

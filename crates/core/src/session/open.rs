@@ -1,9 +1,8 @@
 //! Opening a session, which alone admits: after every proof, the account's owner has the last word.
 
-use super::record::{
-    AdvanceWindow, DeviceBinding, DeviceHint, Generation, KeyThumbprint, Notice, RevokeReason, SessionAudit,
-    SessionRecord, SessionState,
-};
+use super::device::{DeviceBinding, DeviceHint};
+use super::notice::{Notice, SessionAudit};
+use super::record::{AdvanceWindow, Generation, KeyThumbprint, RevokeReason, SessionRecord, SessionState};
 use super::refresh_token::TokenParts;
 use crate::account::{AccountRecord, AccountStatus, ObjectClock};
 use crate::id::{ClientId, SessionId, TenantId};

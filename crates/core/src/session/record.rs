@@ -1,5 +1,6 @@
 //! What is stored about one session, and what may be shown of it.
 
+use super::device::DeviceHint;
 use super::refresh_token::TokenParts;
 use super::stored;
 use crate::account::AccountStatus;
@@ -329,73 +330,6 @@ impl<'de> Deserialize<'de> for KeyThumbprint {
     }
 }
 
-/// What a request says of the device it comes from: for people to recognise it by, and for a comparison.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeviceHint {
-    /// The `User-Agent`, at most 256 bytes, without control characters.
-    #[serde(default)]
-    pub user_agent: Option<String>,
-    /// The network address, at most 64 bytes.
-    #[serde(default)]
-    pub ip: Option<String>,
-}
-
-impl DeviceHint {
-    /// The most bytes kept of a user agent.
-    pub const MAX_USER_AGENT_BYTES: usize = 256;
-    /// The most bytes kept of a network address.
-    pub const MAX_IP_BYTES: usize = 64;
-
-    /// What to keep of these headers: the start of each, without control characters; nothing of an empty one.
-    #[must_use]
-    pub fn new(user_agent: Option<&str>, ip: Option<&str>) -> Self {
-        Self {
-            user_agent: user_agent.and_then(|text| keep(text, Self::MAX_USER_AGENT_BYTES)),
-            ip: ip.and_then(|text| keep(text, Self::MAX_IP_BYTES)),
-        }
-    }
-}
-
-fn keep(text: &str, max_bytes: usize) -> Option<String> {
-    let mut kept = String::new();
-    for character in text.chars().filter(|character| !character.is_control()) {
-        if kept.len().saturating_add(character.len_utf8()) > max_bytes {
-            break;
-        }
-        kept.push(character);
-    }
-    Some(kept).filter(|kept| !kept.is_empty())
-}
-
-/// Which device hints must stay as they were when the session was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeviceBinding {
-    /// Refuse another user agent.
-    pub user_agent: bool,
-    /// Refuse another network address. Signs out every phone that leaves its network.
-    pub ip: bool,
-}
-
-impl DeviceBinding {
-    /// Whether a request from `presented` may use a session opened from `recorded`.
-    ///
-    /// What was not recorded was not bound, and binds nothing.
-    #[must_use]
-    pub fn allows(self, recorded: &DeviceHint, presented: &DeviceHint) -> bool {
-        let same = |enforced: bool, recorded: &Option<String>, presented: &Option<String>| {
-            !enforced || recorded.is_none() || recorded == presented
-        };
-        same(self.user_agent, &recorded.user_agent, &presented.user_agent)
-            && same(self.ip, &recorded.ip, &presented.ip)
-    }
-
-    /// Whether every hint that must be bound is there.
-    #[must_use]
-    pub const fn can_bind(self, hint: &DeviceHint) -> bool {
-        (!self.user_agent || hint.user_agent.is_some()) && (!self.ip || hint.ip.is_some())
-    }
-}
-
 /// The advances of one session in the current window of its refresh limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdvanceWindow {
@@ -404,84 +338,6 @@ pub struct AdvanceWindow {
     pub started_at: UnixMillis,
     /// How many advances it has seen.
     pub count: u32,
-}
-
-/// What the owner's outbox must carry on, stored in the same transaction as the change it tells of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "notice", rename_all = "snake_case")]
-pub enum Notice {
-    /// A line of the audit log.
-    Audit {
-        /// What happened.
-        event: SessionAudit,
-        /// The session it happened to; `None` for all of the account's.
-        session: Option<SessionId>,
-        /// When.
-        #[serde(with = "stored::millis")]
-        at: UnixMillis,
-    },
-    /// Copies of the session, and marks for verifiers, must say that it is revoked.
-    Revoked {
-        /// The session; `None` for all of the account's.
-        session: Option<SessionId>,
-        /// Why.
-        reason: RevokeReason,
-        /// When.
-        #[serde(with = "stored::millis")]
-        at: UnixMillis,
-    },
-    /// Tell the account's user, once, that a copied refresh token was used.
-    ReuseDetected {
-        /// The session that was revoked.
-        session: SessionId,
-        /// The client it was granted to.
-        client_id: ClientId,
-        /// When.
-        #[serde(with = "stored::millis")]
-        at: UnixMillis,
-    },
-    /// Wake the operator: the account's storage was set back.
-    StateRegressed {
-        /// The session that showed it.
-        session: SessionId,
-        /// The generation that was presented.
-        presented: Generation,
-        /// The generation that the record had.
-        current: Generation,
-        /// When.
-        #[serde(with = "stored::millis")]
-        at: UnixMillis,
-    },
-}
-
-/// What the audit log says of sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SessionAudit {
-    /// A session was opened.
-    SessionOpened,
-    /// A session was revoked; the accompanying notice says why.
-    SessionRevoked,
-    /// All sessions were revoked, but perhaps one.
-    SessionsRevoked,
-    /// The account's status changed.
-    AccountStatusChanged,
-    /// A refresh was refused because the account is not active.
-    RefreshAccountRefused,
-    /// A refresh came without proof of the session's key.
-    RefreshKeyProofFailed,
-    /// A refresh came from another device than the policy allows.
-    RefreshDeviceRejected,
-    /// A parent token was retried within its grace, from another user agent or address.
-    RefreshRetriedElsewhere,
-    /// A parent token was retried after its grace, by the holder of the session's key.
-    RefreshRetriedWithKey,
-    /// A replaced token came back.
-    RefreshReuseDetected,
-    /// A token came from a generation that its record has not reached.
-    RefreshStateRegressed,
-    /// A session's generations are used up.
-    RefreshExhausted,
 }
 
 #[cfg(test)]
@@ -606,29 +462,6 @@ pub(crate) mod tests {
         ] {
             assert_eq!(serde_json::to_string(&reason).unwrap(), format!("\"{}\"", reason.code()));
         }
-    }
-
-    #[test]
-    fn hints_are_short_and_printable() {
-        let hint = DeviceHint::new(Some(&"ä".repeat(200)), Some("192.0.2.1\r\n"));
-        assert_eq!(hint.user_agent.map(|text| text.len()), Some(256));
-        assert_eq!(hint.ip.as_deref(), Some("192.0.2.1"));
-        assert_eq!(DeviceHint::new(Some(""), Some("\n")), DeviceHint::default());
-    }
-
-    #[test]
-    fn a_binding_compares_only_what_it_enforces() {
-        let home = DeviceHint::new(Some("a"), Some("1"));
-        let moved = DeviceHint::new(Some("a"), Some("2"));
-        let both = DeviceBinding { user_agent: true, ip: true };
-        let agent = DeviceBinding { user_agent: true, ip: false };
-        assert!(both.allows(&home, &home) && agent.allows(&home, &moved));
-        assert!(DeviceBinding::default().allows(&home, &DeviceHint::default()));
-        assert!(!both.allows(&home, &moved));
-        assert!(!agent.allows(&home, &DeviceHint::default()), "a missing hint is another hint");
-        assert!(both.allows(&DeviceHint::default(), &home), "nothing was bound");
-        assert!(both.can_bind(&home) && !both.can_bind(&DeviceHint::new(Some("a"), None)));
-        assert!(!agent.can_bind(&DeviceHint::new(None, Some("1"))));
     }
 
     #[test]

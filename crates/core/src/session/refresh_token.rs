@@ -9,19 +9,17 @@
 
 use super::record::Generation;
 use super::stored;
+use super::tag::{EdgeKey, TAG_BYTES, edge_tag, fill, inner_tag};
 use crate::codec::base64url;
 use crate::id::{AccountId, SessionId};
 use crate::secret::{Secret, SecretText};
 use alloc::string::String;
 use core::fmt;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 use zeroize::{Zeroize as _, Zeroizing};
 
 const PREFIX: &str = "prt_";
 const VERSION: u8 = 1;
-const TAG_BYTES: usize = 16;
 /// Version, edge key id, account, session, generation, inner tag: all that the edge tag covers.
 const COVERED_BYTES: usize = 1 + 4 + 16 + 16 + 4 + TAG_BYTES;
 const TOKEN_BYTES: usize = COVERED_BYTES + TAG_BYTES;
@@ -29,9 +27,6 @@ const BODY_CHARACTERS: usize = (TOKEN_BYTES * 4).div_ceil(3);
 /// Prefix and body: all that the checksum covers.
 const SUMMED_CHARACTERS: usize = PREFIX.len() + BODY_CHARACTERS;
 const CHECKSUM_CHARACTERS: usize = 6;
-
-const EDGE_DOMAIN: &[u8] = b"postern refresh token edge tag v1";
-const INNER_DOMAIN: &[u8] = b"postern refresh token inner tag v1";
 
 /// The text form of refresh tokens.
 ///
@@ -109,10 +104,10 @@ impl UncheckedRefreshToken {
     /// [`EdgeTagError::OtherKey`] when `key` is not the one that the token names, [`EdgeTagError::Mismatch`]
     /// when the tag is not of this issuer, key and token. Both answer `refresh_invalid` (row 1).
     pub fn check_edge_tag(self, issuer: &str, key: &EdgeKey) -> Result<PresentedRefreshToken, EdgeTagError> {
-        if key.id != self.claim.edge_key_id {
+        if key.id() != self.claim.edge_key_id {
             return Err(EdgeTagError::OtherKey);
         }
-        if !edge_tag(issuer, key, &self.covered).ct_eq(&self.edge_tag) {
+        if !edge_tag(issuer, key, self.covered.as_slice()).ct_eq(&self.edge_tag) {
             return Err(EdgeTagError::Mismatch);
         }
         Ok(PresentedRefreshToken { claim: self.claim })
@@ -289,13 +284,13 @@ impl TokenParts {
     ///
     /// [`WrongEdgeKey`] when `key` is not the one that [`edge_key_id`](Self::edge_key_id) names.
     pub fn compose(&self, issuer: &str, key: &EdgeKey) -> Result<SecretText, WrongEdgeKey> {
-        if key.id != self.claim.edge_key_id {
+        if key.id() != self.claim.edge_key_id {
             return Err(WrongEdgeKey);
         }
         let mut covered = Zeroizing::new([0u8; COVERED_BYTES]);
         let fields: [&[u8]; 6] = [
             &[VERSION],
-            &key.id.to_be_bytes(),
+            &key.id().to_be_bytes(),
             self.claim.account.as_bytes(),
             self.claim.session.as_bytes(),
             &self.claim.generation.as_u32().to_be_bytes(),
@@ -303,7 +298,7 @@ impl TokenParts {
         ];
         fill(covered.as_mut_slice(), &fields);
         let mut token = Zeroizing::new([0u8; TOKEN_BYTES]);
-        fill(token.as_mut_slice(), &[covered.as_slice(), edge_tag(issuer, key, &covered).expose()]);
+        fill(token.as_mut_slice(), &[covered.as_slice(), edge_tag(issuer, key, covered.as_slice()).expose()]);
 
         let mut body = base64url::encode(token.as_slice());
         let mut text = String::with_capacity(RefreshToken::CHARACTERS);
@@ -327,67 +322,6 @@ impl fmt::Display for WrongEdgeKey {
 }
 
 impl core::error::Error for WrongEdgeKey {}
-
-/// A key that tags refresh tokens at the edge: 32 random bytes and the id that tokens name it by.
-///
-/// Keep it for checking as long as the longest absolute session lifetime.
-#[derive(Clone, Debug)]
-pub struct EdgeKey {
-    id: u32,
-    key: Secret<32>,
-}
-
-impl EdgeKey {
-    /// The key with this id.
-    #[must_use]
-    pub const fn new(id: u32, key: Secret<32>) -> Self {
-        Self { id, key }
-    }
-
-    /// The id that tokens name it by.
-    #[must_use]
-    pub const fn id(&self) -> u32 {
-        self.id
-    }
-}
-
-fn edge_tag(issuer: &str, key: &EdgeKey, covered: &[u8; COVERED_BYTES]) -> Secret<TAG_BYTES> {
-    // An issuer is a URL; one of 2⁶⁴ bytes cannot be in memory.
-    let issuer_length = u64::try_from(issuer.len()).unwrap_or(u64::MAX).to_be_bytes();
-    tag(&key.key, &[EDGE_DOMAIN, &issuer_length, issuer.as_bytes(), covered])
-}
-
-fn inner_tag(
-    session_key: &Secret<32>,
-    account: AccountId,
-    session: SessionId,
-    generation: Generation,
-) -> Secret<TAG_BYTES> {
-    let generation = generation.as_u32().to_be_bytes();
-    tag(session_key, &[INNER_DOMAIN, account.as_bytes(), session.as_bytes(), &generation])
-}
-
-/// HMAC-SHA-256 (RFC 2104) over the concatenated parts, cut to its first 16 bytes (RFC 2104 §5).
-fn tag(key: &Secret<32>, parts: &[&[u8]]) -> Secret<TAG_BYTES> {
-    // HMAC pads a short key with zeros to the block length; doing it here leaves no length to be refused.
-    let mut block = Zeroizing::new([0u8; 64]);
-    fill(block.as_mut_slice(), &[key.expose()]);
-    let mut mac = Hmac::<Sha256>::new((&*block).into());
-    for part in parts {
-        mac.update(part);
-    }
-    let full = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
-    let mut cut = [0u8; TAG_BYTES];
-    fill(&mut cut, &[full.as_slice()]);
-    Secret::new(cut)
-}
-
-/// Writes the parts one after another until `target` or the parts end.
-fn fill(target: &mut [u8], parts: &[&[u8]]) {
-    for (slot, byte) in target.iter_mut().zip(parts.iter().copied().flatten()) {
-        *slot = *byte;
-    }
-}
 
 /// CRC-32 (ISO-HDLC) in base62 (`0-9A-Za-z`), most significant digit first, zero-padded to six.
 fn base62_checksum(bytes: &[u8]) -> [u8; CHECKSUM_CHARACTERS] {

@@ -1,6 +1,7 @@
 //! Ending sessions: one, all, and by logout. Each is idempotent: what has ended stays as it is.
 
-use super::record::{Notice, RevokeReason, SessionAudit, SessionRecord};
+use super::notice::{Notice, SessionAudit};
+use super::record::{RevokeReason, SessionRecord};
 use super::rotation::{Presentation, recognise};
 use crate::account::{AccountRecord, ObjectClock};
 use crate::id::SessionId;

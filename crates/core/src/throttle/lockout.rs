@@ -104,7 +104,8 @@ pub enum Attempt {
 /// A key with `n` as its threshold admits exactly `n` consecutive failures; the lock then lasts
 /// `policy.duration` from the last of them, and ends with a clean count. Attempts during a lock are not counted
 /// and do not prolong it, and an attempt that one key refuses is not counted by the other. Failures further
-/// apart than `policy.duration` do not add up, which gives a guesser fewer tries per time than a lock does.
+/// apart than `policy.duration` do not add up. So no `policy.duration` sees more than `n` failures, however the
+/// guesser times them.
 pub fn decide_attempt(stored: LockoutRecords, now: UnixMillis, policy: &LockoutPolicy) -> Attempt {
     let pair = current(stored.pair, now, policy);
     let identifier = current(stored.identifier, now, policy);

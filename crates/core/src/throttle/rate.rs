@@ -123,8 +123,11 @@ pub enum RateDecision {
         /// Seconds until `count` would be admitted at once again.
         reset_seconds: u64,
     },
-    /// It may not; nothing is stored, so a refused caller never pushes its own end further away.
+    /// It may not; nothing is taken, so a refused caller never pushes its own end further away.
     Limited {
+        /// To be stored if present: the clock went backwards, and the key now counts from here, so that it is free
+        /// again.
+        arrival: Option<TheoreticalArrival>,
         /// Seconds after which one of this cost would be admitted, at least 1: the value of `Retry-After`. For a
         /// cost above the count, which is never admitted, the seconds in which the bucket empties.
         retry_after_seconds: u64,
@@ -137,9 +140,8 @@ pub enum RateDecision {
 
 /// Decides one admission of `cost` (usually 1; 0 asks without taking).
 ///
-/// `stored` is what the last admission returned, `None` for an unknown key. A clock that went backwards never
-/// refuses longer than one full bucket: what lies further ahead cannot have been stored at this time, and is
-/// cut off there.
+/// `stored` is what was last returned for the key, `None` if unknown. A clock that went backwards refuses no longer
+/// than one full bucket: what lies further ahead cannot have been stored at this time, and is cut off there.
 pub fn decide(
     stored: Option<TheoreticalArrival>,
     now: UnixMillis,
@@ -148,7 +150,8 @@ pub fn decide(
 ) -> RateDecision {
     let now_micros = now.as_millis().saturating_mul(1000);
     let capacity = limit.capacity_micros();
-    let owed = stored.map_or(0, |arrival| arrival.0.saturating_sub(now_micros)).min(capacity);
+    let ahead = stored.map_or(0, |arrival| arrival.0.saturating_sub(now_micros));
+    let owed = ahead.min(capacity);
     let owed_after = owed.saturating_add(limit.interval_micros().saturating_mul(u64::from(cost)));
     if owed_after <= capacity {
         RateDecision::Admitted {
@@ -159,6 +162,7 @@ pub fn decide(
     } else {
         let wait = if cost > limit.count { owed } else { owed_after.saturating_sub(capacity) };
         RateDecision::Limited {
+            arrival: (ahead > capacity).then_some(TheoreticalArrival(now_micros.saturating_add(capacity))),
             retry_after_seconds: seconds(wait).max(1),
             remaining: remaining(limit, owed),
             reset_seconds: seconds(owed),
@@ -199,7 +203,7 @@ mod tests {
         let decision = decide(None, now, limit(5, 60), 6);
         assert_eq!(
             decision,
-            RateDecision::Limited { retry_after_seconds: 1, remaining: 5, reset_seconds: 0 }
+            RateDecision::Limited { arrival: None, retry_after_seconds: 1, remaining: 5, reset_seconds: 0 }
         );
     }
 

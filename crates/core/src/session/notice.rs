@@ -1,0 +1,85 @@
+//! What a change of sessions must tell others, stored with it in one transaction.
+
+use super::record::{Generation, RevokeReason};
+use super::stored;
+use crate::id::{ClientId, SessionId};
+use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+/// What the owner's outbox must carry on, stored in the same transaction as the change it tells of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "notice", rename_all = "snake_case")]
+pub enum Notice {
+    /// A line of the audit log.
+    Audit {
+        /// What happened.
+        event: SessionAudit,
+        /// The session it happened to; `None` for all of the account's.
+        session: Option<SessionId>,
+        /// When.
+        #[serde(with = "stored::millis")]
+        at: UnixMillis,
+    },
+    /// Copies of the session, and marks for verifiers, must say that it is revoked.
+    Revoked {
+        /// The session; `None` for all of the account's.
+        session: Option<SessionId>,
+        /// Why.
+        reason: RevokeReason,
+        /// When.
+        #[serde(with = "stored::millis")]
+        at: UnixMillis,
+    },
+    /// Tell the account's user, once, that a copied refresh token was used.
+    ReuseDetected {
+        /// The session that was revoked.
+        session: SessionId,
+        /// The client it was granted to.
+        client_id: ClientId,
+        /// When.
+        #[serde(with = "stored::millis")]
+        at: UnixMillis,
+    },
+    /// Wake the operator: the account's storage was set back.
+    StateRegressed {
+        /// The session that showed it.
+        session: SessionId,
+        /// The generation that was presented.
+        presented: Generation,
+        /// The generation that the record had.
+        current: Generation,
+        /// When.
+        #[serde(with = "stored::millis")]
+        at: UnixMillis,
+    },
+}
+
+/// What the audit log says of sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionAudit {
+    /// A session was opened.
+    SessionOpened,
+    /// A session was revoked; the accompanying notice says why.
+    SessionRevoked,
+    /// All sessions were revoked, but perhaps one.
+    SessionsRevoked,
+    /// The account's status changed.
+    AccountStatusChanged,
+    /// A refresh was refused because the account is not active.
+    RefreshAccountRefused,
+    /// A refresh came without proof of the session's key.
+    RefreshKeyProofFailed,
+    /// A refresh came from another device than the policy allows.
+    RefreshDeviceRejected,
+    /// A parent token was retried within its grace, from another user agent or address.
+    RefreshRetriedElsewhere,
+    /// A parent token was retried after its grace, by the holder of the session's key.
+    RefreshRetriedWithKey,
+    /// A replaced token came back.
+    RefreshReuseDetected,
+    /// A token came from a generation that its record has not reached.
+    RefreshStateRegressed,
+    /// A session's generations are used up.
+    RefreshExhausted,
+}

@@ -1,0 +1,292 @@
+//! Rates and locks: the published sequences, and the bounds against slow but obvious models.
+#![cfg(feature = "serde")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test stops at the first surprise"
+)]
+
+use postern_core::throttle::{
+    Attempt, LockScope, LockoutPolicy, LockoutRecord, LockoutRecords, RateDecision, RateLimit, decide,
+    decide_attempt,
+};
+use postern_core::time::{Seconds, UnixMillis};
+use proptest::prelude::*;
+use serde_json::Value;
+use std::collections::HashMap;
+
+const RATE: &str = include_str!("../../../tests/vectors/throttle/rate.json");
+const LOCKOUT: &str = include_str!("../../../tests/vectors/throttle/lockout.json");
+
+fn number(value: &Value) -> u32 {
+    u32::try_from(value.as_u64().unwrap()).unwrap()
+}
+
+#[test]
+fn published_sequences_of_the_rate_limit() {
+    let file: Value = serde_json::from_str(RATE).unwrap();
+    for vector in file["vectors"].as_array().unwrap() {
+        let period = Seconds::new(number(&vector["period_seconds"]));
+        let limit = RateLimit::new(number(&vector["count"]), period).unwrap();
+        let mut stored = None;
+        for step in vector["steps"].as_array().unwrap() {
+            let now = UnixMillis::new(step["at_ms"].as_u64().unwrap());
+            let mut told = match decide(stored, now, limit, number(&step["cost"])) {
+                RateDecision::Admitted { arrival, remaining, reset_seconds } => {
+                    stored = Some(arrival);
+                    serde_json::json!({"admitted": true, "remaining": remaining, "reset_seconds": reset_seconds})
+                }
+                RateDecision::Limited { arrival, retry_after_seconds, remaining, reset_seconds } => {
+                    stored = arrival.or(stored);
+                    serde_json::json!({"admitted": false, "remaining": remaining, "reset_seconds": reset_seconds,
+                        "retry_after_seconds": retry_after_seconds})
+                }
+            };
+            told["at_ms"] = step["at_ms"].clone();
+            told["cost"] = step["cost"].clone();
+            assert_eq!(told, *step, "{}", vector["name"]);
+        }
+    }
+}
+
+/// The times at which requests at `gaps` milliseconds from each other are admitted.
+fn admitted_at(limit: RateLimit, gaps: &[u64]) -> Vec<u64> {
+    let mut stored = None;
+    let mut now = 1_800_000_000_000;
+    let mut admitted = Vec::new();
+    for gap in gaps {
+        now += gap;
+        if let RateDecision::Admitted { arrival, .. } = decide(stored, UnixMillis::new(now), limit, 1) {
+            stored = Some(arrival);
+            admitted.push(now);
+        }
+    }
+    admitted
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_span_sees_more_than_the_stated_bound(
+        count in 1u32..20,
+        period in 1u32..30,
+        gaps in prop::collection::vec(prop_oneof![Just(0u64), 0u64..50, 0u64..3000, 0u64..40_000], 1..200),
+    ) {
+        let limit = RateLimit::new(count, Seconds::new(period)).unwrap();
+        let log = admitted_at(limit, &gaps);
+        for (first, from) in log.iter().enumerate() {
+            for (last, until) in log.iter().enumerate().skip(first) {
+                let width = (until - from) * 1000;
+                let bound = u64::from(count) + width / limit.interval_micros();
+                prop_assert!(u64::try_from(last - first + 1).unwrap() <= bound);
+            }
+            let period_ms = u64::from(period) * 1000;
+            let within = log[first..].iter().take_while(|at| **at < from + period_ms).count();
+            prop_assert!(within < 2 * usize::try_from(count).unwrap() || count == 1 && within == 1);
+        }
+    }
+
+    #[test]
+    fn an_idle_key_is_admitted_exactly_count_times_at_once(count in 1u32..2000, period in 1u32..100_000) {
+        let limit = RateLimit::new(count, Seconds::new(period)).unwrap();
+        let burst = vec![0; usize::try_from(count).unwrap() + 5];
+        prop_assert_eq!(admitted_at(limit, &burst).len(), burst.len() - 5);
+    }
+
+    #[test]
+    fn the_bound_is_reached_by_a_burst_and_patience(count in 1u32..20, period in 1u32..30) {
+        let limit = RateLimit::new(count, Seconds::new(period)).unwrap();
+        let interval_ms = limit.interval_micros().div_ceil(1000);
+        let mut gaps = vec![0; usize::try_from(count).unwrap()];
+        gaps.extend(std::iter::repeat_n(interval_ms, 50));
+        prop_assert_eq!(admitted_at(limit, &gaps).len(), gaps.len());
+    }
+
+    #[test]
+    fn decisions_are_those_of_a_leaky_bucket(
+        count in 1u32..10,
+        seconds in 1u32..10,
+        steps in prop::collection::vec((0u64..5000, 0u32..4), 1..100),
+    ) {
+        // The period is a multiple of the count, so the bucket can be kept in whole numbers.
+        let limit = RateLimit::new(count, Seconds::new(seconds * count)).unwrap();
+        let (interval, capacity) = (u64::from(seconds) * 1000, u64::from(seconds * count) * 1000);
+        let (mut level, mut now, mut stored) = (0u64, 1_000_000u64, None);
+        for (gap, cost) in steps {
+            now += gap;
+            level = level.saturating_sub(gap);
+            let fits = level + interval * u64::from(cost) <= capacity;
+            match decide(stored, UnixMillis::new(now), limit, cost) {
+                RateDecision::Admitted { arrival, remaining, reset_seconds } => {
+                    prop_assert!(fits);
+                    level += interval * u64::from(cost);
+                    prop_assert_eq!(u64::from(remaining), (capacity - level) / interval);
+                    prop_assert_eq!(reset_seconds, level.div_ceil(1000));
+                    stored = Some(arrival);
+                }
+                RateDecision::Limited { arrival, retry_after_seconds, .. } => {
+                    prop_assert!(!fits);
+                    prop_assert_eq!(arrival, None);
+                    let later = UnixMillis::new(now + retry_after_seconds * 1000);
+                    let is_admitted = matches!(decide(stored, later, limit, cost), RateDecision::Admitted { .. });
+                    prop_assert!(is_admitted || cost > count);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_clock_leaves_a_key_limited_for_one_bucket_at_most(
+        count in 1u32..10,
+        period in 1u32..100,
+        times in prop::collection::vec(any::<u32>(), 1..30),
+    ) {
+        let limit = RateLimit::new(count, Seconds::new(period)).unwrap();
+        let mut stored = None;
+        for at in times {
+            let now = UnixMillis::new(u64::from(at) * 1000);
+            match decide(stored, now, limit, 1) {
+                RateDecision::Admitted { arrival, .. } => stored = Some(arrival),
+                RateDecision::Limited { arrival, retry_after_seconds, .. } => {
+                    stored = arrival.or(stored);
+                    prop_assert!(retry_after_seconds <= u64::from(period) + 1);
+                    let later = UnixMillis::new(now.as_millis() + retry_after_seconds * 1000);
+                    let is_admitted = matches!(decide(stored, later, limit, 1), RateDecision::Admitted { .. });
+                    prop_assert!(is_admitted);
+                }
+            }
+        }
+    }
+}
+
+/// What a host stores about one identifier: its own record, and one per source.
+#[derive(Default)]
+struct LockoutStore {
+    identifier: Option<LockoutRecord>,
+    pairs: HashMap<String, LockoutRecord>,
+}
+
+impl LockoutStore {
+    fn load(&self, source: &str) -> LockoutRecords {
+        LockoutRecords { pair: self.pairs.get(source).copied(), identifier: self.identifier }
+    }
+
+    fn save(&mut self, source: &str, records: LockoutRecords) {
+        self.identifier = records.identifier;
+        match records.pair {
+            Some(pair) => self.pairs.insert(source.into(), pair),
+            None => self.pairs.remove(source),
+        };
+    }
+}
+
+const fn name(scope: LockScope) -> &'static str {
+    match scope {
+        LockScope::Pair => "pair",
+        LockScope::Identifier => "identifier",
+    }
+}
+
+#[test]
+fn published_sequences_of_the_lockout() {
+    let file: Value = serde_json::from_str(LOCKOUT).unwrap();
+    for vector in file["vectors"].as_array().unwrap() {
+        let policy: LockoutPolicy = serde_json::from_value(vector["policy"].clone()).unwrap();
+        let mut store = LockoutStore::default();
+        for (index, step) in vector["steps"].as_array().unwrap().iter().enumerate() {
+            let source = step["source"].as_str().unwrap();
+            let now = UnixMillis::new(step["at_ms"].as_u64().unwrap());
+            let step_name = format!("{} step {index}", vector["name"]);
+            match decide_attempt(store.load(source), now, &policy) {
+                Attempt::Admitted { records, locks_on_failure } => {
+                    assert_eq!(step["expect"], "admitted", "{step_name}");
+                    assert_eq!(locks_on_failure.map(name), step["locks"].as_str(), "{step_name}");
+                    store.save(source, records);
+                    if step["succeeds"] == true {
+                        store.save(source, LockoutRecords::after_success());
+                    }
+                }
+                Attempt::Locked { retry_after_seconds, scope, records } => {
+                    assert_eq!(step["expect"], "locked", "{step_name}");
+                    assert_eq!(name(scope), step["scope"], "{step_name}");
+                    assert_eq!(retry_after_seconds, step["retry_after_seconds"], "{step_name}");
+                    if let Some(records) = records {
+                        store.save(source, records);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn attempts_in_flight_at_once_are_all_counted() {
+    let policy = LockoutPolicy { per_source_failures: 3, ..LockoutPolicy::default() };
+    let mut store = LockoutStore::default();
+    let admitted = (0..100).filter(|_| match decide_attempt(store.load("a"), UnixMillis::new(0), &policy) {
+        Attempt::Admitted { records, .. } => {
+            store.save("a", records);
+            true
+        }
+        Attempt::Locked { .. } => false,
+    });
+    assert_eq!(admitted.count(), 3);
+}
+
+#[test]
+fn records_survive_storage() {
+    let record = LockoutRecord { failures: 2, last_attempt_at: UnixMillis::new(1_800_000_000_123) };
+    let json = serde_json::to_string(&record).unwrap();
+    assert_eq!(json, r#"{"failures":2,"last_attempt_at":1800000000123}"#);
+    assert_eq!(serde_json::from_str::<LockoutRecord>(&json).unwrap(), record);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_locked_key_opens_when_told_and_a_guesser_gets_no_more_than_the_threshold_per_duration(
+        threshold in 1u32..6,
+        duration in 1u32..60,
+        times in prop::collection::vec(0u32..400, 1..120),
+        sorted in any::<bool>(),
+    ) {
+        let policy = LockoutPolicy {
+            per_source_failures: 0,
+            per_identifier_failures: threshold,
+            duration: Seconds::new(duration),
+        };
+        let mut times = times;
+        if sorted {
+            times.sort_unstable();
+        }
+        let mut records = LockoutRecords::default();
+        let mut admitted: Vec<u64> = Vec::new();
+        for second in times {
+            let now = UnixMillis::new(u64::from(second) * 1000);
+            match decide_attempt(records, now, &policy) {
+                Attempt::Admitted { records: write, .. } => {
+                    records = write;
+                    admitted.push(now.as_millis());
+                }
+                Attempt::Locked { retry_after_seconds, records: write, .. } => {
+                    records = write.unwrap_or(records);
+                    prop_assert!((1..=u64::from(duration)).contains(&retry_after_seconds));
+                    let later = UnixMillis::new(now.as_millis() + retry_after_seconds * 1000);
+                    let opens = matches!(decide_attempt(records, later, &policy), Attempt::Admitted { .. });
+                    prop_assert!(opens);
+                }
+            }
+        }
+        if sorted {
+            // Among n + 1 in a row there is a pause of the duration, so no duration sees more than n.
+            let n = usize::try_from(threshold).unwrap();
+            for run in admitted.windows(n + 1) {
+                let widest = run.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+                prop_assert!(widest >= u64::from(duration) * 1000);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `cargo xtask build`: the Worker as `build/worker/{shim.js, index.js, index_bg.wasm}`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::bundle::FunctionNames;
+use crate::process::{announce, cargo};
+use crate::{bundle, configuration, migrations, setup};
+
+/// A text that the feature `development` compiles in and nothing else does.
+const DEVELOPMENT_MARKER: &[u8] = b"POSTERN-DEVELOPMENT-SURFACE";
+
+/// Which Worker is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// With the development surface, compiled for a short rebuild.
+    Development,
+    /// What is deployed.
+    Release,
+}
+
+impl Variant {
+    /// The cargo profile and the folder below `build/`.
+    ///
+    /// Each variant has a profile of its own: cargo writes both to one file name otherwise, and may take the other
+    /// variant's module for fresh.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Release => "release",
+        }
+    }
+
+    fn chosen(options: &[&str]) -> Result<Self> {
+        match options {
+            ["--development"] => Ok(Self::Development),
+            ["--release"] => Ok(Self::Release),
+            // Only `wrangler dev` gets the development surface.
+            [] if started_by_wrangler().is_some_and(|command| command == "dev") => Ok(Self::Development),
+            [] => Ok(Self::Release),
+            _ => bail!("build takes --development or --release"),
+        }
+    }
+}
+
+/// Builds the chosen variant and puts it where `wrangler.toml` expects the Worker.
+///
+/// # Errors
+/// When the configuration is wrong or any step fails.
+pub(crate) fn run(options: &[&str]) -> Result<()> {
+    let variant = Variant::chosen(options)?;
+    build(variant)?;
+    copy_folder(&variant_folder(variant), Path::new("build/worker"))?;
+    if started_by_wrangler().is_some_and(|command| command == "dev") {
+        migrations::apply_pending()?;
+    }
+    Ok(())
+}
+
+/// Builds one variant into `build/<variant>/`.
+///
+/// # Errors
+/// When the configuration is wrong, a step fails, or a release build contains the development surface.
+pub(crate) fn build(variant: Variant) -> Result<()> {
+    configuration::check(Path::new("wrangler.toml"))?;
+    setup::rust_target("wasm32-unknown-unknown")?;
+    announce(&format!("Building the Worker ({})", variant.name()));
+    let (features, names) = match variant {
+        Variant::Development => ("--features development", FunctionNames::Keep),
+        Variant::Release => ("", FunctionNames::Drop),
+    };
+    let mut compile = cargo(&format!(
+        "build --package postern-worker --target wasm32-unknown-unknown --profile {} {features}",
+        variant.name()
+    ));
+    if started_by_wrangler().is_some() {
+        compile.arg("--quiet");
+    }
+    // The macros of wasm-bindgen read it and then use js-sys for futures, as the glue of the `worker` crate needs.
+    compile.env("WASM_BINDGEN_USE_JS_SYS", "1");
+    let module = bundle::compile(&mut compile, "postern_worker")?;
+    check_surface(variant, &module)?;
+    let folder = variant_folder(variant);
+    bundle::bind(&module, &folder, names)?;
+    fs::copy("worker/shim.js", folder.join("shim.js")).context("cannot copy worker/shim.js")?;
+    report_size(&folder)
+}
+
+/// The Wrangler command that this is the build step of: Wrangler sets the variable for its `[build]` command.
+fn started_by_wrangler() -> Option<String> {
+    std::env::var("WRANGLER_COMMAND").ok()
+}
+
+fn variant_folder(variant: Variant) -> PathBuf {
+    Path::new("build").join(variant.name())
+}
+
+/// Both directions: a marker that never shows up would make the release check pass for nothing.
+fn check_surface(variant: Variant, module: &Path) -> Result<()> {
+    let bytes = fs::read(module)?;
+    let present = bytes.windows(DEVELOPMENT_MARKER.len()).any(|window| window == DEVELOPMENT_MARKER);
+    match variant {
+        Variant::Development => ensure!(present, "the development build lacks its marker"),
+        Variant::Release => ensure!(!present, "the release build contains the development surface"),
+    }
+    Ok(())
+}
+
+fn report_size(folder: &Path) -> Result<()> {
+    let kibibytes = fs::metadata(folder.join("index_bg.wasm"))?.len().div_ceil(1024);
+    eprintln!("    {} ({kibibytes} KiB of wasm)", folder.display());
+    Ok(())
+}
+
+/// Copies files that differ. Wrangler watches the target: an equal file must keep its time stamp.
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+            continue;
+        }
+        let bytes = fs::read(entry.path())?;
+        if fs::read(&target).is_ok_and(|old| old == bytes) {
+            continue;
+        }
+        fs::write(&target, bytes).with_context(|| format!("cannot write {}", target.display()))?;
+    }
+    Ok(())
+}

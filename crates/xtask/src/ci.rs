@@ -1,0 +1,97 @@
+//! `cargo xtask ci`: what must hold besides the tests.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::process::{announce, cargo, output_of, run};
+use crate::{bundle, configuration, setup};
+
+/// The crates that exist only as wasm.
+const WASM_ONLY: [&str; 2] = ["postern-worker", "postern-verifier"];
+const BARE_METAL: &str = "thumbv7em-none-eabi";
+const CARGO_DENY: &str = "0.20";
+
+/// Formatting, lints, licences, bare metal, and an empty import list.
+///
+/// # Errors
+/// At the first check that fails.
+pub(crate) fn run_all() -> Result<()> {
+    configuration::check("wrangler.toml".as_ref())?;
+    setup::rust_target("wasm32-unknown-unknown")?;
+    setup::rust_target(BARE_METAL)?;
+
+    announce("Formatting");
+    run(&mut cargo("fmt --all --check"))?;
+    lints()?;
+    dependencies()?;
+    core_on_bare_metal()?;
+    core_imports_nothing()
+}
+
+fn lints() -> Result<()> {
+    announce("Lints (native)");
+    let mut native = cargo("clippy --quiet --workspace --all-targets");
+    for package in WASM_ONLY {
+        native.args(["--exclude", package]);
+    }
+    run(native.args(["--", "-D", "warnings"]))?;
+
+    announce("Lints (wasm)");
+    for features in ["", "--features postern-worker/development"] {
+        let mut wasm = cargo(&format!("clippy --quiet --target wasm32-unknown-unknown {features}"));
+        for package in WASM_ONLY {
+            wasm.args(["--package", package]);
+        }
+        wasm.env("WASM_BINDGEN_USE_JS_SYS", "1");
+        run(wasm.args(["--", "-D", "warnings"]))?;
+    }
+    Ok(())
+}
+
+/// Licences, bans and sources; the advisory check needs a download from GitHub and has a step of its own in CI.
+fn dependencies() -> Result<()> {
+    announce("Licences and sources of dependencies");
+    if output_of(&mut cargo("deny --version")).is_none() {
+        announce("Installing cargo-deny (a few minutes, once)");
+        run(&mut cargo(&format!("install cargo-deny --locked --quiet --version ^{CARGO_DENY}")))?;
+    }
+    run(&mut cargo("deny --log-level error check licenses bans sources"))
+}
+
+/// No standard library exists for this target: whatever needs one does not compile.
+fn core_on_bare_metal() -> Result<()> {
+    announce("Core on bare metal");
+    let mut feature_sets = vec![String::new()];
+    feature_sets.extend(core_features()?.into_iter().map(|feature| format!("--features {feature}")));
+    feature_sets.push("--all-features".to_owned());
+    for features in feature_sets {
+        eprintln!("    {}", if features.is_empty() { "no features" } else { &features });
+        run(&mut cargo(&format!(
+            "build --quiet --package postern-core --target {BARE_METAL} --no-default-features {features}"
+        )))?;
+    }
+    Ok(())
+}
+
+fn core_features() -> Result<Vec<String>> {
+    let manifest: toml::Table = fs::read_to_string("crates/core/Cargo.toml")?.parse()?;
+    let features =
+        manifest.get("features").and_then(toml::Value::as_table).context("core has no features")?;
+    Ok(features.keys().filter(|name| *name != "default").cloned().collect())
+}
+
+/// The probe calls into core and is compiled to wasm: a clock, randomness or any I/O would be an import.
+fn core_imports_nothing() -> Result<()> {
+    announce("Imports of core as wasm");
+    let mut build = cargo("build --quiet --package postern-probe --target wasm32-unknown-unknown --release");
+    let module = bundle::compile(&mut build, "postern_probe")?;
+    let module = walrus::Module::from_file(&module)?;
+    let imports: Vec<String> =
+        module.imports.iter().map(|import| format!("{}.{}", import.module, import.name)).collect();
+    ensure!(imports.is_empty(), "core reaches outside: {}", imports.join(", "));
+    let functions = module.funcs.iter().count();
+    ensure!(functions > 10, "the probe was optimised away: only {functions} functions are left");
+    eprintln!("    none, in {functions} functions");
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! `cargo xtask test`: every test there is, in one command.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail, ensure};
+
+use crate::build::{Variant, build};
+use crate::process::{announce, cargo, run, run_and_keep};
+use crate::setup;
+
+/// Where tests in JavaScript live; a file `NAME.test.mjs` in one of them is run.
+const END_TO_END_FOLDERS: [&str; 3] = ["tests/worker", "tests/js", "pkg/test"];
+
+/// Runs the selected tests and ends with the runners' own summaries.
+///
+/// # Errors
+/// When a test fails, or there was nothing to run.
+pub(crate) fn run_selected(selection: &[&str]) -> Result<()> {
+    let (native, end_to_end, pattern) = match selection {
+        [] => (true, true, ""),
+        ["native"] => (true, false, ""),
+        ["end-to-end"] => (false, true, ""),
+        ["end-to-end", pattern] => (false, true, *pattern),
+        _ => bail!("test takes native, or end-to-end and a part of a file name"),
+    };
+    let mut summary = Vec::new();
+    if native {
+        summary.extend(native_tests()?);
+    }
+    if end_to_end {
+        setup::everything()?;
+        build(Variant::Development)?;
+        build(Variant::Release)?;
+        build_package()?;
+        summary.extend(end_to_end_tests(pattern)?);
+    }
+    println!("\n==> Summary");
+    for line in summary {
+        println!("{line}");
+    }
+    Ok(())
+}
+
+fn native_tests() -> Result<Vec<String>> {
+    announce("Native tests");
+    let is_result = |line: &str| line.starts_with("test result:") && !line.contains(" 0 passed");
+    // Not the two crates that exist only as wasm, nor the probe, which is a build test; xtask is compiled already,
+    // in its own profile.
+    let mut tests = cargo("test --quiet --workspace");
+    for package in ["postern-worker", "postern-verifier", "postern-probe", "xtask"] {
+        tests.args(["--exclude", package]);
+    }
+    let mut lines = run_and_keep(&mut tests, is_result)?;
+    lines.extend(run_and_keep(&mut cargo("test --quiet --package xtask --profile xtask"), is_result)?);
+    ensure!(!lines.is_empty(), "no native test ran");
+    Ok(lines)
+}
+
+/// Builds the npm package into `pkg/dist/`, as far as its sources are there.
+fn build_package() -> Result<()> {
+    let script = Path::new("pkg/build.mjs");
+    if !script.exists() {
+        return Ok(());
+    }
+    announce("Building the npm package");
+    let mut compile =
+        cargo("build --quiet --package postern-verifier --target wasm32-unknown-unknown --release");
+    run(&mut compile)?;
+    run(setup::node_command()?.arg(script))
+}
+
+fn end_to_end_tests(pattern: &str) -> Result<Vec<String>> {
+    announce("End-to-end tests");
+    let files = test_files(pattern)?;
+    ensure!(!files.is_empty(), "no test file is named like {pattern:?}");
+    let mut tests = setup::node_command()?;
+    if let Some(chromium) = setup::chromium()? {
+        tests.env("CHROMIUM", chromium);
+    }
+    tests.args(["--test", "--test-reporter=spec", "--test-timeout=180000"]).args(files);
+    // The figures of node's reporter start with this sign: "ℹ tests 42".
+    run_and_keep(&mut tests, |line| line.contains('\u{2139}'))
+}
+
+fn test_files(pattern: &str) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for folder in END_TO_END_FOLDERS.map(Path::new).into_iter().filter(|folder| folder.exists()) {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let name = path.to_string_lossy().into_owned();
+            if name.ends_with(".test.mjs") && name.contains(pattern) {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}

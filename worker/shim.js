@@ -1,0 +1,109 @@
+// The JavaScript between the Workers runtime and the wasm module.
+//
+// A panic or trap leaves the wasm instance unusable, and every request of the isolate shares that instance. Left
+// alone, the request that panicked hangs until the runtime gives up, and so do all others that wait on the same
+// instance. This shim turns it into an error now: whatever is in flight is rejected at once, and the next call
+// starts on a fresh instance. State lives in Durable Objects, D1 and KV, so a fresh instance loses nothing.
+
+import { DurableObject } from "cloudflare:workers";
+import * as wasm from "./index.js";
+
+const state = wasm.__worker_init_state();
+const inFlight = new Set();
+let broken = false;
+
+function breakInstance(error) {
+  broken = true;
+  for (const reject of inFlight) reject(error);
+  inFlight.clear();
+}
+
+// The Rust panic hook assigns `criticalError`; an accessor makes that assignment an event.
+Object.defineProperty(state, "criticalError", {
+  get: () => broken,
+  set: (critical) => {
+    if (critical) breakInstance(new Error("panic"));
+    else broken = false;
+  },
+});
+
+// A trap inside a future's continuation (out of memory, stack overflow) has no caller to throw to.
+addEventListener("error", (event) => {
+  if (event.error instanceof WebAssembly.RuntimeError) breakInstance(event.error);
+});
+
+function renewInstance() {
+  if (!broken) return;
+  broken = false;
+  wasm.__wbg_reset_state();
+}
+
+/** Runs one handler; settles with it, or fails as soon as the instance it runs on breaks. */
+function guard(handler) {
+  renewInstance();
+  return new Promise((resolve, reject) => {
+    inFlight.add(reject);
+    const settle = (outcome) => (value) => {
+      inFlight.delete(reject);
+      outcome(value);
+    };
+    try {
+      Promise.resolve(handler()).then(settle(resolve), settle(reject));
+    } catch (error) {
+      if (error instanceof WebAssembly.RuntimeError) breakInstance(error);
+      settle(reject)(error);
+    }
+  });
+}
+
+const INTERNAL_ERROR = '{"type":"about:blank","title":"Internal error","status":500,"code":"internal"}';
+
+function internalError(error) {
+  // Name and message only: a stack says nothing about wasm, and the panic hook has already told the place.
+  console.error("request failed:", `${error?.name}: ${error?.message}`);
+  return new Response(INTERNAL_ERROR, {
+    status: 500,
+    headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
+  });
+}
+
+export default {
+  fetch: (request, env, context) => guard(() => wasm.fetch(request, env, context)).catch(internalError),
+  queue: (batch, env, context) => guard(() => wasm.queue(batch, env, context)),
+  scheduled: (event, env, context) => guard(() => wasm.scheduled(event, env, context)),
+};
+
+/** A Durable Object whose Rust half is made anew when the wasm instance it belonged to is gone. */
+const durable = (name) =>
+  class extends DurableObject {
+    #rust;
+    #instance;
+
+    constructor(context, env) {
+      super(context, env);
+      this.#current();
+    }
+
+    #current() {
+      renewInstance();
+      if (this.#instance !== state.instanceId) {
+        this.#rust = new wasm[name](this.ctx, this.env);
+        this.#instance = state.instanceId;
+      }
+      return this.#rust;
+    }
+
+    fetch(request) {
+      return guard(() => this.#current().fetch(request));
+    }
+
+    alarm(information) {
+      return guard(() => this.#current().alarm(information));
+    }
+  };
+
+export const AccountObject = durable("AccountObject");
+export const IntakeObject = durable("IntakeObject");
+export const KeyringObject = durable("KeyringObject");
+export const LimiterObject = durable("LimiterObject");
+export const RevocationObject = durable("RevocationObject");

@@ -1,0 +1,87 @@
+//! The queue's consumer: sends mail, writes the audit trail, and acknowledges to the owner.
+//!
+//! A message may come twice: the queue delivers at least once, and an owner repeats what was not acknowledged.
+//! What was delivered is remembered by its id; only a crash between sending and remembering sends a mail twice.
+
+use crate::ambient::Ambient;
+use crate::environment::Environment;
+use crate::outbox::mail;
+use crate::outbox::message::{AuditEvent, Message, Owner, Parcel};
+use crate::store::accounts::Accounts;
+use crate::store::directory::{AuditRow, Directory};
+use crate::store::intake;
+use crate::wire::problem::Problem;
+use worker::{MessageBatch, MessageExt as _, Result};
+
+const DEAD_LETTERS: &str = "postern-outbox-dead";
+
+/// Delivers a batch. Each message is acknowledged or retried on its own.
+pub(crate) async fn consume(
+    environment: &Environment,
+    batch: &MessageBatch<String>,
+    ambient: Ambient,
+) -> Result<()> {
+    let dead = batch.queue() == DEAD_LETTERS;
+    for message in batch.iter() {
+        let message = message?;
+        let parcel: Parcel = match serde_json::from_str(message.body()) {
+            Ok(parcel) => parcel,
+            Err(error) => {
+                // Nobody will ever be able to read it.
+                worker::console_error!("unreadable outbox message: {error}");
+                message.ack();
+                continue;
+            }
+        };
+        if dead {
+            // The row is still in its owner's outbox and will be sent again, less and less often.
+            worker::console_error!("message {} was refused too often; its owner repeats it", parcel.id);
+            message.ack();
+            continue;
+        }
+        match deliver(environment, &parcel, ambient).await {
+            Ok(()) => message.ack(),
+            Err(problem) => {
+                worker::console_error!("message {}: {}", parcel.id, problem.code());
+                message.retry();
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn deliver(environment: &Environment, parcel: &Parcel, ambient: Ambient) -> std::result::Result<(), Problem> {
+    let directory = Directory::new(environment.directory()?);
+    match &parcel.message {
+        Message::Mail(message) => {
+            if !directory.was_delivered(&parcel.id).await? {
+                mail::send(environment, &directory, parcel, message).await?;
+                directory.record_delivery(&parcel.id, ambient.now()).await?;
+            }
+        }
+        Message::Audit(event) => directory.record_audit(&parcel.id, &audit_row(event)).await?,
+        // Owners deliver these themselves.
+        Message::Mark(_) | Message::PutSnapshot(_) | Message::DeleteSnapshot { .. } => {}
+    }
+    acknowledge(environment, parcel).await
+}
+
+async fn acknowledge(environment: &Environment, parcel: &Parcel) -> std::result::Result<(), Problem> {
+    let ids = vec![parcel.id.clone()];
+    let acknowledged = match parcel.owner {
+        Owner::Account(account) => Accounts::new(environment).acknowledge(&account, ids).await,
+        Owner::Intake(shard) => intake::acknowledge(environment, shard, ids).await,
+    };
+    acknowledged.map_err(|error| Problem::unavailable("owner", error))
+}
+
+fn audit_row(event: &AuditEvent) -> AuditRow<'_> {
+    AuditRow {
+        occurred_at: event.occurred_at,
+        tenant: &event.tenant,
+        account: event.account.map(|account| account.to_string()),
+        session: event.session.map(|session| session.to_string()),
+        event: &event.event,
+        detail: event.detail.as_deref(),
+    }
+}

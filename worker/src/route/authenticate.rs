@@ -1,0 +1,139 @@
+//! Bearer tokens: verified, and checked against revocation by the mode that a route asks for.
+
+use crate::environment::Environment;
+use crate::object::call::ask;
+use crate::object::revocation::{RevocationCall, name};
+use crate::route::exchange::Exchange;
+use crate::store::accounts::Accounts;
+use crate::store::edge;
+use crate::wire::problem::Problem;
+use postern_core::config::ValidationMode;
+use postern_core::flow::validate::{Mode, Next, TokenSubject, by_shard};
+use postern_core::jwt::{VerifiedClaims, verify};
+use postern_core::revocation::{RevocationShard, shard_of};
+
+/// A token that passed: what it says and whom it is about.
+pub(crate) struct Authenticated {
+    pub(crate) claims: VerifiedClaims,
+    pub(crate) subject: TokenSubject,
+}
+
+/// The bearer of the `Authorization` header, in the configured mode.
+pub(crate) async fn bearer(exchange: &Exchange) -> Result<Authenticated, Problem> {
+    let token = bearer_text(exchange).ok_or_else(|| Problem::token("token_missing"))?;
+    authenticate(exchange, &token, configured_mode(&exchange.environment)).await
+}
+
+/// The token of an `Authorization: Bearer` header; the scheme in any case (RFC 9110 §11.1).
+pub(crate) fn bearer_text(exchange: &Exchange) -> Option<String> {
+    let header = exchange.header("authorization")?;
+    let (scheme, token) = header.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.into())
+}
+
+/// Verifies a token and asks what `mode` has to be asked.
+pub(crate) async fn authenticate(
+    exchange: &Exchange,
+    token: &str,
+    mode: Mode,
+) -> Result<Authenticated, Problem> {
+    let authenticated = verified(exchange, token).await?;
+    let next = match mode {
+        Mode::JwtOnly => Next::Accept,
+        Mode::Hybrid => hybrid(exchange, &authenticated.subject).await,
+        Mode::Strict => Next::AskAccount,
+    };
+    match next {
+        Next::Accept => Ok(authenticated),
+        Next::Refuse(code) => Err(Problem::token(code)),
+        Next::AskAccount => strict(exchange, authenticated).await,
+    }
+}
+
+/// Signature and claims only.
+pub(crate) async fn verified(exchange: &Exchange, token: &str) -> Result<Authenticated, Problem> {
+    let keyring = exchange.keyring().await?;
+    let policy = exchange.environment.verification_policy();
+    let now = exchange.ambient.now().to_seconds();
+    let claims =
+        verify(token, keyring.key_set(), policy, now).map_err(|error| Problem::token(error.code()))?;
+    let subject = TokenSubject::of(&claims).map_err(|_| Problem::token("claim_malformed"))?;
+    Ok(Authenticated { claims, subject })
+}
+
+/// One read of KV; the account itself only if the shard there is missing or too old.
+async fn hybrid(exchange: &Exchange, subject: &TokenSubject) -> Next {
+    let shard_number = shard_of(&subject.account);
+    let Ok(kv) = exchange.environment.kv() else { return Next::AskAccount };
+    let shard = match edge::read_revocation_shard(&kv, shard_number).await {
+        Ok(shard) => shard,
+        Err(error) => {
+            worker::console_error!("revocation shard {shard_number}: {error}");
+            None
+        }
+    };
+    let staleness = exchange.environment.config().validation().staleness;
+    let now = exchange.ambient.now();
+    if shard.as_ref().is_none_or(|shard: &RevocationShard| shard.wants_heartbeat(now, staleness)) {
+        heartbeat_afterwards(exchange, shard_number);
+    }
+    by_shard(subject, shard.as_ref(), now, staleness)
+}
+
+async fn strict(exchange: &Exchange, authenticated: Authenticated) -> Result<Authenticated, Problem> {
+    match Accounts::new(&exchange.environment).check(&authenticated.subject).await {
+        Ok(None) => Ok(authenticated),
+        Ok(Some(code)) => Err(Problem::token(refusal_code(&code))),
+        Err(error) => {
+            worker::console_error!("strict validation: {error}");
+            Err(Problem::strict_backend_unavailable())
+        }
+    }
+}
+
+fn heartbeat_afterwards(exchange: &Exchange, shard: u8) {
+    let environment = exchange.environment.clone();
+    exchange.afterwards(async move {
+        let call = RevocationCall::Heartbeat { shard };
+        ask::<_, bool>(&environment.revocation_objects()?, &name(shard), &call)
+            .await
+            .map(|_| ())
+            .map_err(|error| Problem::unavailable("revocation", error))
+    });
+}
+
+fn configured_mode(environment: &Environment) -> Mode {
+    match environment.config().validation().mode {
+        ValidationMode::JwtOnly => Mode::JwtOnly,
+        ValidationMode::Hybrid => Mode::Hybrid,
+        ValidationMode::Strict => Mode::Strict,
+    }
+}
+
+/// The mode of a request: the one it names, or the configured one.
+pub(crate) fn mode_or_configured(environment: &Environment, name: Option<&str>) -> Result<Mode, Problem> {
+    match name {
+        None => Ok(configured_mode(environment)),
+        Some(name) => Mode::from_name(name)
+            .ok_or_else(|| Problem::invalid_field("mode", "must be jwt_only, hybrid or strict")),
+    }
+}
+
+/// Codes cross the object's boundary as text; outside they are one of a closed list.
+fn refusal_code(code: &str) -> &'static str {
+    [
+        "session_not_found",
+        "session_revoked",
+        "session_expired",
+        "token_stale",
+        "account_unverified",
+        "account_disabled",
+        "account_locked",
+        "account_banned",
+        "account_deleted",
+    ]
+    .into_iter()
+    .find(|known| *known == code)
+    .unwrap_or("session_revoked")
+}

@@ -1,0 +1,69 @@
+//! One request and what every route may know about it.
+
+use crate::ambient::Ambient;
+use crate::environment::Environment;
+use crate::store::directory::Directory;
+use crate::store::keyring::{self, Keyring};
+use crate::wire::problem::Problem;
+use postern_core::session::DeviceHint;
+use std::future::Future;
+use std::net::{IpAddr, Ipv6Addr};
+use std::rc::Rc;
+use worker::{Context, Request};
+
+/// A request on its way through a route.
+pub(crate) struct Exchange {
+    pub(crate) request: Request,
+    pub(crate) environment: Environment,
+    pub(crate) ambient: Ambient,
+    context: Context,
+}
+
+impl Exchange {
+    pub(crate) const fn new(
+        request: Request,
+        environment: Environment,
+        ambient: Ambient,
+        context: Context,
+    ) -> Self {
+        Self { request, environment, ambient, context }
+    }
+
+    pub(crate) async fn keyring(&self) -> Result<Rc<Keyring>, Problem> {
+        keyring::load(&self.environment, self.ambient).await
+    }
+
+    pub(crate) fn directory(&self) -> Result<Directory, Problem> {
+        self.environment.directory().map(Directory::new)
+    }
+
+    /// The network that the request comes from: an IPv4 address, or the /64 that one IPv6 customer has.
+    pub(crate) fn source(&self) -> String {
+        match self.header("cf-connecting-ip").and_then(|text| text.parse().ok()) {
+            Some(IpAddr::V4(address)) => address.to_string(),
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+            // Cloudflare always says; only a local runtime does not.
+            None => "local".into(),
+        }
+    }
+
+    /// What the request says of its device, for the list of sessions.
+    pub(crate) fn device(&self) -> DeviceHint {
+        DeviceHint::new(self.header("user-agent").as_deref(), self.header("cf-connecting-ip").as_deref())
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        self.request.headers().get(name).ok().flatten()
+    }
+
+    /// Does something after the answer. Only for what may be lost, or is repeated by other means.
+    pub(crate) fn afterwards(&self, task: impl Future<Output = Result<(), Problem>> + 'static) {
+        self.context.wait_until(async move {
+            // A refusal has been logged where it was made.
+            let _ = task.await;
+        });
+    }
+}

@@ -1,0 +1,88 @@
+//! `POST /api/v1/auth/login {email, password}` → 200 with tokens.
+//!
+//! Limiter, lockout, one directory read, one hash, in this order and for every address alike; the account object
+//! is asked only after the password was right.
+
+use crate::route::exchange::Exchange;
+use crate::route::sign_up::email;
+use crate::route::{password, tokens};
+use crate::store::accounts::{Accounts, NewSession};
+use crate::store::directory::Credential;
+use crate::store::intake::Intake;
+use crate::store::keyring::Keyring;
+use crate::store::limiter::Limits;
+use crate::wire::answer::Answer;
+use crate::wire::body::Body;
+use crate::wire::problem::Problem;
+use postern_core::flow::login::{LoginOutcome, StoredCredential};
+use postern_core::id::{AccountId, SessionId};
+use postern_core::identifier::EmailAddress;
+use postern_core::password::PasswordInput;
+use postern_core::proof::FirstFactor;
+use std::rc::Rc;
+
+pub(crate) async fn handle(exchange: &Exchange) -> Answer {
+    let mut body = Body::read(&exchange.request).await?;
+    let email = email(&mut body)?;
+    let password = password::input("password", &body.secret("password")?)?;
+
+    let environment = &exchange.environment;
+    let keyring = exchange.keyring().await?;
+    let source = exchange.source();
+    let limits = environment.config().limits();
+    Limits::new(environment, &keyring, &source)
+        .per_key("login_per_source", limits.login_per_source)
+        .per_pair("login_per_pair", limits.login_per_pair, email.as_str())
+        .take()
+        .await?;
+    Intake::of_email(environment, &keyring, &email).begin_attempt(&source).await?;
+    let found = exchange.directory()?.credential(environment.config().tenant(), &email).await?;
+    let (stored, roles) = parsed(found)?;
+    let session = SessionId::from_bytes(exchange.ambient.random()?.into_bytes());
+    let session_key = exchange.ambient.random()?;
+
+    let (proof, needs_rehash) = match password::check(exchange, &keyring, &password, stored.as_ref()) {
+        LoginOutcome::Proven { proof, needs_rehash } => (proof, needs_rehash),
+        LoginOutcome::Refused(_) => return Err(Problem::invalid_credentials()),
+        LoginOutcome::Unavailable(error) => return Err(Problem::unavailable("password hash", error)),
+    };
+    let (account, version) = (proof.account(), proof.credential_version());
+    if needs_rehash {
+        rehash_afterwards(exchange, &keyring, &password, account, version)?;
+    }
+    clear_afterwards(exchange, keyring.clone(), email, source);
+
+    let new = NewSession { session, session_key, roles, device: exchange.device() };
+    let admitted = Accounts::new(environment).open(FirstFactor::Password(proof), new, &keyring).await?;
+    tokens::answer(exchange, &keyring, admitted)
+}
+
+fn parsed(found: Option<Credential>) -> Result<(Option<StoredCredential>, Vec<String>), Problem> {
+    let Some(found) = found else { return Ok((None, Vec::new())) };
+    let roles = found.roles()?;
+    let password = found.password_hash.map(|hash| hash.parse()).transpose();
+    let password = password.map_err(|error| Problem::internal("credential", error))?;
+    let stored = StoredCredential { account: found.account_id, password, version: found.credential_version };
+    Ok((Some(stored), roles))
+}
+
+fn clear_afterwards(exchange: &Exchange, keyring: Rc<Keyring>, email: EmailAddress, source: String) {
+    let environment = exchange.environment.clone();
+    exchange.afterwards(async move {
+        Intake::of_email(&environment, &keyring, &email).clear_attempts(&source).await
+    });
+}
+
+/// Replaces a hash of other parameters while the password is at hand. If it is lost, the next login does it.
+fn rehash_afterwards(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    password: &PasswordInput,
+    account: AccountId,
+    version: u32,
+) -> Result<(), Problem> {
+    let hash = password::hashed(exchange, keyring, password)?;
+    let directory = exchange.directory()?;
+    exchange.afterwards(async move { directory.rehash(&account, version, hash.as_str()).await });
+    Ok(())
+}

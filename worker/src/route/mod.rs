@@ -1,0 +1,20 @@
+//! The endpoints, one file each: parse, load, decide, commit, respond.
+
+pub(crate) mod authenticate;
+#[cfg(feature = "development")]
+pub(crate) mod development;
+pub(crate) mod exchange;
+pub(crate) mod health;
+pub(crate) mod keys;
+pub(crate) mod login;
+pub(crate) mod logout;
+pub(crate) mod me;
+pub(crate) mod password;
+pub(crate) mod refresh;
+pub(crate) mod sessions;
+pub(crate) mod set_password;
+pub(crate) mod sign_up;
+pub(crate) mod table;
+pub(crate) mod tokens;
+pub(crate) mod validate;
+pub(crate) mod verify_sign_up;

@@ -1,0 +1,38 @@
+//! `POST /api/v1/auth/refresh {refresh_token}` → 200 with tokens.
+//!
+//! A token whose edge tag is wrong costs no storage read and harms no session. Everything that can fail comes
+//! before the account commits; after it there is only computing.
+
+use crate::route::exchange::Exchange;
+use crate::route::tokens;
+use crate::store::accounts::Accounts;
+use crate::store::keyring::Keyring;
+use crate::store::limiter::Limits;
+use crate::wire::answer::Answer;
+use crate::wire::body::Body;
+use crate::wire::problem::Problem;
+use postern_core::session::{PresentedRefreshToken, RefreshToken};
+
+pub(crate) async fn handle(exchange: &Exchange) -> Answer {
+    let mut body = Body::read(&exchange.request).await?;
+    let text = body.secret("refresh_token")?;
+    let environment = &exchange.environment;
+    let keyring = exchange.keyring().await?;
+    let token = presented(exchange, &keyring, text.expose()).ok_or_else(Problem::refresh_invalid)?;
+
+    let source = exchange.source();
+    let limits = environment.config().limits();
+    Limits::new(environment, &keyring, &source)
+        .per_key("refresh_per_source", limits.refresh_per_source)
+        .take()
+        .await?;
+    let admitted = Accounts::new(environment).refresh(&token, exchange.device(), &keyring).await?;
+    tokens::answer(exchange, &keyring, admitted)
+}
+
+/// The token, if it is one of ours by its edge tag.
+pub(crate) fn presented(exchange: &Exchange, keyring: &Keyring, text: &str) -> Option<PresentedRefreshToken> {
+    let unchecked = RefreshToken::parse(text).ok()?;
+    let key = keyring.edge_key_of(unchecked.edge_key_id())?;
+    unchecked.check_edge_tag(exchange.environment.config().issuer().as_str(), key).ok()
+}

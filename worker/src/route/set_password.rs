@@ -1,0 +1,71 @@
+//! `POST /api/v1/auth/set-password {token, password}` → 200.
+//!
+//! The link of the mail works once. The change is a batch in the directory that opens a fence, then the account
+//! object drops what the old credential opened; until it has confirmed, the answer is 503 and the cron goes on.
+
+use crate::environment::Environment;
+use crate::object::intake::LinkAnswer;
+use crate::route::exchange::Exchange;
+use crate::route::password;
+use crate::store::accounts::Accounts;
+use crate::store::directory::Directory;
+use crate::store::intake::Intake;
+use crate::store::limiter::Limits;
+use crate::wire::answer::{Answer, json};
+use crate::wire::body::Body;
+use crate::wire::problem::Problem;
+use postern_core::id::{AccountId, OperationId};
+use postern_core::intake::LinkToken;
+use postern_core::session::RevokeReason;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct PasswordSet {
+    success: bool,
+}
+
+pub(crate) async fn handle(exchange: &Exchange) -> Answer {
+    let mut body = Body::read(&exchange.request).await?;
+    let token = body.secret("token")?;
+    let text = body.secret("password")?;
+    let environment = &exchange.environment;
+    let password = password::chosen(environment, "password", &text, None, None)?;
+    let token = LinkToken::parse(&token).map_err(|_| Problem::code_invalid())?;
+
+    let keyring = exchange.keyring().await?;
+    let source = exchange.source();
+    let limit = environment.config().limits().verify_per_source;
+    Limits::new(environment, &keyring, &source).per_key("verify_per_source", limit).take().await?;
+
+    let account = AccountId::from_bytes(*token.selector());
+    let operation = OperationId::from_bytes(exchange.ambient.random()?.into_bytes());
+    let hash = password::hashed(exchange, &keyring, &password)?;
+    let directory = exchange.directory()?;
+    let intake = Intake::of_account(environment, &keyring, &account);
+    if let LinkAnswer::Refused = intake.consume_link(account, &token, operation).await? {
+        return Err(Problem::code_invalid());
+    }
+    let credential = directory.credential_of(&account).await?.ok_or_else(Problem::code_invalid)?;
+    let version = credential.credential_version;
+    let now = exchange.ambient.now();
+    if !directory.change_password(&account, version, hash.as_str(), now).await? {
+        // Another change came first; what this link was for is over.
+        return Err(Problem::code_invalid());
+    }
+    close_fence(environment, &directory, &account, version.saturating_add(1)).await?;
+    json(200, &PasswordSet { success: true })
+}
+
+/// Tells the account object, and the directory that it knows. Also the cron's way to finish what was left open.
+pub(crate) async fn close_fence(
+    environment: &Environment,
+    directory: &Directory,
+    account: &AccountId,
+    version: u32,
+) -> Result<(), Problem> {
+    Accounts::new(environment).fence(account, version, RevokeReason::PasswordChange).await.map_err(|error| {
+        worker::console_error!("fence of {account}: {error}");
+        Problem::invalidation_pending()
+    })?;
+    directory.close_fence(account, version).await
+}

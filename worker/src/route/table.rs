@@ -1,0 +1,101 @@
+//! The route table.
+
+use crate::route::exchange::Exchange;
+use crate::route::{
+    health, keys, login, logout, me, refresh, sessions, set_password, sign_up, validate, verify_sign_up,
+};
+use crate::wire::answer::Answer;
+use crate::wire::problem::Problem;
+use worker::Method;
+
+/// Everything that is served, and nothing else.
+#[derive(Clone, Copy)]
+enum Route {
+    Health,
+    Jwks,
+    PublicKey,
+    SignUp,
+    VerifySignUp,
+    SetPassword,
+    Login,
+    Refresh,
+    Logout,
+    Me,
+    ListSessions,
+    RevokeSession,
+    RevokeAllSessions,
+    Validate,
+    #[cfg(feature = "development")]
+    DevelopmentMailbox,
+    #[cfg(feature = "development")]
+    DevelopmentPanic,
+}
+
+/// Method, path and route. A `*` at the end stands for one further segment.
+const ROUTES: &[(Method, &str, Route)] = &[
+    (Method::Get, "/health", Route::Health),
+    (Method::Get, "/.well-known/jwks.json", Route::Jwks),
+    (Method::Get, "/api/v1/auth/public-key", Route::PublicKey),
+    (Method::Post, "/api/v1/auth/signup", Route::SignUp),
+    (Method::Post, "/api/v1/auth/verify-signup", Route::VerifySignUp),
+    (Method::Post, "/api/v1/auth/set-password", Route::SetPassword),
+    (Method::Post, "/api/v1/auth/login", Route::Login),
+    (Method::Post, "/api/v1/auth/refresh", Route::Refresh),
+    (Method::Post, "/api/v1/auth/logout", Route::Logout),
+    (Method::Get, "/api/v1/auth/me", Route::Me),
+    (Method::Get, "/api/v1/auth/sessions", Route::ListSessions),
+    (Method::Post, "/api/v1/auth/sessions/revoke-all", Route::RevokeAllSessions),
+    (Method::Delete, "/api/v1/auth/sessions/*", Route::RevokeSession),
+    (Method::Post, "/api/v1/auth/validate", Route::Validate),
+    #[cfg(feature = "development")]
+    (Method::Get, "/dev/mailbox", Route::DevelopmentMailbox),
+    #[cfg(feature = "development")]
+    (Method::Post, "/dev/panic", Route::DevelopmentPanic),
+];
+
+/// Serves one request.
+pub(crate) async fn serve(exchange: &Exchange) -> Answer {
+    let path = exchange.request.path();
+    let (route, segment) = find(&exchange.request.method(), &path)?;
+    match route {
+        Route::Health => health::handle(exchange).await,
+        Route::Jwks => keys::jwks(exchange).await,
+        Route::PublicKey => keys::public_key(exchange).await,
+        Route::SignUp => sign_up::handle(exchange).await,
+        Route::VerifySignUp => verify_sign_up::handle(exchange).await,
+        Route::SetPassword => set_password::handle(exchange).await,
+        Route::Login => login::handle(exchange).await,
+        Route::Refresh => refresh::handle(exchange).await,
+        Route::Logout => logout::handle(exchange).await,
+        Route::Me => me::handle(exchange).await,
+        Route::ListSessions => sessions::list(exchange).await,
+        Route::RevokeSession => sessions::revoke_one(exchange, segment).await,
+        Route::RevokeAllSessions => sessions::revoke_all(exchange).await,
+        Route::Validate => validate::handle(exchange).await,
+        #[cfg(feature = "development")]
+        Route::DevelopmentMailbox => crate::route::development::mailbox(exchange).await,
+        #[cfg(feature = "development")]
+        Route::DevelopmentPanic => crate::route::development::panic(),
+    }
+}
+
+/// The route, and the segment that its `*` stands for.
+fn find<'a>(method: &Method, path: &'a str) -> Result<(Route, &'a str), Problem> {
+    let mut known_path = false;
+    for (route_method, pattern, route) in ROUTES {
+        if let Some(segment) = matched(pattern, path) {
+            if route_method == method {
+                return Ok((*route, segment));
+            }
+            known_path = true;
+        }
+    }
+    Err(if known_path { Problem::method_not_allowed() } else { Problem::not_found() })
+}
+
+fn matched<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+    match pattern.strip_suffix('*') {
+        None => (pattern == path).then_some(""),
+        Some(stem) => path.strip_prefix(stem).filter(|rest| !rest.is_empty() && !rest.contains('/')),
+    }
+}

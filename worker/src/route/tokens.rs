@@ -1,0 +1,43 @@
+//! The token pair that sign-up, login and refresh answer with.
+
+use crate::route::exchange::Exchange;
+use crate::store::accounts::Admitted;
+use crate::store::keyring::Keyring;
+use crate::wire::answer::{Answer, json};
+use crate::wire::problem::Problem;
+use postern_core::id::TokenId;
+use serde::Serialize;
+
+/// RFC 6749 §5.1.
+#[derive(Serialize)]
+struct TokenPair<'a> {
+    access_token: String,
+    refresh_token: &'a str,
+    token_type: &'static str,
+    expires_in: u32,
+}
+
+/// Completes and signs what an account has admitted. Called after the commit: nothing here waits or reads.
+pub(crate) fn answer(exchange: &Exchange, keyring: &Keyring, admitted: Admitted) -> Answer {
+    let profile = exchange.environment.token_profile();
+    let edge_key = keyring
+        .edge_key_of(admitted.token.edge_key_id())
+        .ok_or_else(|| Problem::internal("keyring", "an edge key is gone before its sessions"))?;
+    let refresh_token = admitted
+        .token
+        .compose(&profile.issuer, edge_key)
+        .map_err(|error| Problem::internal("refresh token", error))?;
+    let token_id = TokenId::from_bytes(exchange.ambient.random()?.into_bytes());
+    let now = exchange.ambient.now().to_seconds();
+    let issued = admitted
+        .grant
+        .sign(keyring.signing(), profile, token_id, now)
+        .map_err(|error| Problem::internal("access token", error))?;
+    let pair = TokenPair {
+        access_token: issued.access_token,
+        refresh_token: refresh_token.expose(),
+        token_type: "Bearer",
+        expires_in: issued.expires_in,
+    };
+    json(200, &pair)
+}

@@ -1,0 +1,166 @@
+//! The Worker's side of intake shards.
+
+use crate::environment::Environment;
+use crate::object::call::{Unconfirmed, ask};
+use crate::object::intake::{
+    AttemptAnswer, ClaimAnswer, ClaimSignUpCall, Claimed, IntakeCall, IssueLinkCall, LinkAnswer, OpenSignUpCall,
+    SHARDS, Selector, name,
+};
+use crate::store::keyring::Keyring;
+use crate::wire::problem::Problem;
+use postern_core::codec::base64url;
+use postern_core::id::{AccountId, OperationId, RegistrationId, TenantId};
+use postern_core::identifier::EmailAddress;
+use postern_core::intake::LinkToken;
+use postern_core::password::PasswordHash;
+use postern_core::secret::SecretText;
+use serde::de::DeserializeOwned;
+
+/// The intake shard of one identifier.
+pub(crate) struct Intake<'a> {
+    environment: &'a Environment,
+    tenant: &'a TenantId,
+    subject: String,
+    shard: u8,
+}
+
+/// What a set-password link is about.
+pub(crate) struct NewLink<'a> {
+    pub(crate) account: AccountId,
+    pub(crate) operation: OperationId,
+    pub(crate) email: &'a EmailAddress,
+    pub(crate) name: &'a str,
+    pub(crate) token: &'a LinkToken,
+}
+
+impl<'a> Intake<'a> {
+    /// The shard of an address.
+    pub(crate) fn of_email(environment: &'a Environment, keyring: &Keyring, email: &EmailAddress) -> Self {
+        Self::of(environment, keyring, b"email", email.as_str().as_bytes())
+    }
+
+    /// The shard of an account, for what follows after it exists.
+    pub(crate) fn of_account(environment: &'a Environment, keyring: &Keyring, account: &AccountId) -> Self {
+        Self::of(environment, keyring, b"account", account.as_bytes())
+    }
+
+    fn of(environment: &'a Environment, keyring: &Keyring, kind: &[u8], value: &[u8]) -> Self {
+        let tenant = environment.config().tenant();
+        let digest = keyring.digest(&[b"intake", tenant.as_str().as_bytes(), kind, value]);
+        let [first, .., last] = digest;
+        let subject = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        // Shard and row name come from different bytes, so that a shard's rows do not share a prefix.
+        Self { environment, tenant, subject, shard: (first ^ last) % SHARDS }
+    }
+
+    pub(crate) async fn open_sign_up(
+        &self,
+        email: &EmailAddress,
+        name: &str,
+        registration: RegistrationId,
+        code: &SecretText,
+        password: Option<PasswordHash>,
+    ) -> Result<(), Problem> {
+        let call = IntakeCall::OpenSignUp(Box::new(OpenSignUpCall {
+            shard: self.shard,
+            subject: self.subject.clone(),
+            tenant: self.tenant.clone(),
+            email: email.as_str().into(),
+            name: name.into(),
+            registration,
+            code: code.expose().into(),
+            password,
+        }));
+        self.ask::<bool>(&call).await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Presents a sign-up code. `None` if it is not accepted, for whatever reason.
+    pub(crate) async fn claim_sign_up(
+        &self,
+        email: &EmailAddress,
+        code: &SecretText,
+        selector: Selector,
+        account: AccountId,
+        operation: OperationId,
+    ) -> Result<Option<Claimed>, Problem> {
+        let call = IntakeCall::ClaimSignUp(Box::new(ClaimSignUpCall {
+            subject: self.subject.clone(),
+            tenant: self.tenant.clone(),
+            email: email.as_str().into(),
+            code: code.expose().into(),
+            selector,
+            account,
+            operation,
+        }));
+        match self.ask(&call).await.map_err(unavailable)? {
+            ClaimAnswer::Claimed(claimed) => Ok(Some(*claimed)),
+            ClaimAnswer::Refused => Ok(None),
+        }
+    }
+
+    pub(crate) async fn finish_sign_up(&self, operation: OperationId) -> Result<(), Problem> {
+        let call = IntakeCall::FinishSignUp { subject: self.subject.clone(), operation };
+        self.ask::<bool>(&call).await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Counts an attempt on a password, before it is compared.
+    pub(crate) async fn begin_attempt(&self, source: &str) -> Result<(), Problem> {
+        let call = IntakeCall::BeginAttempt { subject: self.subject.clone(), source: source.into() };
+        let answer: AttemptAnswer = self.ask(&call).await.map_err(unavailable)?;
+        answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
+    }
+
+    pub(crate) async fn clear_attempts(&self, source: &str) -> Result<(), Problem> {
+        let call = IntakeCall::ClearAttempts { subject: self.subject.clone(), source: source.into() };
+        self.ask::<bool>(&call).await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    pub(crate) async fn issue_link(&self, link: &NewLink<'_>) -> Result<(), Problem> {
+        let call = IntakeCall::IssueLink(IssueLinkCall {
+            shard: self.shard,
+            tenant: self.tenant.clone(),
+            account: link.account,
+            operation: link.operation,
+            email: link.email.as_str().into(),
+            name: link.name.into(),
+            secret: base64url::encode(link.token.secret().expose()),
+            token: link.token.to_text().expose().into(),
+        });
+        self.ask::<bool>(&call).await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Presents a link.
+    pub(crate) async fn consume_link(
+        &self,
+        account: AccountId,
+        token: &LinkToken,
+        operation: OperationId,
+    ) -> Result<LinkAnswer, Problem> {
+        let secret = base64url::encode(token.secret().expose());
+        let call = IntakeCall::ConsumeLink { tenant: self.tenant.clone(), account, secret, operation };
+        self.ask(&call).await.map_err(unavailable)
+    }
+
+    async fn ask<A: DeserializeOwned>(&self, call: &IntakeCall) -> Result<A, Unconfirmed> {
+        let namespace = self.environment.intakes().map_err(|problem| Unconfirmed::because(problem.code()))?;
+        ask(&namespace, &name(self.shard), call).await
+    }
+}
+
+/// Tells a shard that messages were delivered.
+pub(crate) async fn acknowledge(
+    environment: &Environment,
+    shard: u8,
+    ids: Vec<String>,
+) -> Result<(), Unconfirmed> {
+    let namespace = environment.intakes().map_err(|problem| Unconfirmed::because(problem.code()))?;
+    ask::<_, bool>(&namespace, &name(shard), &IntakeCall::Acknowledge { ids }).await.map(|_| ())
+}
+
+fn unavailable(error: Unconfirmed) -> Problem {
+    Problem::unavailable("intake", error)
+}
