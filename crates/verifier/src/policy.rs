@@ -1,0 +1,140 @@
+//! The policy of a verifier, read from the fields that JavaScript sends.
+
+use crate::fields::Fields;
+use alloc::vec::Vec;
+use postern_core::id::TenantId;
+use postern_core::jwt::{Claim, PolicyError, TenantRule, VerificationPolicy, VerifiedClaims, VerifyError};
+use postern_core::time::Seconds;
+
+/// What core's policy demands, and one thing more.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    core: VerificationPolicy,
+    /// Refuses every token that names a tenant, because nobody said which tenants are welcome.
+    refuses_tenants: bool,
+}
+
+/// Why a policy is refused: the option of `createVerifier` at fault and what is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OptionError {
+    pub(crate) option: &'static str,
+    pub(crate) reason: &'static str,
+}
+
+impl Policy {
+    /// Reads the fields: issuer; tenant rule (`any`, `none`, or `only ` and a tenant); leeway in seconds; token type;
+    /// required claims with a space between them; then the audiences. An empty leeway, type or list of claims
+    /// stands for core's default.
+    pub(crate) fn read(mut fields: Fields<'_>) -> Result<Self, OptionError> {
+        let issuer = fields.next_text();
+        let tenant = fields.next_text();
+        let leeway = fields.next_text();
+        let token_type = fields.next_text();
+        let required = fields.next_text();
+        let audiences: Result<Vec<_>, _> = fields.map(core::str::from_utf8).collect();
+        let audiences = audiences.map_err(|_| refused("audience", "is not text"))?;
+
+        let rule = match tenant.strip_prefix("only ") {
+            Some(id) => TenantRule::Exactly(
+                id.parse::<TenantId>()
+                    .map_err(|_| refused("tenant", "must be 1 to 64 of a-z A-Z 0-9 . _ -"))?,
+            ),
+            None => TenantRule::Any,
+        };
+        let mut policy = VerificationPolicy::new(issuer, audiences, rule).map_err(of_core)?;
+        if !leeway.is_empty() {
+            let seconds = leeway.parse().map_err(|_| refused("leewaySeconds", "must be a whole number"))?;
+            policy = policy.with_leeway(Seconds::new(seconds)).map_err(of_core)?;
+        }
+        if !token_type.is_empty() {
+            policy = policy.with_token_type(token_type).map_err(of_core)?;
+        }
+        if !required.is_empty() {
+            let claims: Option<Vec<_>> = required.split(' ').map(Claim::from_name).collect();
+            let claims =
+                claims.ok_or(refused("requiredClaims", "has a name that is not a registered claim"))?;
+            policy = policy.with_required_claims(&claims);
+        }
+        Ok(Self { core: policy, refuses_tenants: tenant == "none" })
+    }
+
+    /// What core's `verify` is to check.
+    pub(crate) const fn core(&self) -> &VerificationPolicy {
+        &self.core
+    }
+
+    /// What remains to be checked after core has accepted the token.
+    pub(crate) fn admit(&self, claims: VerifiedClaims) -> Result<VerifiedClaims, VerifyError> {
+        if self.refuses_tenants && claims.tenant().is_some() {
+            Err(VerifyError::TenantMismatch)
+        } else {
+            Ok(claims)
+        }
+    }
+}
+
+const fn refused(option: &'static str, reason: &'static str) -> OptionError {
+    OptionError { option, reason }
+}
+
+const fn of_core(error: PolicyError) -> OptionError {
+    match error {
+        PolicyError::NoIssuer => refused("issuer", "is empty"),
+        PolicyError::NoAudience => refused("audience", "is empty"),
+        PolicyError::LeewayTooLarge => refused("leewaySeconds", "is more than 120"),
+        PolicyError::NoTokenType => refused("tokenType", "is empty"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(fields: &[&str]) -> Result<Policy, OptionError> {
+        let mut bytes = Vec::new();
+        for field in fields {
+            bytes.extend(u32::try_from(field.len()).unwrap().to_le_bytes());
+            bytes.extend(field.as_bytes());
+        }
+        Policy::read(Fields::of(&bytes))
+    }
+
+    #[test]
+    fn empty_fields_stand_for_the_defaults() {
+        let policy = read(&["https://auth.example", "any", "", "", "", "a", "b"]).unwrap();
+        let core = VerificationPolicy::new("https://auth.example", ["a", "b"], TenantRule::Any).unwrap();
+        assert_eq!(*policy.core(), core);
+        assert!(!policy.refuses_tenants);
+        assert!(read(&["https://auth.example", "none", "", "", "", "a"]).unwrap().refuses_tenants);
+    }
+
+    #[test]
+    fn every_field_reaches_the_policy() {
+        let policy = read(&["i", "only acme", "5", "jwt", "sub sid", "a"]).unwrap();
+        let core = VerificationPolicy::new("i", ["a"], TenantRule::Exactly("acme".parse().unwrap()))
+            .and_then(|policy| policy.with_leeway(Seconds::new(5)))
+            .and_then(|policy| policy.with_token_type("jwt"))
+            .unwrap()
+            .with_required_claims(&[Claim::Subject, Claim::SessionId]);
+        assert_eq!(*policy.core(), core);
+    }
+
+    #[test]
+    fn a_refusal_names_the_option() {
+        for (fields, option) in [
+            (&["", "any", "", "", "", "a"][..], "issuer"),
+            (&[], "issuer"),
+            (&["i", "any", "", "", ""], "audience"),
+            (&["i", "any", "", "", "", ""], "audience"),
+            (&["i", "only ", "", "", "", "a"], "tenant"),
+            (&["i", "only a/b", "", "", "", "a"], "tenant"),
+            (&["i", "any", "121", "", "", "a"], "leewaySeconds"),
+            (&["i", "any", "-1", "", "", "a"], "leewaySeconds"),
+            (&["i", "any", "", "application/", "", "a"], "tokenType"),
+            (&["i", "any", "", "", "sub email", "a"], "requiredClaims"),
+            (&["i", "any", "", "", "sub  sid", "a"], "requiredClaims"),
+        ] {
+            assert_eq!(read(fields).unwrap_err().option, option, "{fields:?}");
+        }
+    }
+}

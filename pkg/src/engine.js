@@ -1,0 +1,151 @@
+import { ConfigurationError, KeysError, PosternError, TokenError } from "./errors.js";
+
+/** The longest token that is looked at, in bytes: the cap of the core, which refuses what is longer. */
+const MAX_TOKEN_BYTES = 8192;
+
+/** The size of the module's buffer. */
+const MAX_INPUT_BYTES = 65_536;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * One instance of the wasm module, shared by all verifiers of a program.
+ *
+ * The boundary is one call per token: the token is encoded straight into the module's buffer, and the payload is
+ * read back from the same place. The module imports nothing, so there is nothing it could reach.
+ */
+export class Engine {
+  /** @type {() => WebAssembly.Module} */
+  #loadModule;
+  /** @type {any} */
+  #exports;
+  #buffer = new Uint8Array(0);
+
+  /** Counts instances. A verifier that was opened in an earlier one opens itself again. */
+  generation = 0;
+
+  /** @param {() => WebAssembly.Module} loadModule called at the first use */
+  constructor(loadModule) {
+    this.#loadModule = loadModule;
+  }
+
+  /**
+   * Opens a verifier and returns its handle.
+   *
+   * @param {readonly (string | Uint8Array)[]} policy the fields of the policy, in the order `abi.rs` reads them
+   */
+  open(policy) {
+    const status = this.#run((wasm) => wasm.postern_open(this.#writeFields(policy)));
+    if (status >= 0) return status;
+    const [option, reason] = this.#read(-status).split(": ", 2);
+    throw new ConfigurationError(option, reason);
+  }
+
+  /**
+   * Replaces the public keys of a verifier by those of a JWK Set (RFC 7517).
+   *
+   * @param {number} handle
+   * @param {string} jwks JSON text
+   */
+  setJwks(handle, jwks) {
+    const bytes = encoder.encode(jwks);
+    if (bytes.length > MAX_INPUT_BYTES) throw new KeysError("keys_invalid", "the key set is refused: key_set_too_large");
+    const status = this.#run((wasm) => wasm.postern_set_jwks(handle, this.#write(bytes)));
+    if (status < 0) throw new KeysError("keys_invalid", `the key set is refused: ${this.#read(-status)}`);
+  }
+
+  /**
+   * Gives a verifier an HS256 secret. To be called before `setJwks`, whose keys then join it.
+   *
+   * @param {number} handle
+   * @param {string} keyId
+   * @param {Uint8Array} secret at least 32 bytes
+   */
+  setSecret(handle, keyId, secret) {
+    const status = this.#run((wasm) => wasm.postern_set_secret(handle, this.#writeFields([keyId, secret])));
+    if (status >= 0) return;
+    const [option, reason] = this.#read(-status).split(": ", 2);
+    throw new ConfigurationError(option, reason);
+  }
+
+  /**
+   * Verifies a token and returns the JSON text of its payload.
+   *
+   * @param {number} handle
+   * @param {string} token
+   * @param {number} now seconds since 1970, a whole number
+   */
+  verify(handle, token, now) {
+    // A UTF-16 unit becomes one to three bytes, and the buffer has room for that: nothing is ever cut off.
+    if (token.length > MAX_TOKEN_BYTES) throw new TokenError("token_too_large");
+    const status = this.#run((wasm) => {
+      const { written } = encoder.encodeInto(token, this.#view());
+      return wasm.postern_verify(handle, written, Math.floor(now / 0x1_0000_0000), now >>> 0);
+    });
+    if (status >= 0) return this.#read(status);
+    const [code, claim] = this.#read(-status).split(" ");
+    throw new TokenError(code, claim);
+  }
+
+  /** @param {number} handle */
+  close(handle) {
+    this.#run((wasm) => wasm.postern_close(handle));
+  }
+
+  /** @param {(wasm: any) => number} call */
+  #run(call) {
+    try {
+      this.#exports ??= this.#instantiate();
+      return call(this.#exports);
+    } catch (error) {
+      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+      // A trap leaves the instance in an unknown state. It is never used again.
+      this.#exports = undefined;
+      this.#buffer = new Uint8Array(0);
+      this.generation += 1;
+      throw new PosternError("internal", "the verifier failed; it starts afresh with the next call");
+    }
+  }
+
+  #instantiate() {
+    return /** @type {any} */ (new WebAssembly.Instance(this.#loadModule(), {}).exports);
+  }
+
+  /** The buffer. Made anew when the memory has grown, because growing detaches every view. */
+  #view() {
+    if (this.#buffer.length === 0) {
+      // The address first: the first call may allocate, and so replace `memory.buffer`.
+      const address = this.#exports.postern_buffer();
+      const size = this.#exports.postern_buffer_size();
+      this.#buffer = new Uint8Array(this.#exports.memory.buffer, address, size);
+    }
+    return this.#buffer;
+  }
+
+  /** @param {Uint8Array} bytes */
+  #write(bytes) {
+    this.#view().set(bytes);
+    return bytes.length;
+  }
+
+  /** Each field with its length in front, as four bytes, little-endian. @param {readonly (string | Uint8Array)[]} fields */
+  #writeFields(fields) {
+    const encoded = fields.map((field) => (typeof field === "string" ? encoder.encode(field) : field));
+    const bytes = new Uint8Array(encoded.reduce((sum, field) => sum + 4 + field.length, 0));
+    const view = new DataView(bytes.buffer);
+    if (bytes.length > MAX_INPUT_BYTES) throw new ConfigurationError("options", "are larger than 64 KiB");
+    let at = 0;
+    for (const field of encoded) {
+      view.setUint32(at, field.length, true);
+      bytes.set(field, at + 4);
+      at += 4 + field.length;
+    }
+    return this.#write(bytes);
+  }
+
+  /** @param {number} length */
+  #read(length) {
+    return decoder.decode(this.#view().subarray(0, length));
+  }
+}

@@ -1,0 +1,241 @@
+/** The registry of permissions as the issuer publishes it: which name has which bit. Bits never change. */
+export interface PermissionRegistry {
+  /** Counts every change ever made. */
+  readonly version: number;
+  /** The length of every mask in bits: 64, 128, 256 or 512. */
+  readonly width: number;
+  /** All names ever declared, in the order of their bits. */
+  readonly permissions: readonly {
+    readonly name: string;
+    readonly bit: number;
+    /** A tombstone: the name grants nothing any more, and its bit is never given away again. */
+    readonly deleted?: boolean;
+  }[];
+}
+
+/** The names of a registry: literal types for one written `as const`, else `string`. */
+export type PermissionName<R extends PermissionRegistry> = R["permissions"][number]["name"];
+
+/** A public key set (RFC 7517). Keys other than Ed25519 signature keys are passed over. */
+export interface JsonWebKeySet {
+  readonly keys: readonly Readonly<Record<string, unknown>>[];
+}
+
+interface CommonOptions<R extends PermissionRegistry> {
+  /** The `iss` that tokens must have, exactly. */
+  issuer: string;
+  /** The `aud` that tokens must have, or several, of which they must have one. */
+  audience: string | readonly string[];
+  /**
+   * The tenant (`tid`) that tokens must belong to. Without it and without `anyTenant`, a token that names a tenant
+   * is refused.
+   */
+  tenant?: string;
+  /** Accepts tokens of every tenant; the caller then has to compare `claims.tenant`. */
+  anyTenant?: boolean;
+  /** How far the issuer's clock and this one may differ, in seconds, 0 to 120. Default 30. */
+  leewaySeconds?: number;
+  /** The `typ` that tokens must have. Default `at+jwt` (RFC 9068). */
+  tokenType?: string;
+  /** The claims that tokens must have besides `iss`, `aud` and `exp`. Default `sub`, `iat`, `jti`, `client_id`. */
+  requiredClaims?: readonly RegisteredClaim[];
+  /** The issuer's registry of permissions. Needed by `can` and its kin. */
+  permissions?: R;
+  /**
+   * How many accepted tokens are remembered, 0 to 100,000, so that one that comes again costs a look-up. They stay in
+   * memory until newer ones push them out or the keys change. Default 0.
+   */
+  cacheSize?: number;
+  /** The clock, in seconds since 1970. Default: the system's. */
+  now?: () => number;
+}
+
+interface KeyOptions {
+  /** The issuer's public keys, as an object or as JSON text. */
+  jwks?: JsonWebKeySet | string;
+  /** Where the issuer publishes its keys: `https`, or `http` on localhost. */
+  jwksUrl?: string | URL;
+  /** After how many seconds fetched keys are renewed in the background, 0 to 86,400. Default 600. */
+  jwksMaxAgeSeconds?: number;
+  /** Replaces the global `fetch` for the key set. */
+  fetch?: typeof fetch;
+  /** The shared secret of HS256 tokens, at least 32 bytes. Never in a browser build. */
+  hmacSecret?: Uint8Array;
+  /** The `kid` of the secret. Default `hs256`. */
+  hmacKeyId?: string;
+}
+
+/** What `createVerifier` needs: where tokens come from, for whom they are, and the keys to judge them with. */
+export type VerifierOptions<R extends PermissionRegistry = PermissionRegistry> = CommonOptions<R> &
+    KeyOptions &
+    ({ jwks: JsonWebKeySet | string } | { jwksUrl: string | URL } | { hmacSecret: Uint8Array });
+
+/**
+ * Makes a verifier for the access tokens of one issuer. Make it once, at the top of a program.
+ *
+ * @throws {ConfigurationError} naming the option that is missing or wrong
+ */
+export function createVerifier<const R extends PermissionRegistry = PermissionRegistry>(
+  options: VerifierOptions<R>,
+): Verifier<PermissionName<R>>;
+
+/**
+ * Compiles the verifier off the calling thread. Optional and only of use in browsers, before the first
+ * `createVerifier`, which otherwise compiles on the spot; elsewhere it does nothing.
+ */
+export function init(): Promise<void>;
+
+/** Verifies the access tokens of one issuer. Made by `createVerifier`. */
+export declare class Verifier<Name extends string = string> {
+  private constructor();
+  /**
+   * Verifies a token, synchronously and without network.
+   *
+   * With `jwksUrl`, a token of an unknown key, or keys older than `jwksMaxAgeSeconds`, start a fetch in the
+   * background, at most one in 30 seconds; this call does not wait for it.
+   *
+   * @throws {TokenError} when the token is not to be trusted: answer 401
+   * @throws {KeysError} `keys_not_loaded` when `ready` has not been awaited: answer 503
+   */
+  verify(token: string): Claims<Name>;
+  /** Resolves when there are keys; fetches them from `jwksUrl` if there are none. @throws {KeysError} */
+  ready(): Promise<void>;
+  /** Fetches the keys from `jwksUrl` now. If that fails, the keys in use stay. @throws {KeysError} */
+  refresh(): Promise<void>;
+}
+
+/** What a verified token says. */
+export declare class Claims<Name extends string = string> {
+  private constructor();
+  /** The payload under its registered names, custom claims included. */
+  readonly payload: Payload;
+  /** `sub`: the account. */
+  readonly subject: string;
+  /** `sid`: the session. */
+  readonly sessionId: string | undefined;
+  /** `jti`: the token itself. */
+  readonly tokenId: string | undefined;
+  /** `client_id`: the application that the token was issued to. */
+  readonly clientId: string | undefined;
+  /** `tid`: the tenant. */
+  readonly tenant: string | undefined;
+  /** `iss`: the issuer. */
+  readonly issuer: string;
+  /** `aud`: for whom the token is, always as an array. */
+  readonly audience: readonly string[];
+  /** `iat`: when the token was issued, in seconds since 1970. */
+  readonly issuedAt: number | undefined;
+  /** `exp`: when the token expires, in seconds since 1970. */
+  readonly expiresAt: number;
+  /** `av`: the version of the account when the token was issued. */
+  readonly accountVersion: number | undefined;
+  /** `roles`: the names of the roles. */
+  readonly roles: readonly string[];
+  /** `org`: the organization that the session acts in. */
+  readonly organization: string | undefined;
+  /** `ent`: the entitlements. */
+  readonly entitlements: readonly string[];
+  /** `amr`: how the user proved who they are (RFC 8176). */
+  readonly authenticationMethods: readonly string[];
+  /** `auth_time`: when they did, in seconds since 1970. */
+  readonly authenticatedAt: number | undefined;
+  /** `pr`: the version of the registry that the mask was made with. */
+  readonly registryVersion: number | undefined;
+  /** Whether the mask passes every check. */
+  readonly isRoot: boolean;
+  /** Whether the account has this role. */
+  hasRole(role: string): boolean;
+  /** Whether the token grants this permission. @throws {PermissionError} `permission_unknown` */
+  can(name: Name): boolean;
+  /** Whether the token grants all of these; true for none. @throws {PermissionError} `permission_unknown` */
+  canAll(names: readonly Name[]): boolean;
+  /** Whether the token grants one of these; false for none. @throws {PermissionError} `permission_unknown` */
+  canAny(names: readonly Name[]): boolean;
+  /** The names that the token grants, in the order of the registry. */
+  permissions(): Name[];
+  /** The payload. */
+  toJSON(): Payload;
+}
+
+/** The claims that Postern registers. */
+export type RegisteredClaim =
+  | "iss" | "sub" | "aud" | "exp" | "nbf" | "iat" | "jti" | "client_id" | "sid" | "tid" | "av" | "pr" | "pm" | "roles"
+  | "org" | "ent" | "auth_time" | "acr" | "amr" | "cnf";
+
+/** The payload of a token: the claims that Postern registers, and custom ones. */
+export interface Payload {
+  readonly iss: string;
+  readonly aud: string | readonly string[];
+  readonly sub: string;
+  readonly exp: number;
+  readonly nbf?: number;
+  readonly iat?: number;
+  readonly jti?: string;
+  readonly client_id?: string;
+  readonly sid?: string;
+  readonly tid?: string;
+  readonly av?: number;
+  readonly pr?: number;
+  readonly pm?: string;
+  readonly roles?: readonly string[];
+  readonly org?: string;
+  readonly ent?: readonly string[];
+  readonly amr?: readonly string[];
+  readonly auth_time?: number;
+  readonly acr?: string;
+  readonly cnf?: Readonly<Record<string, unknown>>;
+  readonly [custom: string]: unknown;
+}
+
+/** Why a token is refused. */
+export type TokenErrorCode =
+  | "token_too_large"
+  | "token_malformed"
+  | "header_malformed"
+  | "critical_header_unsupported"
+  | "token_type_mismatch"
+  | "key_not_found"
+  | "algorithm_not_allowed"
+  | "signature_invalid"
+  | "payload_malformed"
+  | "claim_malformed"
+  | "claim_missing"
+  | "issuer_mismatch"
+  | "audience_mismatch"
+  | "token_expired"
+  | "token_not_yet_valid"
+  | "token_issued_in_future"
+  | "tenant_mismatch";
+
+/** Why there are no keys to judge with. */
+export type KeysErrorCode = "keys_not_loaded" | "keys_unavailable" | "keys_invalid";
+
+/** The base of every error this package throws on purpose. None quotes a token or a key. */
+export declare class PosternError extends Error {
+  /** What happened, for programs. Stable. */
+  readonly code: string;
+}
+
+/** The token is not to be trusted: answer 401. */
+export declare class TokenError extends PosternError {
+  readonly code: TokenErrorCode;
+  /** The claim at fault, for `claim_malformed` and `claim_missing`. */
+  readonly claim: string | undefined;
+}
+
+/** The verifier has no keys, or could not fetch them: answer 503. */
+export declare class KeysError extends PosternError {
+  readonly code: KeysErrorCode;
+}
+
+/** A check asked for a permission that the registry does not have: a mistake in the calling code. */
+export declare class PermissionError extends PosternError {
+  readonly code: "permission_unknown";
+}
+
+/** An option is missing or wrong. */
+export declare class ConfigurationError extends PosternError {
+  readonly code: "configuration_invalid";
+  /** The name of the option. */
+  readonly option: string;
+}

@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { setImmediate as settle } from "node:timers/promises";
+import { test } from "node:test";
+import { ConfigurationError, createVerifier, KeysError, TokenError } from "postern";
+import { AUDIENCE, createIssuer, ISSUER, NOW } from "./support/tokens.mjs";
+
+const [old, next] = [await createIssuer("old"), await createIssuer("next")];
+const URL_OF_KEYS = "https://auth.example/.well-known/jwks.json";
+
+/** A verifier whose keys come from `answer`, with a clock to be set. */
+function remote(answer, more = {}) {
+  const clock = { now: NOW };
+  const fetches = [];
+  const fetch = async (url, init) => {
+    fetches.push({ url, init });
+    return answer(fetches.length);
+  };
+  const options = { issuer: ISSUER, audience: AUDIENCE, jwksUrl: URL_OF_KEYS, now: () => clock.now, fetch, ...more };
+  return { verifier: createVerifier(options), clock, fetches };
+}
+const serve = (jwks) => () => Response.json(jwks);
+
+test("before the keys are there, verify says so and fetches nothing", async () => {
+  const { verifier, fetches } = remote(serve(old.jwks));
+  const token = await old.sign();
+  assert.throws(() => verifier.verify(token), (error) => error instanceof KeysError && error.code === "keys_not_loaded");
+  assert.equal(fetches.length, 0);
+  await verifier.ready();
+  assert.equal(verifier.verify(token).clientId, "web");
+  await verifier.ready();
+  assert.equal(fetches.length, 1);
+  assert.equal(fetches[0].url, URL_OF_KEYS);
+  assert.equal(fetches[0].init.redirect, "manual");
+});
+
+test("callers at the same time share one fetch", async () => {
+  const { verifier, fetches } = remote(serve(old.jwks));
+  await Promise.all([verifier.ready(), verifier.ready(), verifier.refresh()]);
+  assert.equal(fetches.length, 1);
+});
+
+test("an unknown key starts one fetch in the background, then none for 30 seconds", async () => {
+  let jwks = old.jwks;
+  const { verifier, clock, fetches } = remote(() => Response.json(jwks));
+  await verifier.ready();
+  const token = await next.sign();
+  const refused = () => assert.throws(() => verifier.verify(token), { code: "key_not_found" });
+  refused();
+  assert.equal(fetches.length, 1, "the fetch of ready() counts");
+  clock.now += 30;
+  refused();
+  refused();
+  await settle();
+  assert.equal(fetches.length, 2);
+  jwks = { keys: [...old.jwks.keys, ...next.jwks.keys] };
+  clock.now += 29;
+  refused();
+  await settle();
+  assert.equal(fetches.length, 2);
+  clock.now += 1;
+  refused();
+  await settle();
+  assert.equal(fetches.length, 3);
+  assert.equal(verifier.verify(token).clientId, "web");
+  assert.equal(verifier.verify(await old.sign()).clientId, "web");
+});
+
+test("a fetch that fails in the background disturbs nobody", async () => {
+  const { verifier, clock, fetches } = remote((n) => {
+    if (n > 1) throw new TypeError("no network");
+    return Response.json(old.jwks);
+  });
+  await verifier.ready();
+  clock.now += 60;
+  const token = await next.sign();
+  assert.throws(() => verifier.verify(token), TokenError);
+  await settle();
+  assert.equal(fetches.length, 2);
+  assert.equal(verifier.verify(await old.sign()).clientId, "web");
+});
+
+test("keys older than ten minutes are renewed in the background, so that a withdrawn one goes", async () => {
+  let jwks = { keys: [...old.jwks.keys, ...next.jwks.keys] };
+  const { verifier, clock, fetches } = remote(() => Response.json(jwks));
+  await verifier.ready();
+  jwks = next.jwks;
+  const token = await old.sign({ exp: NOW + 6000 });
+  clock.now += 599;
+  verifier.verify(token);
+  assert.equal(fetches.length, 1);
+  clock.now += 1;
+  verifier.verify(token);
+  await settle();
+  assert.equal(fetches.length, 2);
+  assert.throws(() => verifier.verify(token), { code: "key_not_found" });
+});
+
+test("what is not a key set is refused, and the keys in use stay", async () => {
+  const bodies = [
+    () => new Response("<html>"),
+    () => Response.json({ keys: [] }),
+    () => Response.json({ keys: [{ kty: "oct", k: "c2VjcmV0" }] }),
+    () => Response.json({ keys: [{ ...old.jwks.keys[0], d: "AA" }] }),
+    () => new Response("x".repeat(65_537)),
+    () => new Response(null, { status: 200 }),
+    () => Response.json(next.jwks, { status: 404 }),
+    () => Response.redirect("https://elsewhere.example/", 302),
+    () => {
+      throw new TypeError("no network");
+    },
+  ];
+  for (const body of bodies) {
+    const { verifier } = remote((n) => (n === 1 ? Response.json(old.jwks) : body()));
+    await verifier.ready();
+    await assert.rejects(verifier.refresh(), (error) => error instanceof KeysError && /^keys_(unavailable|invalid)$/.test(error.code));
+    assert.equal(verifier.verify(await old.sign()).clientId, "web", body.toString());
+    const { verifier: empty } = remote(body);
+    await assert.rejects(empty.ready(), KeysError);
+    await assert.rejects(empty.ready(), KeysError, "and again");
+  }
+});
+
+test("keys given at the start are used at once, and renewed from the address", async () => {
+  const { verifier, fetches } = remote(serve(next.jwks), { jwks: old.jwks });
+  assert.equal(verifier.verify(await old.sign()).clientId, "web");
+  await verifier.ready();
+  assert.equal(fetches.length, 0);
+  await verifier.refresh();
+  assert.equal(verifier.verify(await next.sign()).clientId, "web");
+});
+
+test("an address that could be tampered with is refused", () => {
+  for (const jwksUrl of ["http://auth.example/jwks", "file:///jwks", "/jwks", "", 7, "https://user:pw@auth.example/", "data:,{}"]) {
+    assert.throws(
+      () => createVerifier({ issuer: ISSUER, audience: AUDIENCE, jwksUrl }),
+      (error) => error instanceof ConfigurationError && error.option === "jwksUrl",
+      String(jwksUrl),
+    );
+  }
+});
+
+test("keys come over real HTTP, and a redirect is not followed", async (t) => {
+  const server = createServer((request, response) => {
+    if (request.url === "/moved") response.writeHead(302, { location: "/jwks" }).end();
+    else response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(old.jwks));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const base = `http://127.0.0.1:${server.address().port}`;
+  const at = (path) => createVerifier({ issuer: ISSUER, audience: AUDIENCE, jwksUrl: base + path, now: () => NOW });
+  const verifier = at("/jwks");
+  await verifier.ready();
+  assert.equal(verifier.verify(await old.sign()).clientId, "web");
+  await assert.rejects(at("/moved").ready(), { code: "keys_unavailable" });
+  server.closeAllConnections();
+});

@@ -1,0 +1,65 @@
+import { createVerifier, init, ConfigurationError, KeysError, PermissionError, PosternError, TokenError } from "postern";
+import type { Claims, PermissionRegistry, TokenErrorCode, Verifier } from "postern";
+import * as inline from "postern/inline";
+
+const plain: Verifier = createVerifier({ issuer: "i", audience: ["a"], jwksUrl: "https://i/jwks.json" });
+const ready: Promise<void> = plain.ready();
+const claims: Claims = plain.verify("token");
+const mayWrite: boolean = claims.can("docs:write");
+const subject: string = claims.subject;
+const session: string | undefined = claims.sessionId;
+const custom: unknown = claims.payload.plan;
+
+// Names of a registry that is written out are checked by the compiler.
+const registry = {
+  version: 2,
+  width: 64,
+  permissions: [
+    { name: "docs:read", bit: 0 },
+    { name: "docs:write", bit: 1 },
+  ],
+} as const;
+const typed = createVerifier({ issuer: "i", audience: "a", jwks: { keys: [] }, permissions: registry }).verify("token");
+typed.can("docs:read");
+typed.canAll(["docs:read", "docs:write"]);
+const names: ("docs:read" | "docs:write")[] = typed.permissions();
+// @ts-expect-error a misspelt name
+typed.can("docs:reed");
+// @ts-expect-error a misspelt name among others
+typed.canAny(["docs:read", "docs:reed"]);
+
+// A registry that is read from a file has names that the compiler cannot know.
+declare const loaded: PermissionRegistry;
+createVerifier({ issuer: "i", audience: "a", jwks: "{}", permissions: loaded }).verify("token").can("anything");
+
+// @ts-expect-error no keys
+createVerifier({ issuer: "i", audience: "a" });
+// @ts-expect-error no audience
+createVerifier({ issuer: "i", jwks: { keys: [] } });
+// @ts-expect-error a misspelt option
+createVerifier({ issuer: "i", audience: "a", jwks: { keys: [] }, leeway: 5 });
+// @ts-expect-error not a claim that Postern registers
+createVerifier({ issuer: "i", audience: "a", jwks: { keys: [] }, requiredClaims: ["email"] });
+createVerifier({ issuer: "i", audience: "a", hmacSecret: new Uint8Array(32) });
+// @ts-expect-error claims cannot be changed
+claims.payload.sub = "other";
+
+try {
+  inline.createVerifier({ issuer: "i", audience: "a", jwks: { keys: [] } });
+} catch (error) {
+  if (error instanceof TokenError) {
+    const code: TokenErrorCode = error.code;
+    // @ts-expect-error not a code
+    if (code === "expired") void code;
+  } else if (error instanceof ConfigurationError) {
+    const option: string = error.option;
+    void option;
+  } else if (error instanceof KeysError || error instanceof PermissionError) {
+    const code: "keys_not_loaded" | "keys_unavailable" | "keys_invalid" | "permission_unknown" = error.code;
+    void code;
+  } else if (error instanceof PosternError) {
+    const code: string = error.code;
+    void code;
+  }
+}
+void [ready, mayWrite, subject, session, custom, names, init()];
