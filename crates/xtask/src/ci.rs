@@ -12,32 +12,43 @@ const WASM_ONLY: [&str; 2] = ["postern-worker", "postern-verifier"];
 const BARE_METAL: &str = "thumbv7em-none-eabi";
 const CARGO_DENY: &str = "0.20";
 
+type Check = fn() -> Result<()>;
+
 /// Formatting, lints, licences, bare metal, and an empty import list.
 ///
 /// # Errors
-/// At the first check that fails.
+/// When a check fails, after all have run: one failure shall not hide the next.
 pub(crate) fn run_all() -> Result<()> {
-    configuration::check("wrangler.toml".as_ref())?;
     setup::rust_target("wasm32-unknown-unknown")?;
     setup::rust_target(BARE_METAL)?;
-
-    announce("Formatting");
-    run(&mut cargo("fmt --all --check"))?;
-    lints()?;
-    dependencies()?;
-    core_on_bare_metal()?;
-    core_imports_nothing()
+    let checks: [(&str, Check); 6] = [
+        ("configuration", || configuration::check("wrangler.toml".as_ref())),
+        ("formatting", || run(&mut cargo("fmt --all --check"))),
+        ("lints", lints),
+        ("licences and sources of dependencies", dependencies),
+        ("core on bare metal", core_on_bare_metal),
+        ("imports of core as wasm", core_imports_nothing),
+    ];
+    let mut failed = Vec::new();
+    for (name, check) in checks {
+        announce(&format!("Checking {name}"));
+        if let Err(error) = check() {
+            eprintln!("error: {error:#}");
+            failed.push(name);
+        }
+    }
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+    announce("All checks passed");
+    Ok(())
 }
 
 fn lints() -> Result<()> {
-    announce("Lints (native)");
     let mut native = cargo("clippy --quiet --workspace --all-targets");
     for package in WASM_ONLY {
         native.args(["--exclude", package]);
     }
     run(native.args(["--", "-D", "warnings"]))?;
 
-    announce("Lints (wasm)");
     for features in ["", "--features postern-worker/development"] {
         let mut wasm = cargo(&format!("clippy --quiet --target wasm32-unknown-unknown {features}"));
         for package in WASM_ONLY {
@@ -51,7 +62,6 @@ fn lints() -> Result<()> {
 
 /// Licences, bans and sources; the advisory check needs a download from GitHub and has a step of its own in CI.
 fn dependencies() -> Result<()> {
-    announce("Licences and sources of dependencies");
     if output_of(&mut cargo("deny --version")).is_none() {
         announce("Installing cargo-deny (a few minutes, once)");
         run(&mut cargo(&format!("install cargo-deny --locked --quiet --version ^{CARGO_DENY}")))?;
@@ -61,7 +71,6 @@ fn dependencies() -> Result<()> {
 
 /// No standard library exists for this target: whatever needs one does not compile.
 fn core_on_bare_metal() -> Result<()> {
-    announce("Core on bare metal");
     let mut feature_sets = vec![String::new()];
     feature_sets.extend(core_features()?.into_iter().map(|feature| format!("--features {feature}")));
     feature_sets.push("--all-features".to_owned());
@@ -83,7 +92,6 @@ fn core_features() -> Result<Vec<String>> {
 
 /// The probe calls into core and is compiled to wasm: a clock, randomness or any I/O would be an import.
 fn core_imports_nothing() -> Result<()> {
-    announce("Imports of core as wasm");
     let mut build = cargo("build --quiet --package postern-probe --target wasm32-unknown-unknown --release");
     let module = bundle::compile(&mut build, "postern_probe")?;
     let module = walrus::Module::from_file(&module)?;

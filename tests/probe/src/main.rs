@@ -15,8 +15,8 @@ fn main() {
 
 fn codecs() {
     let bytes: [u8; 40] = black_box([7; 40]);
-    let _ = black_box(base64url::decode(black_box(&base64url::encode(&bytes).as_bytes())));
-    let _ = black_box(base32::decode(black_box(&base32::encode(&bytes).as_bytes())));
+    let _ = black_box(base64url::decode(black_box(base64url::encode(&bytes).as_bytes())));
+    let _ = black_box(base32::decode(black_box(base32::encode(&bytes).as_bytes())));
 }
 
 fn identities() {
