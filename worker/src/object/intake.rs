@@ -207,13 +207,13 @@ fn sweep(sql: &SqlStorage, environment: &Environment, now: UnixMillis) -> Result
     let sign_up = environment.sign_up_policy();
     let lockout = environment.lockout_policy();
     let swept = [
-        forget(sql, SIGN_UPS, |record: PendingSignUp| record.removable_at(&sign_up) <= now)?,
-        forget(sql, BUDGETS, |record: GuessBudget| {
+        forget(sql, SIGN_UPS, |record: &PendingSignUp| record.removable_at(&sign_up) <= now)?,
+        forget(sql, BUDGETS, |record: &GuessBudget| {
             record.window_started_at.plus(sign_up.comparison_window) <= now
         })?,
-        forget(sql, ATTEMPTS, |record: LockoutRecord| record.removable_at(&lockout) <= now)?,
-        forget(sql, LINKS, |record: OneTimeSecret| record.removable_at(&UsePolicy::LINK) <= now)?,
-        forget(sql, RATES, |arrival: TheoreticalArrival| {
+        forget(sql, ATTEMPTS, |record: &LockoutRecord| record.removable_at(&lockout) <= now)?,
+        forget(sql, LINKS, |record: &OneTimeSecret| record.removable_at(&UsePolicy::LINK) <= now)?,
+        forget(sql, RATES, |arrival: &TheoreticalArrival| {
             arrival.as_micros() <= now.as_millis().saturating_mul(1000)
         })?,
     ];
@@ -223,14 +223,14 @@ fn sweep(sql: &SqlStorage, environment: &Environment, now: UnixMillis) -> Result
 fn forget<T: DeserializeOwned>(
     sql: &SqlStorage,
     table: &'static str,
-    is_over: impl Fn(T) -> bool,
+    is_over: impl Fn(&T) -> bool,
 ) -> Result<bool> {
     let table = Records::new(sql, table);
     let keys = table.first_keys(SWEPT_AT_ONCE)?;
     let mut kept = false;
     for key in keys {
         match table.get(&key)? {
-            Some(record) if !is_over(record) => kept = true,
+            Some(record) if !is_over(&record) => kept = true,
             _ => table.delete(&key)?,
         }
     }
@@ -316,7 +316,12 @@ impl Intake<'_> {
                 table.put(subject, &arrival)?;
                 Ok(None)
             }
-            RateDecision::Limited { retry_after_seconds, .. } => Ok(Some(retry_after_seconds)),
+            RateDecision::Limited { arrival, retry_after_seconds, .. } => {
+                if let Some(arrival) = arrival {
+                    table.put(subject, &arrival)?;
+                }
+                Ok(Some(retry_after_seconds))
+            }
         }
     }
 

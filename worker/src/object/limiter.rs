@@ -101,7 +101,10 @@ impl LimiterObject {
                     .map_err(|error| Error::RustError(error.to_string()))?;
                 match decide(table.get(&take.bucket)?, now, limit, 1) {
                     RateDecision::Admitted { arrival, .. } => admitted.push((&take.bucket, arrival)),
-                    RateDecision::Limited { retry_after_seconds: wait, .. } => {
+                    RateDecision::Limited { arrival, retry_after_seconds: wait, .. } => {
+                        if let Some(arrival) = arrival {
+                            table.put(&take.bucket, &arrival)?;
+                        }
                         retry_after_seconds = retry_after_seconds.max(Some(wait));
                     }
                 }
