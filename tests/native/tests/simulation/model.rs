@@ -14,7 +14,7 @@ use postern_core::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many events the longest sequences have.
-const DEPTH: usize = 8;
+const DEPTH: usize = 7;
 const IDLE_SECONDS: u32 = 200;
 /// Short enough that sequences reach it by steady use.
 const ABSOLUTE_SECONDS: u32 = 450;
