@@ -103,11 +103,24 @@ struct Letter<'a> {
     to: &'a str,
     subject: &'a str,
     text: &'a str,
+    /// The code or link in the text, for services that fill templates of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<&'a str>,
 }
 
 /// Hands the mail to an HTTP mail service; any answer but 2xx within the timeout is tried again by the queue.
 async fn post(url: &str, from: &str, id: &str, mail: &Written, timeout_ms: u32) -> Result<(), Problem> {
-    let letter = Letter { id, from, to: &mail.to, subject: mail.subject, text: &mail.text };
+    let letter = Letter {
+        id,
+        from,
+        to: &mail.to,
+        subject: mail.subject,
+        text: &mail.text,
+        code: mail.code.as_deref(),
+        link: mail.link.as_deref(),
+    };
     let failed = |error: &dyn std::fmt::Display| Problem::unavailable("mail service", error);
     let body = serde_json::to_string(&letter).map_err(|error| failed(&error))?;
     let headers = Headers::new();
