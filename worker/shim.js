@@ -56,14 +56,26 @@ function guard(handler) {
   });
 }
 
-const INTERNAL_ERROR = '{"type":"about:blank","title":"Internal error","status":500,"code":"internal"}';
 
 function internalError(error) {
   // Name and message only: a stack says nothing about wasm, and the panic hook has already told the place.
   console.error("request failed:", `${error?.name}: ${error?.message}`);
-  return new Response(INTERNAL_ERROR, {
+  const requestId = crypto.randomUUID().replaceAll("-", "");
+  const problem = {
+    type: "urn:postern:problem:internal",
+    title: "Internal error",
     status: 500,
-    headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
+    code: "internal",
+    request_id: requestId,
+  };
+  return new Response(JSON.stringify(problem), {
+    status: 500,
+    headers: {
+      "content-type": "application/problem+json",
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+      "x-request-id": requestId,
+    },
   });
 }
 

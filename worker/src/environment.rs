@@ -18,6 +18,8 @@ use worker::kv::KvStore;
 use worker::{D1Database, Env, ObjectNamespace, Queue};
 
 const CONFIGURATION: &str = "POSTERN";
+const BINDINGS: [&str; 8] =
+    ["DIRECTORY", "EDGE", "OUTBOX", "ACCOUNT", "INTAKE", "KEYRING", "LIMITER", "REVOCATION"];
 
 /// The configuration with everything that is derived from it once.
 struct Settings {
@@ -74,6 +76,14 @@ impl Environment {
 
     pub(crate) fn token_profile(&self) -> &TokenProfile {
         &self.settings.profile
+    }
+
+    /// The name under which the signing algorithm is written.
+    pub(crate) fn algorithm_name(&self) -> AlgorithmName {
+        match self.config().tokens().algorithm_name {
+            config::AlgorithmName::EdDsa => AlgorithmName::EdDsa,
+            config::AlgorithmName::Ed25519 => AlgorithmName::Ed25519,
+        }
     }
 
     /// What every access token of ours is checked against.
@@ -172,7 +182,11 @@ impl Environment {
 }
 
 fn read(env: &Env) -> Result<Settings, String> {
-    let binding = Reflect::get(env, &CONFIGURATION.into()).map_err(|_| "no environment")?;
+    let bound = |name: &str| Reflect::get(env, &name.into()).unwrap_or_default();
+    if let Some(missing) = BINDINGS.into_iter().find(|name| bound(name).is_undefined()) {
+        return Err(format!("the binding {missing} is missing"));
+    }
+    let binding = bound(CONFIGURATION);
     if binding.is_undefined() {
         return Err("[vars.POSTERN] is missing".into());
     }
@@ -216,19 +230,5 @@ impl Settings {
             VerificationPolicy::new(&*profile.issuer, profile.audience.iter().cloned(), tenant)?
                 .with_leeway(config.tokens().leeway)?;
         Ok(Self { rotation, open, argon2, profile, verification, config })
-    }
-
-    fn algorithm_name(&self) -> AlgorithmName {
-        match self.config.tokens().algorithm_name {
-            config::AlgorithmName::EdDsa => AlgorithmName::EdDsa,
-            config::AlgorithmName::Ed25519 => AlgorithmName::Ed25519,
-        }
-    }
-}
-
-impl Environment {
-    /// The name under which the signing algorithm is written.
-    pub(crate) fn algorithm_name(&self) -> AlgorithmName {
-        self.settings.algorithm_name()
     }
 }

@@ -39,7 +39,9 @@ impl Exchange {
 
     /// The network that the request comes from: an IPv4 address, or the /64 that one IPv6 customer has.
     pub(crate) fn source(&self) -> String {
-        match self.header("cf-connecting-ip").and_then(|text| text.parse().ok()) {
+        let address = self.header("cf-connecting-ip").and_then(|text| text.parse::<IpAddr>().ok());
+        // An IPv4 client may come over an IPv6 socket; it is the same client.
+        match address.map(|address| address.to_canonical()) {
             Some(IpAddr::V4(address)) => address.to_string(),
             Some(IpAddr::V6(address)) => {
                 let [a, b, c, d, ..] = address.segments();

@@ -48,7 +48,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     };
     let (account, version) = (proof.account(), proof.credential_version());
     if needs_rehash {
-        rehash_afterwards(exchange, &keyring, &password, account, version)?;
+        rehash_afterwards(exchange, &keyring, &password, account, version);
     }
     clear_afterwards(exchange, keyring.clone(), email, source);
 
@@ -73,16 +73,16 @@ fn clear_afterwards(exchange: &Exchange, keyring: Rc<Keyring>, email: EmailAddre
     });
 }
 
-/// Replaces a hash of other parameters while the password is at hand. If it is lost, the next login does it.
+/// Replaces a hash of other parameters while the password is at hand. If it fails, the next login does it: the
+/// password was right either way.
 fn rehash_afterwards(
     exchange: &Exchange,
     keyring: &Keyring,
     password: &PasswordInput,
     account: AccountId,
     version: u32,
-) -> Result<(), Problem> {
-    let hash = password::hashed(exchange, keyring, password)?;
-    let directory = exchange.directory()?;
-    exchange.afterwards(async move { directory.rehash(&account, version, hash.as_str()).await });
-    Ok(())
+) {
+    if let (Ok(hash), Ok(directory)) = (password::hashed(exchange, keyring, password), exchange.directory()) {
+        exchange.afterwards(async move { directory.rehash(&account, version, hash.as_str()).await });
+    }
 }

@@ -81,16 +81,20 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
 
 /// The route, and the segment that its `*` stands for.
 fn find<'a>(method: &Method, path: &'a str) -> Result<(Route, &'a str), Problem> {
-    let mut known_path = false;
+    let mut allowed: Vec<&str> = Vec::new();
     for (route_method, pattern, route) in ROUTES {
         if let Some(segment) = matched(pattern, path) {
             if route_method == method {
                 return Ok((*route, segment));
             }
-            known_path = true;
+            allowed.push(route_method.as_ref());
         }
     }
-    Err(if known_path { Problem::method_not_allowed() } else { Problem::not_found() })
+    if allowed.is_empty() {
+        Err(Problem::not_found())
+    } else {
+        Err(Problem::method_not_allowed(allowed.join(", ")))
+    }
 }
 
 fn matched<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {

@@ -17,8 +17,9 @@ use postern_core::secret::Secret;
 use postern_core::session::EdgeKey;
 use postern_core::time::{Seconds, UnixMillis};
 use sha2::Sha256;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use zeroize::Zeroizing;
 
 const RENEW_AFTER: Seconds = Seconds::new(60);
 const USABLE_FOR: Seconds = Seconds::new(600);
@@ -32,18 +33,26 @@ pub(crate) struct Keyring {
     sharding: Secret<32>,
 }
 
+/// While one request renews the copy, the others of this isolate go on with the old one.
+const RENEWAL_TAKES_AT_MOST: Seconds = Seconds::new(5);
+
 thread_local! {
     static COPY: RefCell<Option<(UnixMillis, Rc<Keyring>)>> = const { RefCell::new(None) };
+    static RENEWED_SINCE: Cell<Option<UnixMillis>> = const { Cell::new(None) };
 }
 
 /// The keys, from this isolate's copy or from the keyring object.
 pub(crate) async fn load(environment: &Environment, ambient: Ambient) -> Result<Rc<Keyring>, Problem> {
     let copy = COPY.with_borrow(Clone::clone);
     let age = |read_at: UnixMillis| ambient.now().millis_since(read_at);
-    if let Some((read_at, keyring)) = &copy
-        && age(*read_at) < RENEW_AFTER.as_millis()
-    {
-        return Ok(keyring.clone());
+    if let Some((read_at, keyring)) = &copy {
+        let is_fresh = age(*read_at) < RENEW_AFTER.as_millis();
+        let others_renew =
+            RENEWED_SINCE.get().is_some_and(|since| age(since) < RENEWAL_TAKES_AT_MOST.as_millis());
+        if is_fresh || (others_renew && age(*read_at) < USABLE_FOR.as_millis()) {
+            return Ok(keyring.clone());
+        }
+        RENEWED_SINCE.set(Some(ambient.now()));
     }
     match (read(environment).await, copy) {
         (Ok(keyring), _) => {
@@ -127,7 +136,7 @@ impl Keyring {
     /// A digest of `parts` that only this deployment can compute: it spreads keys over shards evenly, and names
     /// rows without storing the identifier itself.
     pub(crate) fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new(&block(self.sharding.expose()).into());
+        let mut mac = Hmac::<Sha256>::new((&*block(self.sharding.expose())).into());
         mac.update(b"postern/v1/sharding");
         mac.update(&length_prefixed(parts));
         mac.finalize().into_bytes().into()
@@ -135,8 +144,8 @@ impl Keyring {
 }
 
 /// HMAC pads a short key with zeros to its block; doing it here leaves no length that could be refused.
-fn block(key: &[u8; 32]) -> [u8; 64] {
-    let mut block = [0u8; 64];
+fn block(key: &[u8; 32]) -> Zeroizing<[u8; 64]> {
+    let mut block = Zeroizing::new([0u8; 64]);
     for (place, byte) in block.iter_mut().zip(key) {
         *place = *byte;
     }

@@ -22,11 +22,23 @@ pub(crate) struct Problem {
     title: &'static str,
     errors: Vec<FieldError>,
     retry_after_seconds: Option<u64>,
+    /// The methods that the resource does know, for `Allow` (RFC 9110 §15.5.6).
+    allow: Option<String>,
+    /// Whether a bearer token would have helped (RFC 6750 §3).
+    challenges: bool,
 }
 
 impl Problem {
     pub(crate) const fn new(status: u16, code: &'static str, title: &'static str) -> Self {
-        Self { status, code, title, errors: Vec::new(), retry_after_seconds: None }
+        Self {
+            status,
+            code,
+            title,
+            errors: Vec::new(),
+            retry_after_seconds: None,
+            allow: None,
+            challenges: false,
+        }
     }
 
     /// The request body broke a rule.
@@ -55,8 +67,10 @@ impl Problem {
         Self::new(404, "not_found", "There is nothing here")
     }
 
-    pub(crate) const fn method_not_allowed() -> Self {
-        Self::new(405, "method_not_allowed", "This resource does not know that method")
+    pub(crate) fn method_not_allowed(allow: String) -> Self {
+        let mut problem = Self::new(405, "method_not_allowed", "This resource does not know that method");
+        problem.allow = Some(allow);
+        problem
     }
 
     /// Wrong password, unknown account, wrong identifier: one answer for all.
@@ -76,7 +90,9 @@ impl Problem {
 
     /// An access token that is missing, or refused for the reason the code names.
     pub(crate) const fn token(code: &'static str) -> Self {
-        Self::new(401, code, "The access token is not valid")
+        let mut problem = Self::new(401, code, "The access token is not valid");
+        problem.challenges = true;
+        problem
     }
 
     /// The account behind proven credentials may not sign in, for the reason the code names.
@@ -133,7 +149,10 @@ impl Problem {
         if let Some(seconds) = self.retry_after_seconds {
             headers.set("retry-after", &seconds.to_string())?;
         }
-        if self.status == 401 {
+        if let Some(allow) = &self.allow {
+            headers.set("allow", allow)?;
+        }
+        if self.challenges {
             headers.set("www-authenticate", "Bearer")?;
         }
         let document = Document {

@@ -276,6 +276,9 @@ fn check_lifetimes(root: &mut Section<'_>, config: &Config) {
     if config.tokens.access_ttl >= config.sessions.idle_ttl {
         root.refuse("tokens.access_ttl_seconds", "must be less than sessions.idle_ttl_seconds");
     }
+    if config.sessions.refresh_grace >= config.sessions.idle_ttl {
+        root.refuse("sessions.refresh_grace_seconds", "must be less than sessions.idle_ttl_seconds");
+    }
     if config.sessions.idle_ttl > config.sessions.absolute_ttl {
         root.refuse("sessions.idle_ttl_seconds", "must not be more than sessions.absolute_ttl_seconds");
     }

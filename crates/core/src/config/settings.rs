@@ -217,7 +217,7 @@ impl PasswordSettings {
             parallelism: section.number("parallelism", 1, 1..=4),
             // 15 where the password may be the only factor: NIST SP 800-63B-4 §3.1.1.2.
             min_length: section.number("min_length", preset.pick((10, 15, 10)), 8..=64),
-            max_bytes: section.number("max_bytes", 1_024, 64..=4_096),
+            max_bytes: section.number("max_bytes", 1_024, 64..=1_024),
         }
     }
 }
@@ -230,23 +230,12 @@ pub struct CodeSettings {
     pub ttl: Seconds,
     /// How often a code may be tried, 1 to 10, default 5.
     pub max_attempts: u32,
-    /// Wait before another is sent, 0 to 3,600 seconds, default 60, not longer than the life.
-    pub resend_cooldown: Seconds,
 }
 
 impl CodeSettings {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let ttl = section.seconds("ttl_seconds", 600, 1..=3_600);
-        let resend_is_given = section.has("resend_cooldown_seconds");
-        let resend_cooldown = section.seconds("resend_cooldown_seconds", 60, 0..=3_600);
-        if resend_is_given && resend_cooldown > ttl {
-            section.refuse("resend_cooldown_seconds", "must not be longer than codes.ttl_seconds");
-        }
-        Self {
-            ttl,
-            max_attempts: section.number("max_attempts", 5, 1..=10),
-            resend_cooldown: resend_cooldown.min(ttl),
-        }
+        Self { ttl, max_attempts: section.number("max_attempts", 5, 1..=10) }
     }
 }
 
