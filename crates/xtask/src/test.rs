@@ -10,7 +10,7 @@ use crate::process::{announce, cargo, run, run_and_keep};
 use crate::setup;
 
 /// Where tests in JavaScript live; a file `NAME.test.mjs` in one of them is run.
-const END_TO_END_FOLDERS: [&str; 3] = ["tests/worker", "tests/js", "pkg/test"];
+const END_TO_END_FOLDERS: [&str; 4] = ["tests/worker", "tests/js", "tests/docs", "pkg/test"];
 
 /// Runs the selected tests and ends with the runners' own summaries.
 ///
