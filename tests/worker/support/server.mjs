@@ -171,7 +171,7 @@ function writeConfiguration(folder, variant, vars) {
   return path;
 }
 
-/** Tables are merged key by key; any other value, and `null`, replaces. */
+/** Tables are merged key by key; any other value replaces. */
 export function overlaid(base, over) {
   const isTable = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
   if (!isTable(base) || !isTable(over)) return over;
