@@ -16,7 +16,6 @@ use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::route::exchange::Exchange;
 use crate::wire::answer::Answer;
-use crate::wire::problem::Problem;
 use worker::{Context, Env, MessageBatch, Request, Response, Result, ScheduleContext, ScheduledEvent, event};
 
 /// One HTTP request.
@@ -53,8 +52,16 @@ async fn serve(request: Request, env: &Env, context: Context, ambient: Ambient) 
 /// One batch of outbox messages, or of dead letters.
 #[event(queue)]
 async fn queue(batch: MessageBatch<String>, env: Env, _context: Context) -> Result<()> {
-    let environment = Environment::open(&env).map_err(unopened)?;
-    outbox::consumer::consume(&environment, &batch, Ambient::read()).await
+    // An error returned here would become a panic, which ends every other request of the isolate.
+    let consumed = match Environment::open(&env) {
+        Ok(environment) => outbox::consumer::consume(&environment, &batch, Ambient::read()).await,
+        Err(problem) => Err(worker::Error::RustError(problem.code().into())),
+    };
+    if let Err(error) = consumed {
+        worker::console_error!("queue: {error}");
+        batch.retry_all();
+    }
+    Ok(())
 }
 
 /// Once a minute: finishes what was left open, and forgets what has expired.
@@ -67,8 +74,4 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
     if let Err(problem) = finished {
         worker::console_error!("upkeep: {}", problem.code());
     }
-}
-
-fn unopened(problem: Problem) -> worker::Error {
-    worker::Error::RustError(problem.code().into())
 }
