@@ -448,7 +448,7 @@ describe("with a grace of 30 seconds", () => {
 describe("with a grace of 1 second, in real time", () => {
   let server, ada;
   before(async () => {
-    server = await startServer({ vars: people.relaxed({ refresh_grace_seconds: 1, idle_ttl_seconds: 4, absolute_ttl_seconds: 9 }) });
+    server = await startServer({ vars: people.relaxed({ refresh_grace_seconds: 1, idle_ttl_seconds: 4, absolute_ttl_seconds: 9 }, { tokens: { access_ttl_seconds: 3 } }) });
     ada = await people.signUp(server);
   });
   after(() => server?.stop());
