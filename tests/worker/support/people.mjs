@@ -164,7 +164,7 @@ export const settled = (server, { account }) =>
     const storage = await server.objectStorage("ACCOUNT", account);
     const [{ left }] = await storage.exec("SELECT COUNT(*) AS left FROM outbox");
     return left === 0;
-  });
+  }, 60);
 
 /** The audit trail of an account once it is complete: `event` or `event:detail`, sorted, perhaps of one session. */
 export async function audited(server, person, session) {
