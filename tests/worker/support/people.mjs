@@ -20,6 +20,8 @@ export function relaxed(sessions = {}, rest = {}) {
   const limits = ["sign_up_per_source", "sign_up_per_identifier", "verify_per_source", "login_per_source", "login_per_pair", "refresh_per_source", "logout_per_source", "profile_per_account"];
   return {
     passwords: { memory_kib: 64, iterations: 1 },
+    // Attempts count as failed until they have succeeded, so many logins at once look like guessing.
+    lockout: { per_source_failures: 100, per_identifier_failures: 100 },
     limits: Object.fromEntries(limits.map((name) => [name, UNLIMITED])),
     sessions: { max_per_account: 0, refresh_limit: UNLIMITED, ...sessions },
     ...rest,
