@@ -448,6 +448,8 @@ impl Account<'_> {
             })
         };
         match notice {
+            // The notice of the revocation itself is a line already, and has the reason.
+            Notice::Audit { event: SessionAudit::SessionRevoked, .. } => Vec::new(),
             Notice::Audit { event, session, at } => vec![audit(*session, *at, name_of(event), None)],
             Notice::Revoked { session, reason, at } => {
                 vec![audit(*session, *at, "session_revoked".into(), Some(reason.code().into()))]
