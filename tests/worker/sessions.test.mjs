@@ -209,6 +209,7 @@ describe("the sessions of an account", () => {
       const person = await logIn(server, ada);
       isDone(await out({}, { refresh_token: person.refresh }));
       await expectModes(server, person.access, { strict: "session_revoked", jwt_only: true });
+      assert.deepEqual(await audited(server, person, person.session), ["session_opened", "session_revoked:logout"]);
       await changesNothing(person, async () => isDone(await out({}, { refresh_token: person.refresh })));
     });
 

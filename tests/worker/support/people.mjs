@@ -28,7 +28,8 @@ export function relaxed(sessions = {}, rest = {}) {
   };
 }
 
-export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** Waits; not at all for a moment that has passed. */
+export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, Math.max(milliseconds, 0)));
 
 /** Asks again until `probe` returns something; fails with `what` when it never does. */
 export async function until(what, probe, seconds = 15) {
