@@ -448,18 +448,18 @@ impl Account<'_> {
             })
         };
         match notice {
+            // The notice of the revocation itself is a line already, and has the reason.
+            Notice::Audit { event: SessionAudit::SessionRevoked, .. } => Vec::new(),
             Notice::Audit { event, session, at } => vec![audit(*session, *at, name_of(event), None)],
             Notice::Revoked { session, reason, at } => {
                 vec![audit(*session, *at, "session_revoked".into(), Some(reason.code().into()))]
             }
-            Notice::ReuseDetected { session, at, .. } => vec![
-                audit(Some(*session), *at, "refresh_reuse_detected".into(), None),
-                Message::Mail(Mail {
-                    tenant: account.tenant.to_string(),
-                    to: Recipient::Account(account.id),
-                    template: MailTemplate::SessionReuse,
-                }),
-            ],
+            // Its line in the audit trail is a notice of its own.
+            Notice::ReuseDetected { .. } => vec![Message::Mail(Mail {
+                tenant: account.tenant.to_string(),
+                to: Recipient::Account(account.id),
+                template: MailTemplate::SessionReuse,
+            })],
             Notice::StateRegressed { session, presented, current, at } => {
                 worker::console_error!("account {}: presented {presented:?}, stored {current:?}", account.id);
                 let detail = format!("presented {}, stored {}", presented.as_u32(), current.as_u32());
