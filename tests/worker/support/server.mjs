@@ -95,13 +95,11 @@ export async function startPersistentServer({ variant = "development", persistTo
   const folder = scratchFolder();
   const config = writeConfiguration(folder, variant, vars);
   const environment = { ...process.env, CI: "true" };
-  await finished(
-    spawn(process.execPath, [WRANGLER, "d1", "migrations", "apply", "DIRECTORY", "--local", "--config", config, "--persist-to", persistTo], {
-      cwd: folder,
-      env: environment,
-      stdio: ["ignore", "pipe", "pipe"],
-    }),
-  );
+  // State that was there before has its tables; to look again takes longer than the start itself.
+  if (!existsSync(join(persistTo, "v3/d1"))) {
+    const migrate = [WRANGLER, "d1", "migrations", "apply", "DIRECTORY", "--local", "--config", config, "--persist-to", persistTo];
+    await finished(spawn(process.execPath, migrate, { cwd: folder, env: environment, stdio: ["ignore", "pipe", "pipe"] }));
+  }
   const server = spawn(
     process.execPath,
     [WRANGLER, "dev", "--local", "--config", config, "--persist-to", persistTo, "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--show-interactive-dev-session=false"],

@@ -6,6 +6,8 @@
 
 pub(crate) mod account;
 pub(crate) mod call;
+#[cfg(feature = "development")]
+pub(crate) mod development;
 pub(crate) mod intake;
 pub(crate) mod keyring;
 pub(crate) mod limiter;

@@ -7,6 +7,8 @@
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::call;
+#[cfg(feature = "development")]
+use crate::object::development::{self, TwoWrites};
 use crate::object::records::{self, Records};
 use crate::object::transaction::commit;
 use crate::store::edge;
@@ -30,6 +32,9 @@ pub(crate) enum RevocationCall {
     Mark { shard: u8, marks: Vec<RevocationMark> },
     /// Somebody reads this shard: write it again if it is not fresh. Answered with `true`.
     Heartbeat { shard: u8 },
+    /// Nothing about revocation. Answered with what is left of the writes.
+    #[cfg(feature = "development")]
+    TwoWrites(TwoWrites),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -64,6 +69,10 @@ impl DurableObject for RevocationObject {
                 shard
             }
             RevocationCall::Heartbeat { shard } => shard,
+            #[cfg(feature = "development")]
+            RevocationCall::TwoWrites(call) => {
+                return call::answer(&development::make(&self.state.storage(), call)?);
+            }
         };
         self.publish_soon(shard, ambient.now()).await?;
         call::answer(&true)

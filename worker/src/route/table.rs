@@ -29,6 +29,8 @@ enum Route {
     DevelopmentMailbox,
     #[cfg(feature = "development")]
     DevelopmentPanic,
+    #[cfg(feature = "development")]
+    DevelopmentTwoWrites,
 }
 
 /// Method, path and route. A `*` at the end stands for one further segment.
@@ -51,6 +53,8 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Get, "/dev/mailbox", Route::DevelopmentMailbox),
     #[cfg(feature = "development")]
     (Method::Post, "/dev/panic", Route::DevelopmentPanic),
+    #[cfg(feature = "development")]
+    (Method::Post, "/dev/two-writes", Route::DevelopmentTwoWrites),
 ];
 
 /// Serves one request.
@@ -76,6 +80,8 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::DevelopmentMailbox => crate::route::development::mailbox(exchange).await,
         #[cfg(feature = "development")]
         Route::DevelopmentPanic => crate::route::development::panic(),
+        #[cfg(feature = "development")]
+        Route::DevelopmentTwoWrites => crate::route::development::two_writes(exchange).await,
     }
 }
 
