@@ -329,6 +329,10 @@ impl Intake<'_> {
     fn issue_link(&self, call: IssueLinkCall) -> Result<bool> {
         let table = Records::new(self.sql, LINKS);
         let key = call.account.to_string();
+        // A claim that is repeated asks again, with another secret: the one that was mailed is the first.
+        if table.get::<OneTimeSecret>(&key)?.is_some() {
+            return Ok(true);
+        }
         let subject = call.account;
         let binding = CodeBinding {
             purpose: CodePurpose::SetPassword,
@@ -338,7 +342,6 @@ impl Intake<'_> {
         let pepper = self.peppers.current().ok_or_else(|| Error::RustError("there is no pepper".into()))?;
         let ttl = LINK_TTL;
         let link = OneTimeSecret::new(pepper, &binding, call.secret.as_bytes(), self.now, ttl);
-        // One link per account: a new one makes the earlier ones worthless.
         table.put(&key, &link)?;
         let template =
             MailTemplate::SetPassword { name: call.name, token: call.token, ttl_seconds: ttl.as_secs() };

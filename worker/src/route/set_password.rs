@@ -14,6 +14,7 @@ use crate::store::limiter::Limits;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
+use postern_core::flow::login::{LoginOutcome, StoredCredential};
 use postern_core::id::{AccountId, OperationId};
 use postern_core::intake::LinkToken;
 use postern_core::session::RevokeReason;
@@ -42,11 +43,22 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let hash = password::hashed(exchange, &keyring, &password)?;
     let directory = exchange.directory()?;
     let intake = Intake::of_account(environment, &keyring, &account);
-    if let LinkAnswer::Refused = intake.consume_link(account, &token, operation).await? {
+    let consumed = intake.consume_link(account, &token, operation).await?;
+    if let LinkAnswer::Refused = consumed {
         return Err(Problem::code_invalid());
     }
     let credential = directory.credential_of(&account).await?.ok_or_else(Problem::code_invalid)?;
     let version = credential.credential_version;
+    if let (LinkAnswer::Repeated { .. }, Some(stored)) = (&consumed, credential.password_hash) {
+        // The link has set its password: a lost answer is given again, another password is not taken.
+        let stored = stored.parse().map_err(|error| Problem::internal("credential", error))?;
+        let stored = StoredCredential { account, password: Some(stored), version };
+        let LoginOutcome::Proven { .. } = password::check(exchange, &keyring, &password, Some(&stored)) else {
+            return Err(Problem::code_invalid());
+        };
+        close_fence(environment, &directory, &account, version).await?;
+        return json(200, &PasswordSet { success: true });
+    }
     let now = exchange.ambient.now();
     if !directory.change_password(&account, version, hash.as_str(), now).await? {
         // Another change came first; what this link was for is over.
