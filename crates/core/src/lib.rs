@@ -41,7 +41,7 @@ pub mod intake;
 pub mod json;
 #[cfg(feature = "verify")]
 pub mod jwt;
-#[cfg(feature = "password")]
+#[cfg(any(feature = "password", feature = "issue"))]
 pub mod password;
 #[cfg(feature = "verify")]
 pub mod permission;

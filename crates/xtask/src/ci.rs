@@ -7,8 +7,9 @@ use anyhow::{Context as _, Result, ensure};
 use crate::process::{announce, cargo, output_of, run};
 use crate::{bundle, configuration, setup};
 
-/// The crates that exist only as wasm.
-const WASM_ONLY: [&str; 2] = ["postern-worker", "postern-verifier"];
+/// The crates that are shipped as wasm; the first exists in no other form.
+const WORKER: &str = "postern-worker";
+const VERIFIER: &str = "postern-verifier";
 const BARE_METAL: &str = "thumbv7em-none-eabi";
 const CARGO_DENY: &str = "0.20";
 
@@ -44,16 +45,11 @@ pub(crate) fn run_all() -> Result<()> {
 
 fn lints() -> Result<()> {
     let mut native = cargo("clippy --quiet --workspace --all-targets");
-    for package in WASM_ONLY {
-        native.args(["--exclude", package]);
-    }
-    run(native.args(["--", "-D", "warnings"]))?;
+    run(native.args(["--exclude", WORKER, "--", "-D", "warnings"]))?;
 
     for features in ["", "--features postern-worker/development"] {
         let mut wasm = cargo(&format!("clippy --quiet --target wasm32-unknown-unknown {features}"));
-        for package in WASM_ONLY {
-            wasm.args(["--package", package]);
-        }
+        wasm.args(["--package", WORKER, "--package", VERIFIER]);
         wasm.env("WASM_BINDGEN_USE_JS_SYS", "1");
         run(wasm.args(["--", "-D", "warnings"]))?;
     }

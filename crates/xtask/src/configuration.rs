@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+use postern_core::config::Config;
 use toml::{Table, Value};
 
 /// Checks `[vars.POSTERN]` of every environment in a `wrangler.toml`.
@@ -35,9 +36,11 @@ fn check_section(name: &str, section: &Table) -> Result<()> {
     }
 }
 
-/// Checks one configuration table.
+/// Checks one configuration table by the rules that the Worker starts with, and says what is unwise in it.
 fn check_configuration(configuration: &Value) -> Result<()> {
     configuration.as_table().context("is no table")?;
+    let json = serde_json::to_string(configuration).context("cannot be written as JSON")?;
+    Config::from_json(&json).map_err(|errors| anyhow!("{errors}"))?;
     Ok(())
 }
 
@@ -47,7 +50,9 @@ mod tests {
 
     #[test]
     fn accepts_a_table_in_every_environment() {
-        check_text("[vars.POSTERN]\nissuer = 'a'\n[env.staging.vars.POSTERN]\nissuer = 'b'").expect("valid");
+        let text = "[vars.POSTERN]\nissuer = 'https://a.example'\n\
+                    [env.staging.vars.POSTERN]\nissuer = 'https://b.example'";
+        check_text(text).expect("valid");
     }
 
     #[test]
@@ -56,9 +61,17 @@ mod tests {
             ("name = 'postern'", "[vars.POSTERN] is missing"),
             ("[vars]\nOTHER = 1", "[vars.POSTERN] is missing"),
             ("vars.POSTERN = 'text'", "is no table"),
-            ("[vars.POSTERN]\n[env.staging]\nname = 'x'", "[env.staging.vars.POSTERN] is missing"),
-            ("[vars.POSTERN]\n[env]\nstaging = 1", "env.staging is no table"),
+            (
+                "[vars.POSTERN]\nissuer = 'https://a.example'\n[env.staging]\nname = 'x'",
+                "[env.staging.vars.POSTERN] is missing",
+            ),
+            ("[vars.POSTERN]\nissuer = 'https://a.example'\n[env]\nstaging = 1", "env.staging is no table"),
             ("not toml", "is no TOML"),
+            ("[vars.POSTERN]\nissuer = 'https://a.example'\nisuer = 'typo'", "isuer: is not a field"),
+            (
+                "[vars.POSTERN]\nissuer = 'https://a.example'\ntokens.access_ttl_seconds = 901",
+                "must be 1 to 900",
+            ),
         ] {
             let error = format!("{:#}", check_text(text).expect_err(text));
             assert!(error.contains(part), "{error}");

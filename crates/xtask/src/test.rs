@@ -45,10 +45,10 @@ pub(crate) fn run_selected(selection: &[&str]) -> Result<()> {
 fn native_tests() -> Result<Vec<String>> {
     announce("Native tests");
     let is_result = |line: &str| line.starts_with("test result:") && !line.contains(" 0 passed");
-    // Not the two crates that exist only as wasm, nor the probe, which is a build test; xtask is compiled already,
-    // in its own profile.
+    // Not the Worker, which exists only as wasm, nor the probe, which is a build test; xtask is compiled already, in
+    // its own profile.
     let mut tests = cargo("test --quiet --workspace");
-    for package in ["postern-worker", "postern-verifier", "postern-probe", "xtask"] {
+    for package in ["postern-worker", "postern-probe", "xtask"] {
         tests.args(["--exclude", package]);
     }
     let mut lines = run_and_keep(&mut tests, is_result)?;
@@ -57,17 +57,10 @@ fn native_tests() -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// Builds the npm package into `pkg/dist/`, as far as its sources are there.
+/// Builds the npm package into `pkg/dist/`, the verifier's wasm included.
 fn build_package() -> Result<()> {
-    let script = Path::new("pkg/build.mjs");
-    if !script.exists() {
-        return Ok(());
-    }
     announce("Building the npm package");
-    let mut compile =
-        cargo("build --quiet --package postern-verifier --target wasm32-unknown-unknown --release");
-    run(&mut compile)?;
-    run(setup::node_command()?.arg(script))
+    run(setup::node_command()?.arg("pkg/build.mjs"))
 }
 
 fn end_to_end_tests(pattern: &str) -> Result<Vec<String>> {

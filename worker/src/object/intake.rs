@@ -20,9 +20,12 @@ use postern_core::intake::{
 };
 use postern_core::password::{PasswordHash, Peppers};
 use postern_core::secret::SecretText;
-use postern_core::throttle::{Attempt, LockoutRecord, LockoutRecords, decide_attempt};
+use postern_core::throttle::{
+    Attempt, LockoutRecord, LockoutRecords, RateDecision, RateLimit, TheoreticalArrival, decide,
+    decide_attempt,
+};
 use postern_core::time::{Seconds, UnixMillis};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use worker::{DurableObject, Env, Error, Request, Response, Result, SqlStorage, State, durable_object};
 
 /// How many shards there are. Fixed for the life of a deployment.
@@ -32,8 +35,11 @@ const SIGN_UPS: &str = "sign_ups";
 const BUDGETS: &str = "budgets";
 const ATTEMPTS: &str = "attempts";
 const LINKS: &str = "links";
+const RATES: &str = "rates";
 const SHARD: &str = "shard";
-const TABLES: [&str; 5] = [SIGN_UPS, BUDGETS, ATTEMPTS, LINKS, SHARD];
+const TABLES: [&str; 6] = [SIGN_UPS, BUDGETS, ATTEMPTS, LINKS, RATES, SHARD];
+const SWEEP_EVERY_MILLIS: i64 = 600_000;
+const SWEPT_AT_ONCE: u16 = 500;
 /// More attempts than the policy keeps open on one address, claimed ones included.
 const MOST_SIGN_UPS: u16 = 64;
 
@@ -41,13 +47,13 @@ const MOST_SIGN_UPS: u16 = 64;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum IntakeCall {
-    /// Open a sign-up attempt and mail its code. Answered with `true`, whatever became of it.
+    /// Open a sign-up attempt and mail its code. Answered with [`LimitAnswer`], the same for every address.
     OpenSignUp(Box<OpenSignUpCall>),
     /// A sign-up code came back. Answered with [`ClaimAnswer`].
     ClaimSignUp(Box<ClaimSignUpCall>),
     /// The account of a claim exists and its session is open. Answered with `true`.
     FinishSignUp { subject: String, operation: OperationId },
-    /// Count an attempt on a password before it is compared. Answered with [`AttemptAnswer`].
+    /// Count an attempt on a password before it is compared. Answered with [`LimitAnswer`].
     BeginAttempt { subject: String, source: String },
     /// The attempt succeeded: forget its failures. Answered with `true`.
     ClearAttempts { subject: String, source: String },
@@ -109,8 +115,9 @@ pub(crate) struct Claimed {
     pub(crate) done: bool,
 }
 
+/// Whether a limit on the identifier holds, and for how long.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct AttemptAnswer {
+pub(crate) struct LimitAnswer {
     pub(crate) retry_after_seconds: Option<u64>,
 }
 
@@ -172,20 +179,62 @@ impl DurableObject for IntakeObject {
         })?;
         if rows::is_pending(&sql, ambient.now())? {
             rows::wake(&storage).await?;
+        } else if storage.get_alarm().await?.is_none() {
+            storage.set_alarm(SWEEP_EVERY_MILLIS).await?;
         }
         Response::from_bytes(answer)
     }
 
     async fn alarm(&self) -> Result<Response> {
         let sql = self.state.storage().sql();
-        let shard: Option<u8> = Records::new(&sql, SHARD).get(SHARD)?;
-        if let Some(shard) = shard {
-            let ambient = Ambient::read();
-            let owner = Owner::Intake(shard);
-            rows::deliver_due(&self.state.storage(), &self.env, &owner, ambient).await?;
+        let ambient = Ambient::read();
+        let environment = Environment::open(&self.env);
+        let environment = environment.map_err(|problem| Error::RustError(problem.code().into()))?;
+        let left = sweep(&sql, &environment, ambient.now())?;
+        let storage = self.state.storage();
+        if let Some(shard) = Records::new(&sql, SHARD).get(SHARD)? {
+            rows::deliver_due(&storage, &self.env, &Owner::Intake(shard), ambient).await?;
+        }
+        if left && storage.get_alarm().await?.is_none() {
+            storage.set_alarm(SWEEP_EVERY_MILLIS).await?;
         }
         Response::empty()
     }
+}
+
+/// Deletes what says nothing any more. `true` if something is left to be looked at later.
+fn sweep(sql: &SqlStorage, environment: &Environment, now: UnixMillis) -> Result<bool> {
+    let sign_up = environment.sign_up_policy();
+    let lockout = environment.lockout_policy();
+    let swept = [
+        forget(sql, SIGN_UPS, |record: PendingSignUp| record.removable_at(&sign_up) <= now)?,
+        forget(sql, BUDGETS, |record: GuessBudget| {
+            record.window_started_at.plus(sign_up.comparison_window) <= now
+        })?,
+        forget(sql, ATTEMPTS, |record: LockoutRecord| record.removable_at(&lockout) <= now)?,
+        forget(sql, LINKS, |record: OneTimeSecret| record.removable_at(&UsePolicy::LINK) <= now)?,
+        forget(sql, RATES, |arrival: TheoreticalArrival| {
+            arrival.as_micros() <= now.as_millis().saturating_mul(1000)
+        })?,
+    ];
+    Ok(swept.contains(&true))
+}
+
+fn forget<T: DeserializeOwned>(
+    sql: &SqlStorage,
+    table: &'static str,
+    is_over: impl Fn(T) -> bool,
+) -> Result<bool> {
+    let table = Records::new(sql, table);
+    let keys = table.first_keys(SWEPT_AT_ONCE)?;
+    let mut kept = false;
+    for key in keys {
+        match table.get(&key)? {
+            Some(record) if !is_over(record) => kept = true,
+            _ => table.delete(&key)?,
+        }
+    }
+    Ok(kept)
 }
 
 /// A shard at one moment, inside its transaction.
@@ -224,8 +273,12 @@ impl Intake<'_> {
         Ok(answer?)
     }
 
-    fn open_sign_up(&self, call: OpenSignUpCall) -> Result<bool> {
+    fn open_sign_up(&self, call: OpenSignUpCall) -> Result<LimitAnswer> {
         let existing = self.sign_ups(&call.subject)?;
+        let is_repeated = existing.iter().any(|attempt| attempt.registration_id == call.registration);
+        if !is_repeated && let Some(seconds) = self.wait_for_sign_up(&call.subject)? {
+            return Ok(LimitAnswer { retry_after_seconds: Some(seconds) });
+        }
         let address = SignUpAddress { tenant: &call.tenant, kind: "email", identifier: &call.email };
         let code = SecretText::new(call.code);
         let new = NewSignUp {
@@ -249,7 +302,22 @@ impl Intake<'_> {
             let mail = Message::Mail(Mail { tenant: call.tenant.to_string(), to, template });
             self.post(call.shard, &call.registration.to_string(), mail)?;
         }
-        Ok(true)
+        Ok(LimitAnswer { retry_after_seconds: None })
+    }
+
+    /// Takes one from the limit on sign-ups of this address; the seconds to wait if there is none left.
+    fn wait_for_sign_up(&self, subject: &str) -> Result<Option<u64>> {
+        let Some(limit) = self.environment.config().limits().sign_up_per_identifier else { return Ok(None) };
+        let limit = RateLimit::new(limit.count(), limit.period());
+        let limit = limit.map_err(|error| Error::RustError(error.to_string()))?;
+        let table = Records::new(self.sql, RATES);
+        match decide(table.get(subject)?, self.now, limit, 1) {
+            RateDecision::Admitted { arrival, .. } => {
+                table.put(subject, &arrival)?;
+                Ok(None)
+            }
+            RateDecision::Limited { retry_after_seconds, .. } => Ok(Some(retry_after_seconds)),
+        }
     }
 
     fn claim_sign_up(&self, call: ClaimSignUpCall) -> Result<ClaimAnswer> {
@@ -295,7 +363,7 @@ impl Intake<'_> {
         Ok(true)
     }
 
-    fn begin_attempt(&self, subject: &str, source: &str) -> Result<AttemptAnswer> {
+    fn begin_attempt(&self, subject: &str, source: &str) -> Result<LimitAnswer> {
         let table = Records::new(self.sql, ATTEMPTS);
         let stored = LockoutRecords {
             pair: table.get(&pair_key(subject, source))?,
@@ -304,13 +372,13 @@ impl Intake<'_> {
         match decide_attempt(stored, self.now, &self.environment.lockout_policy()) {
             Attempt::Admitted { records, .. } => {
                 self.store_attempts(subject, source, records)?;
-                Ok(AttemptAnswer { retry_after_seconds: None })
+                Ok(LimitAnswer { retry_after_seconds: None })
             }
             Attempt::Locked { retry_after_seconds, records, .. } => {
                 if let Some(records) = records {
                     self.store_attempts(subject, source, records)?;
                 }
-                Ok(AttemptAnswer { retry_after_seconds: Some(retry_after_seconds) })
+                Ok(LimitAnswer { retry_after_seconds: Some(retry_after_seconds) })
             }
         }
     }

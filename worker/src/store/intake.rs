@@ -3,7 +3,7 @@
 use crate::environment::Environment;
 use crate::object::call::{Unconfirmed, ask};
 use crate::object::intake::{
-    AttemptAnswer, ClaimAnswer, ClaimSignUpCall, Claimed, IntakeCall, IssueLinkCall, LinkAnswer,
+    ClaimAnswer, ClaimSignUpCall, Claimed, IntakeCall, IssueLinkCall, LimitAnswer, LinkAnswer,
     OpenSignUpCall, SHARDS, Selector, name,
 };
 use crate::store::keyring::Keyring;
@@ -71,8 +71,8 @@ impl<'a> Intake<'a> {
             code: code.expose().into(),
             password,
         }));
-        self.ask::<bool>(&call).await.map_err(unavailable)?;
-        Ok(())
+        let answer: LimitAnswer = self.ask(&call).await.map_err(unavailable)?;
+        answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
     }
 
     /// Presents a sign-up code. `None` if it is not accepted, for whatever reason.
@@ -108,7 +108,7 @@ impl<'a> Intake<'a> {
     /// Counts an attempt on a password, before it is compared.
     pub(crate) async fn begin_attempt(&self, source: &str) -> Result<(), Problem> {
         let call = IntakeCall::BeginAttempt { subject: self.subject.clone(), source: source.into() };
-        let answer: AttemptAnswer = self.ask(&call).await.map_err(unavailable)?;
+        let answer: LimitAnswer = self.ask(&call).await.map_err(unavailable)?;
         answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
     }
 

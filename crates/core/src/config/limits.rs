@@ -68,14 +68,8 @@ limits! {
     sign_up_per_source: (10, 3_600), (5, 3_600), (60, 3_600);
     /// Sign-ups: 5 in 15 minutes.
     sign_up_per_identifier: (5, 900), (5, 900), (5, 900);
-    /// Codes and links requested, new and again: 30 in 10 minutes.
-    code_request_per_source: (30, 600), (15, 600), (120, 600);
-    /// Codes and links requested, new and again: 6 in 10 minutes.
-    code_request_per_identifier: (6, 600), (6, 600), (6, 600);
     /// Codes and links presented: 30 in 10 minutes.
     verify_per_source: (30, 600), (15, 600), (120, 600);
-    /// Codes and links presented: 10 in 10 minutes.
-    verify_per_identifier: (10, 600), (10, 600), (10, 600);
     /// Passwords presented, right or wrong: 60 in 10 minutes.
     login_per_source: (60, 600), (20, 600), (240, 600);
     /// Passwords presented, right or wrong: 5 in 15 minutes. The pair, so that one source cannot lock others
@@ -85,12 +79,6 @@ limits! {
     refresh_per_source: (120, 60), (60, 60), (600, 60);
     /// Logouts: 60 in 10 minutes.
     logout_per_source: (60, 600), (60, 600), (240, 600);
-    /// Second factors presented: 10 in 10 minutes.
-    second_factor_per_account: (10, 600), (5, 600), (10, 600);
-    /// Changes of passwords and factors: 6 an hour.
-    credential_change_per_account: (6, 3_600), (6, 3_600), (6, 3_600);
     /// Reads of the own profile and sessions: 120 a minute.
     profile_per_account: (120, 60), (120, 60), (600, 60);
-    /// Calls of the admin API: 600 an hour.
-    admin_per_account: (600, 3_600), (300, 3_600), (6_000, 3_600);
 }

@@ -32,7 +32,6 @@ pub struct SecretUse {
     /// The change it was used for. A repetition gets the same, and whoever owns the change does it once.
     pub operation_id: OperationId,
     /// When.
-    #[cfg_attr(feature = "serde", serde(with = "crate::throttle::millis"))]
     pub used_at: UnixMillis,
 }
 
@@ -47,10 +46,8 @@ pub struct OneTimeSecret {
     /// The pepper of the digest.
     pub pepper_id: u32,
     /// When it was made.
-    #[cfg_attr(feature = "serde", serde(with = "crate::throttle::millis"))]
     pub created_at: UnixMillis,
     /// The first moment at which it no longer works.
-    #[cfg_attr(feature = "serde", serde(with = "crate::throttle::millis"))]
     pub expires_at: UnixMillis,
     /// Wrong guesses so far.
     pub attempts: u32,

@@ -87,10 +87,8 @@ pub struct PendingSignUp {
     /// The display name, by the same rule.
     pub display_name: Option<String>,
     /// When it was opened.
-    #[cfg_attr(feature = "serde", serde(with = "crate::throttle::millis"))]
     pub created_at: UnixMillis,
     /// The first moment at which its code no longer works.
-    #[cfg_attr(feature = "serde", serde(with = "crate::throttle::millis"))]
     pub expires_at: UnixMillis,
     /// Wrong guesses so far.
     pub attempts: u32,
@@ -109,7 +107,6 @@ pub struct SignUpClaim {
     /// The change by which it is created and its first session opened.
     pub operation_id: OperationId,
     /// When the code came back.
-    #[cfg_attr(feature = "serde", serde(with = "crate::throttle::millis"))]
     pub claimed_at: UnixMillis,
     /// Whether the account is created with a password.
     pub with_password: bool,
@@ -139,7 +136,6 @@ impl PendingSignUp {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct GuessBudget {
     /// The first wrong comparison of the window.
-    #[cfg_attr(feature = "serde", serde(with = "crate::throttle::millis"))]
     pub window_started_at: UnixMillis,
     /// How many there were: a guess without a registration id counts once for every attempt it is compared with.
     pub comparisons: u32,

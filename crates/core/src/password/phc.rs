@@ -1,7 +1,6 @@
 //! PHC strings of Argon2id: `$argon2id$v=19$m=…,t=…,p=…[,keyid=…]$salt$hash`.
 
 use super::params::{Argon2Params, Argon2ParamsError};
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base64::Engine as _;
@@ -170,10 +169,10 @@ impl<'de> serde::Deserialize<'de> for PasswordHash {
 fn phc_text(params: Argon2Params, pepper_id: Option<u32>, salt: &[u8], hash: &[u8]) -> String {
     let (memory, iterations, lanes) = (params.memory_kib(), params.iterations(), params.parallelism());
     let key_id = pepper_id
-        .map(|id| format!(",keyid={}", STANDARD_NO_PAD.encode(id.to_be_bytes())))
+        .map(|id| alloc::format!(",keyid={}", STANDARD_NO_PAD.encode(id.to_be_bytes())))
         .unwrap_or_default();
     let (salt, hash) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash));
-    format!("$argon2id$v=19$m={memory},t={iterations},p={lanes}{key_id}${salt}${hash}")
+    alloc::format!("$argon2id$v=19$m={memory},t={iterations},p={lanes}{key_id}${salt}${hash}")
 }
 
 fn parse_parameters(text: &str) -> Result<(Argon2Params, Option<u32>), PasswordHashError> {

@@ -39,7 +39,6 @@ pub struct LockoutRecord {
     /// Attempts since the last success, the undecided one included.
     pub failures: u32,
     /// When the last of them was admitted. Attempts during a lock do not move it.
-    #[cfg_attr(feature = "serde", serde(with = "crate::throttle::millis"))]
     pub last_attempt_at: UnixMillis,
 }
 

@@ -10,18 +10,3 @@ pub mod rate;
 
 pub use lockout::{Attempt, LockScope, LockoutPolicy, LockoutRecord, LockoutRecords, decide_attempt};
 pub use rate::{RateDecision, RateLimit, RateLimitError, TheoreticalArrival, decide};
-
-/// serde for points in time in records: milliseconds as a number.
-#[cfg(feature = "serde")]
-pub(crate) mod millis {
-    use crate::time::UnixMillis;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(at: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(at.as_millis())
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixMillis, D::Error> {
-        u64::deserialize(deserializer).map(UnixMillis::new)
-    }
-}
