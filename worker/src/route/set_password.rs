@@ -53,7 +53,8 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         // The link has set its password: a lost answer is given again, another password is not taken.
         let stored = stored.parse().map_err(|error| Problem::internal("credential", error))?;
         let stored = StoredCredential { account, password: Some(stored), version };
-        let LoginOutcome::Proven { .. } = password::check(exchange, &keyring, &password, Some(&stored)) else {
+        let LoginOutcome::Proven { .. } = password::check(exchange, &keyring, &password, Some(&stored))
+        else {
             return Err(Problem::code_invalid());
         };
         close_fence(environment, &directory, &account, version).await?;

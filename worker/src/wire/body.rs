@@ -17,18 +17,18 @@ pub(crate) struct Body(Map<String, Value>);
 impl Body {
     /// Reads and parses the body of a request.
     pub(crate) async fn read(request: &Request) -> Result<Self, Problem> {
-        let content_type = request.headers().get("content-type").ok().flatten().unwrap_or_default();
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        if !media_type.is_empty() && !media_type.eq_ignore_ascii_case("application/json") {
-            return Err(Problem::unsupported_media_type());
-        }
+        check_media_type(request)?;
         Self::parse(&read_bytes(request).await?)
     }
 
     /// Like [`Body::read`], for routes whose body may be missing altogether.
     pub(crate) async fn read_optional(request: &Request) -> Result<Self, Problem> {
         let bytes = read_bytes(request).await?;
-        if bytes.is_empty() { Ok(Self(Map::new())) } else { Self::parse(&bytes) }
+        if bytes.is_empty() {
+            return Ok(Self(Map::new()));
+        }
+        check_media_type(request)?;
+        Self::parse(&bytes)
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, Problem> {
@@ -87,6 +87,17 @@ impl Body {
             _ => Err(Problem::invalid_field(field, "must be an array of strings")),
         });
         texts.collect()
+    }
+}
+
+/// Clients that name no type send JSON, too.
+fn check_media_type(request: &Request) -> Result<(), Problem> {
+    let content_type = request.headers().get("content-type").ok().flatten().unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        Err(Problem::unsupported_media_type())
     }
 }
 
