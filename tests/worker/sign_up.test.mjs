@@ -23,11 +23,7 @@ describe("signing up", { concurrency: 4 }, () => {
   let server;
   let person;
   before(async () => {
-    server = await startOpenServer({
-      vars: {
-        permissions: { names: ["docs:read"], roles: { user: ["docs:read"] }, default_role: "user" },
-      },
-    });
+    server = await startOpenServer();
     person = client(server);
   });
   after(() => server?.stop());
