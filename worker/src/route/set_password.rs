@@ -10,6 +10,7 @@ use crate::route::password;
 use crate::store::accounts::Accounts;
 use crate::store::directory::Directory;
 use crate::store::intake::Intake;
+use crate::store::keyring::Keyring;
 use crate::store::limiter::Limits;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
@@ -17,6 +18,7 @@ use crate::wire::problem::Problem;
 use postern_core::flow::login::{LoginOutcome, StoredCredential};
 use postern_core::id::{AccountId, OperationId};
 use postern_core::intake::LinkToken;
+use postern_core::password::{PasswordHash, PasswordInput};
 use postern_core::session::RevokeReason;
 use serde::Serialize;
 
@@ -49,14 +51,10 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     }
     let credential = directory.credential_of(&account).await?.ok_or_else(Problem::code_invalid)?;
     let version = credential.credential_version;
-    if let (LinkAnswer::Repeated { .. }, Some(stored)) = (&consumed, credential.password_hash) {
-        // The link has set its password: a lost answer is given again, another password is not taken.
-        let stored = stored.parse().map_err(|error| Problem::internal("credential", error))?;
+    if let (LinkAnswer::Repeated { .. }, Some(hash)) = (&consumed, credential.password_hash) {
+        let stored = hash.parse::<PasswordHash>().map_err(|error| Problem::internal("credential", error))?;
         let stored = StoredCredential { account, password: Some(stored), version };
-        let LoginOutcome::Proven { .. } = password::check(exchange, &keyring, &password, Some(&stored))
-        else {
-            return Err(Problem::code_invalid());
-        };
+        is_the_one_that_was_set(exchange, &keyring, &password, &stored)?;
         close_fence(environment, &directory, &account, version).await?;
         return json(200, &PasswordSet { success: true });
     }
@@ -67,6 +65,20 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     }
     close_fence(environment, &directory, &account, version.saturating_add(1)).await?;
     json(200, &PasswordSet { success: true })
+}
+
+/// A link that has set its password gives a lost answer again, and takes no other password.
+fn is_the_one_that_was_set(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    password: &PasswordInput,
+    stored: &StoredCredential,
+) -> Result<(), Problem> {
+    match password::check(exchange, keyring, password, Some(stored)) {
+        LoginOutcome::Proven { .. } => Ok(()),
+        LoginOutcome::Refused(_) => Err(Problem::code_invalid()),
+        LoginOutcome::Unavailable(error) => Err(Problem::unavailable("password hash", error)),
+    }
 }
 
 /// Tells the account object, and the directory that it knows. Also the cron's way to finish what was left open.
