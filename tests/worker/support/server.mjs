@@ -27,7 +27,8 @@ process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
  *
  * @param {object} [options]
  * @param {"development" | "release"} [options.variant] which build of `cargo xtask build` to run
- * @param {object} [options.vars] values laid over `[vars.POSTERN]`, table by table
+ * @param {object | null} [options.vars] values laid over `[vars.POSTERN]`, table by table; `null` for a deployment
+ *   that has no such variable
  * @param {Record<string, string>} [options.secrets] secret bindings
  * @returns {Promise<{
  *   url: string,
@@ -77,7 +78,8 @@ export async function startServer({ variant = "development", vars = {}, secrets 
  * @param {"development" | "release"} [options.variant]
  * @param {string} [options.persistTo] the folder of state; a new one when absent
  * @param {number} [options.port] a free one when absent; give it to come back at the same address
- * @param {object} [options.vars] as for `startServer`
+ * @param {object | null} [options.vars] as for `startServer`
+ * @param {Record<string, string>} [options.secrets] as for `startServer`
  * @returns {Promise<{
  *   url: string, port: number, persistTo: string,
  *   fetch: typeof fetch,
@@ -88,12 +90,14 @@ export async function startServer({ variant = "development", vars = {}, secrets 
  * }>} `kill` is SIGKILL for every process at once and keeps the state, as a crash of the machine would;
  *   `stop` also removes a folder that this function made
  */
-export async function startPersistentServer({ variant = "development", persistTo, port, vars = {} } = {}) {
+export async function startPersistentServer({ variant = "development", persistTo, port, vars = {}, secrets = {} } = {}) {
   const ownState = persistTo === undefined;
   persistTo ??= scratchFolder();
   port ??= await freePort();
   const folder = scratchFolder();
   const config = writeConfiguration(folder, variant, vars);
+  const lines = Object.entries(secrets).map(([name, value]) => `${name}="${value}"\n`);
+  if (lines.length > 0) writeFileSync(join(folder, ".dev.vars"), lines.join(""));
   const environment = { ...process.env, CI: "true" };
   // State that was there before has its tables; to look again takes longer than the start itself.
   if (!existsSync(join(persistTo, "v3/d1"))) {
@@ -150,12 +154,13 @@ function writeConfiguration(folder, variant, vars) {
   const main = join(ROOT, "build", variant, "shim.js");
   if (!existsSync(main)) throw new Error(`${main} is missing: run "cargo xtask build --${variant}"`);
   const config = readConfig({ config: join(ROOT, "wrangler.toml") }, { hideWarnings: true });
+  const { POSTERN, ...others } = config.vars;
   const derived = {
     name: config.name,
     main,
     compatibility_date: config.compatibility_date,
     compatibility_flags: config.compatibility_flags,
-    vars: { ...config.vars, POSTERN: overlaid(config.vars.POSTERN, vars) },
+    vars: vars === null ? others : { ...others, POSTERN: overlaid(POSTERN, vars) },
     d1_databases: config.d1_databases.map((database) => ({ ...database, migrations_dir: MIGRATIONS })),
     kv_namespaces: config.kv_namespaces,
     durable_objects: config.durable_objects,

@@ -26,6 +26,7 @@ use postern_core::throttle::{
 };
 use postern_core::time::{Seconds, UnixMillis};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest as _, Sha256};
 use worker::{DurableObject, Env, Error, Request, Response, Result, SqlStorage, State, durable_object};
 
 /// How many shards there are. Fixed for the life of a deployment.
@@ -300,7 +301,7 @@ impl Intake<'_> {
             };
             let to = Recipient::Address(call.email);
             let mail = Message::Mail(Mail { tenant: call.tenant.to_string(), to, template });
-            self.post(call.shard, &call.registration.to_string(), mail)?;
+            self.post(call.shard, &mail_id(call.registration), mail)?;
         }
         Ok(LimitAnswer { retry_after_seconds: None })
     }
@@ -402,6 +403,10 @@ impl Intake<'_> {
     fn issue_link(&self, call: IssueLinkCall) -> Result<bool> {
         let table = Records::new(self.sql, LINKS);
         let key = call.account.to_string();
+        // A claim that is repeated asks again, with another secret: the one that was mailed is the first.
+        if table.get::<OneTimeSecret>(&key)?.is_some() {
+            return Ok(true);
+        }
         let subject = call.account;
         let binding = CodeBinding {
             purpose: CodePurpose::SetPassword,
@@ -411,7 +416,6 @@ impl Intake<'_> {
         let pepper = self.peppers.current().ok_or_else(|| Error::RustError("there is no pepper".into()))?;
         let ttl = LINK_TTL;
         let link = OneTimeSecret::new(pepper, &binding, call.secret.as_bytes(), self.now, ttl);
-        // One link per account: a new one makes the earlier ones worthless.
         table.put(&key, &link)?;
         let template =
             MailTemplate::SetPassword { name: call.name, token: call.token, ttl_seconds: ttl.as_secs() };
@@ -475,6 +479,14 @@ impl Intake<'_> {
 
 /// How long a set-password link works: a day, since it is often opened on another device later.
 const LINK_TTL: Seconds = Seconds::new(86_400);
+
+/// The id of the mail of a sign-up. It goes to the mail service and perhaps into a header of the mail, where the
+/// registration must not be: only the client that opened the attempt may know it.
+fn mail_id(registration: RegistrationId) -> String {
+    let digest =
+        Sha256::new_with_prefix(b"postern sign-up mail v1").chain_update(registration.as_bytes()).finalize();
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
 
 fn pair_key(subject: &str, source: &str) -> String {
     format!("{subject}/{source}")

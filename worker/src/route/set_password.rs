@@ -10,12 +10,15 @@ use crate::route::password;
 use crate::store::accounts::Accounts;
 use crate::store::directory::Directory;
 use crate::store::intake::Intake;
+use crate::store::keyring::Keyring;
 use crate::store::limiter::Limits;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
+use postern_core::flow::login::{LoginOutcome, StoredCredential};
 use postern_core::id::{AccountId, OperationId};
 use postern_core::intake::LinkToken;
+use postern_core::password::{PasswordHash, PasswordInput};
 use postern_core::session::RevokeReason;
 use serde::Serialize;
 
@@ -42,11 +45,19 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let hash = password::hashed(exchange, &keyring, &password)?;
     let directory = exchange.directory()?;
     let intake = Intake::of_account(environment, &keyring, &account);
-    if let LinkAnswer::Refused = intake.consume_link(account, &token, operation).await? {
+    let consumed = intake.consume_link(account, &token, operation).await?;
+    if let LinkAnswer::Refused = consumed {
         return Err(Problem::code_invalid());
     }
     let credential = directory.credential_of(&account).await?.ok_or_else(Problem::code_invalid)?;
     let version = credential.credential_version;
+    if let (LinkAnswer::Repeated { .. }, Some(hash)) = (&consumed, credential.password_hash) {
+        let stored = hash.parse::<PasswordHash>().map_err(|error| Problem::internal("credential", error))?;
+        let stored = StoredCredential { account, password: Some(stored), version };
+        is_the_one_that_was_set(exchange, &keyring, &password, &stored)?;
+        close_fence(environment, &directory, &account, version).await?;
+        return json(200, &PasswordSet { success: true });
+    }
     let now = exchange.ambient.now();
     if !directory.change_password(&account, version, hash.as_str(), now).await? {
         // Another change came first; what this link was for is over.
@@ -54,6 +65,20 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     }
     close_fence(environment, &directory, &account, version.saturating_add(1)).await?;
     json(200, &PasswordSet { success: true })
+}
+
+/// A link that has set its password gives a lost answer again, and takes no other password.
+fn is_the_one_that_was_set(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    password: &PasswordInput,
+    stored: &StoredCredential,
+) -> Result<(), Problem> {
+    match password::check(exchange, keyring, password, Some(stored)) {
+        LoginOutcome::Proven { .. } => Ok(()),
+        LoginOutcome::Refused(_) => Err(Problem::code_invalid()),
+        LoginOutcome::Unavailable(error) => Err(Problem::unavailable("password hash", error)),
+    }
 }
 
 /// Tells the account object, and the directory that it knows. Also the cron's way to finish what was left open.
