@@ -2,8 +2,9 @@
 //! missing. There are no defaults to fall back to.
 
 use crate::ambient::Ambient;
+use crate::object::keyring::ROOT_KEY_BINDING;
 use crate::wire::problem::Problem;
-use postern_core::config::{self, Config, SessionLimit};
+use postern_core::config::{self, Config, Deployment, Finding, SessionLimit, Severity};
 use postern_core::grant::TokenProfile;
 use postern_core::intake::SignUpPolicy;
 use postern_core::jwt::{AlgorithmName, TenantRule, VerificationPolicy};
@@ -201,7 +202,18 @@ fn read(env: &Env) -> Result<Settings, String> {
         config::Environment::Production
     };
     config.check_for(here).map_err(|errors| errors.to_string())?;
+    if here == config::Environment::Production {
+        let root_key_present = !bound(ROOT_KEY_BINDING).is_undefined();
+        warn_of(&config.lint(Deployment { environment: here, root_key_present }));
+    }
     Settings::derive(config).map_err(|error| error.to_string())
+}
+
+/// Says in the log, once per isolate, what is allowed but dangerous.
+fn warn_of(findings: &[Finding]) {
+    for finding in findings.iter().filter(|finding| finding.severity == Severity::High) {
+        worker::console_warn!("configuration: {}: {}", finding.code, finding.message);
+    }
 }
 
 impl Settings {

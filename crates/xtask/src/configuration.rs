@@ -36,7 +36,7 @@ fn check_section(name: &str, section: &Table) -> Result<()> {
     }
 }
 
-/// Checks one configuration table by the rules that the Worker starts with, and says what is unwise in it.
+/// Checks one configuration table by the rules that the Worker starts with.
 fn check_configuration(configuration: &Value) -> Result<()> {
     configuration.as_table().context("is no table")?;
     let json = serde_json::to_string(configuration).context("cannot be written as JSON")?;
