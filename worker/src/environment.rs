@@ -110,7 +110,12 @@ impl Environment {
 
     pub(crate) fn sign_up_policy(&self) -> SignUpPolicy {
         let codes = self.config().codes();
-        SignUpPolicy { time_to_live: codes.ttl, max_attempts: codes.max_attempts, ..SignUpPolicy::default() }
+        SignUpPolicy {
+            time_to_live: codes.ttl,
+            max_attempts: codes.max_attempts,
+            bare_claim_keeps_password: codes.bare_claim_keeps_password,
+            ..SignUpPolicy::default()
+        }
     }
 
     pub(crate) fn lockout_policy(&self) -> LockoutPolicy {

@@ -4,7 +4,7 @@ use postern_core::flow::validate::{TokenSubject, by_shard};
 use postern_core::grant::{Admission, Grant, TokenProfile};
 use postern_core::id::{AccountId, SessionId, TokenId};
 use postern_core::jwt::{KeySet, SigningKey, TenantRule, VerificationPolicy, verify};
-use postern_core::permission::{MaskWidth, PermissionName, PermissionRegistry, RegistryVersion};
+use postern_core::permission::{MaskWidth, PermissionName, PermissionRegistry};
 use postern_core::revocation::RevocationShard;
 use postern_core::secret::Secret;
 use postern_core::time::{Seconds, UnixMillis, UnixSeconds};
@@ -43,7 +43,7 @@ fn try_sign_and_verify() -> Result<bool, Box<dyn Error>> {
     let policy = VerificationPolicy::new(ISSUER, [ISSUER], TenantRule::Any)?;
     let claims = verify(&issued.access_token, &keys, &policy, now)?;
     let subject = TokenSubject::of(&claims)?;
-    let held = registry.read_mask(&mask, RegistryVersion::new(registry.version().as_u32()))?;
+    let held = registry.read_mask(&mask)?;
     Ok(registry.allows(&held, "docs:read") && subject.account_version == 1)
 }
 

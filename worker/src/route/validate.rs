@@ -10,7 +10,7 @@ use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::flow::validate::Mode;
 use postern_core::jwt::VerifiedClaims;
-use postern_core::permission::{PermissionMask, RegistryVersion};
+use postern_core::permission::PermissionMask;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -62,12 +62,10 @@ fn permissions(
         let rule = format_args!("names a permission that is not declared: {unknown:?}").to_string();
         return Err(Problem::invalid_field("permissions", rule));
     }
-    let version = claims.registry_version().and_then(|version| u32::try_from(version).ok());
-    let (Some(text), Some(version)) = (claims.permission_mask(), version) else {
+    let Some(text) = claims.permission_mask() else {
         return if required.is_empty() { Ok(Vec::new()) } else { Err(Problem::permission_denied()) };
     };
-    let mask: PermissionMask =
-        registry.read_mask(text, RegistryVersion::new(version)).map_err(|_| Problem::token("token_stale"))?;
+    let mask: PermissionMask = registry.read_mask(text).map_err(|_| Problem::token("token_stale"))?;
     if required.iter().all(|name| registry.allows(&mask, name)) {
         Ok(registry.names_of(mask).map(|name| name.as_str().into()).collect())
     } else {

@@ -241,7 +241,7 @@ impl Config {
             sessions: SessionSettings::read(root.section("sessions"), preset),
             validation: ValidationSettings::read(root.section("validation"), preset),
             passwords: PasswordSettings::read(root.section("passwords"), preset),
-            codes: CodeSettings::read(root.section("codes")),
+            codes: CodeSettings::read(root.section("codes"), preset),
             lockout: LockoutSettings::read(root.section("lockout"), preset),
             limits: Limits::read(root.section("limits"), preset),
             permissions: PermissionSettings::read(root.section("permissions")),

@@ -230,12 +230,19 @@ pub struct CodeSettings {
     pub ttl: Seconds,
     /// How often a code may be tried, 1 to 10, default 5.
     pub max_attempts: u32,
+    /// Whether a sign-up confirmed by address and code alone keeps the password that was chosen when it was opened,
+    /// default yes; no with preset `high_security`. What that risks is written at `intake::claim_sign_up`.
+    pub bare_claim_keeps_password: bool,
 }
 
 impl CodeSettings {
-    pub(super) fn read(mut section: Section<'_>) -> Self {
-        let ttl = section.seconds("ttl_seconds", 600, 1..=3_600);
-        Self { ttl, max_attempts: section.number("max_attempts", 5, 1..=10) }
+    pub(super) fn read(mut section: Section<'_>, preset: Preset) -> Self {
+        let keeps = preset.pick((true, false, true));
+        Self {
+            ttl: section.seconds("ttl_seconds", 600, 1..=3_600),
+            max_attempts: section.number("max_attempts", 5, 1..=10),
+            bare_claim_keeps_password: section.flag("bare_claim_keeps_password", keeps),
+        }
     }
 }
 

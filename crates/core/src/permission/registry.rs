@@ -76,8 +76,6 @@ pub enum RegistryError {
     Moved(PermissionName),
     /// The version is not the one that the contents have.
     VersionMismatch,
-    /// The token was issued under a newer registry than this one: fetch the registry again.
-    NewerThanKnown,
     /// The mask cannot be read.
     Mask(MaskError),
 }
@@ -101,7 +99,6 @@ impl fmt::Display for RegistryError {
                 write!(f, "permission {name} does not keep its bit: only append, and delete by marking")
             }
             Self::VersionMismatch => f.write_str("registry version does not follow from its contents"),
-            Self::NewerThanKnown => f.write_str("token needs a newer permission registry"),
             Self::Mask(error) => error.fmt(f),
         }
     }
@@ -229,29 +226,24 @@ impl PermissionRegistry {
         RegistryVersion(u32::try_from(changes).unwrap_or(u32::MAX))
     }
 
-    /// Whether a mask issued under `version` can be read here: it is this version or an older one.
-    ///
-    /// Older masks stay valid, because no bit ever changes its meaning. A newer version is unknown: some of
-    /// its bits may have names that this registry has not heard of.
+    /// Whether every name that a mask issued under `version` may stand for is known here: it is this version or
+    /// an older one.
     #[must_use]
     pub fn knows(&self, version: RegistryVersion) -> bool {
         version <= self.version()
     }
 
-    /// Reads the mask of a token from its `pm` and `pr` claims.
+    /// Reads the mask of a token from its `pm` claim, whatever the version in its `pr`.
     ///
-    /// After a widening, masks of tokens issued before are refused by their length; the client refreshes.
+    /// No bit ever changes its meaning, so every name known here is read right from older and from newer masks;
+    /// what a newer mask holds besides has no name here, and a check for such a name asks for an unknown
+    /// permission. After a widening, masks of the other width are refused by their length; the client refreshes.
     ///
     /// # Errors
     ///
-    /// [`RegistryError::NewerThanKnown`] when `version` is newer than this registry, [`RegistryError::Mask`]
-    /// when the text is not a mask of exactly this width.
-    pub fn read_mask(&self, text: &str, version: RegistryVersion) -> Result<PermissionMask, RegistryError> {
-        if self.knows(version) {
-            Ok(PermissionMask::from_text(text, self.width)?)
-        } else {
-            Err(RegistryError::NewerThanKnown)
-        }
+    /// [`RegistryError::Mask`] when the text is not a mask of exactly this width.
+    pub fn read_mask(&self, text: &str) -> Result<PermissionMask, RegistryError> {
+        Ok(PermissionMask::from_text(text, self.width)?)
     }
 
     /// The width of every mask made with this registry.
@@ -456,16 +448,18 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_from_a_newer_registry_is_unknown_and_from_an_older_one_valid() {
+    fn a_mask_keeps_its_meaning_for_older_and_newer_registries() {
         let old = registry(&["docs:read"]);
         let new = old.declare(names(&["docs:write"])).unwrap();
-        let mask = old.mask_of(&names(&["docs:read"])).unwrap();
-        let read = new.read_mask(&mask.to_text(), old.version()).unwrap();
+        assert!(new.knows(old.version()) && !old.knows(new.version()));
+        let issued_before = old.mask_of(&names(&["docs:read"])).unwrap().to_text();
+        let read = new.read_mask(&issued_before).unwrap();
         assert!(new.allows(&read, "docs:read") && !new.allows(&read, "docs:write"));
-        assert_eq!(old.read_mask(&mask.to_text(), new.version()), Err(RegistryError::NewerThanKnown));
+        let issued_after = new.mask_of(&names(&["docs:write"])).unwrap().to_text();
+        let read = old.read_mask(&issued_after).unwrap();
+        assert!(!old.allows(&read, "docs:read") && !old.allows(&read, "docs:write"));
         let wide = new.widen(MaskWidth::Bits128).unwrap();
-        let refused = Err(RegistryError::Mask(MaskError::BadLength));
-        assert_eq!(wide.read_mask(&mask.to_text(), old.version()), refused);
+        assert_eq!(wide.read_mask(&issued_before), Err(RegistryError::Mask(MaskError::BadLength)));
     }
 
     #[test]
