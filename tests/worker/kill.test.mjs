@@ -174,7 +174,7 @@ async function client(world, number, random) {
   const mine = [];
   for (let turn = 0; world.running; turn += 1) {
     const choice = random();
-    if (choice < 0.2) {
+    if (choice < 0.15) {
       const signUp = await signedUp(world, `client-${number}-turn-${turn}@users.test`);
       if (signUp !== undefined) waiting.push(signUp);
     } else if (choice < 0.5 && waiting.length > 0) {
@@ -188,7 +188,7 @@ async function client(world, number, random) {
     } else if (mine.length > 0) {
       await refresh(world, mine[Math.floor(random() * mine.length)]);
     }
-    await sleep(20);
+    await sleep(60);
   }
 }
 
