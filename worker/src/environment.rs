@@ -93,10 +93,13 @@ impl Environment {
     }
 
     /// The most that a token issued before now can still live, verifiers' leeway included: how long a
-    /// revocation mark matters.
-    pub(crate) fn longest_access_token(&self) -> Seconds {
-        let tokens = self.config().tokens();
-        Seconds::new(tokens.access_ttl.as_secs().saturating_add(tokens.leeway.as_secs()).saturating_add(60))
+    /// revocation mark matters. By what any configuration allows and not by this one's: the token may have been
+    /// issued before the configuration changed.
+    pub(crate) const fn longest_access_token() -> Seconds {
+        const MOST_ACCESS_TTL: u32 = 900;
+        const MOST_LEEWAY: u32 = 120;
+        const CLOCKS: u32 = 60;
+        Seconds::new(MOST_ACCESS_TTL + MOST_LEEWAY + CLOCKS)
     }
 
     pub(crate) fn password_policy(&self) -> PasswordPolicy {

@@ -44,8 +44,9 @@ impl From<serde_json::Error> for Unconfirmed {
     }
 }
 
-/// Asks the object called `name`, and once more with the same bytes if the first call fails: every call carries
-/// ids drawn by the caller, so a call that was carried out already is only answered again.
+/// Asks the object called `name`, and once more with the same bytes if the first call fails. Only for calls that
+/// may be repeated: those that carry an id drawn by the caller, so that a call that was carried out already is
+/// only answered again, and those that come to the same however often they are made.
 pub(crate) async fn ask<C: Serialize, A: DeserializeOwned>(
     namespace: &ObjectNamespace,
     name: &str,
@@ -56,6 +57,16 @@ pub(crate) async fn ask<C: Serialize, A: DeserializeOwned>(
         Ok(answer) => Ok(answer),
         Err(_) => send(namespace, name, &message).await,
     }
+}
+
+/// Asks the object called `name` once. For calls that count: a call that was carried out without being answered
+/// would count twice.
+pub(crate) async fn ask_once<C: Serialize, A: DeserializeOwned>(
+    namespace: &ObjectNamespace,
+    name: &str,
+    call: &C,
+) -> Result<A, Unconfirmed> {
+    send(namespace, name, &serde_json::to_string(&Envelope { version: VERSION, call })?).await
 }
 
 async fn send<A: DeserializeOwned>(

@@ -39,6 +39,11 @@ impl<'a> Records<'a> {
         self.select(&query, vec![i32::from(limit).into()])
     }
 
+    /// All records, in key order.
+    pub(crate) fn all<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
+        self.select(&format!("SELECT record FROM {} ORDER BY key", self.table), Vec::new())
+    }
+
     /// The first `limit` keys in order.
     pub(crate) fn first_keys(&self, limit: u16) -> Result<Vec<String>> {
         let query = format!("SELECT key FROM {} ORDER BY key LIMIT ?", self.table);

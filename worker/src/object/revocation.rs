@@ -15,12 +15,20 @@ use crate::store::edge;
 use postern_core::revocation::{RevocationMark, RevocationShard, Revoked};
 use postern_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
-use worker::{DurableObject, Env, Request, Response, Result, SqlStorage, State, durable_object};
+use worker::{
+    DurableObject, Env, Error, Request, Response, Result, SqlCursor, SqlStorage, SqlStorageValue, State,
+    durable_object,
+};
 
-const MARKS: &str = "marks";
+/// The marks that can still matter, each with the time when it can be forgotten.
+const CREATE_MARKS: &str = "CREATE TABLE IF NOT EXISTS revocations \
+    (key TEXT PRIMARY KEY, until INTEGER NOT NULL, record TEXT NOT NULL) WITHOUT ROWID";
+const CREATE_INDEX: &str = "CREATE INDEX IF NOT EXISTS revocations_until ON revocations (until)";
 const WRITTEN: &str = "written";
 /// Marks of one shard within one token life. Above it the list would be slow to read at the edge.
-const MOST_MARKS: u16 = 4096;
+const MOST_MARKS: i64 = 4096;
+/// The wait after a list that could not be written because it was too long.
+const MILLIS_WHEN_FULL: i64 = 5_000;
 /// KV accepts one write per key and second.
 const MILLIS_BETWEEN_WRITES: u64 = 1_000;
 
@@ -40,6 +48,7 @@ pub(crate) enum RevocationCall {
 #[derive(Serialize, Deserialize)]
 struct Written {
     shard: u8,
+    /// When the list was last made, whether or not KV took it.
     at: UnixMillis,
 }
 
@@ -61,27 +70,28 @@ impl DurableObject for RevocationObject {
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        let ambient = Ambient::read();
+        let now = Ambient::read().now();
         let call: RevocationCall = call::receive(request).await?;
-        let shard = match call {
+        match call {
             RevocationCall::Mark { shard, ref marks } => {
                 self.store(marks)?;
-                shard
+                // Stored is enough: no list that is made from now on lacks them, and every list made before stops
+                // being trusted within the bound. Whatever else fails is not the caller's concern.
+                if let Err(error) = self.publish_soon(shard, now).await {
+                    worker::console_error!("revocation shard {shard}: {error}");
+                }
             }
-            RevocationCall::Heartbeat { shard } => shard,
+            RevocationCall::Heartbeat { shard } => self.heartbeat(shard, now).await?,
             #[cfg(feature = "development")]
             RevocationCall::TwoWrites(call) => {
                 return call::answer(&development::make(&self.state.storage(), call)?);
             }
-        };
-        self.publish_soon(shard, ambient.now()).await?;
+        }
         call::answer(&true)
     }
 
     async fn alarm(&self) -> Result<Response> {
-        let sql = self.state.storage().sql();
-        let written: Option<Written> = Records::new(&sql, WRITTEN).get("last")?;
-        if let Some(written) = written {
+        if let Some(written) = self.last_written()? {
             self.publish(written.shard, Ambient::read().now()).await?;
         }
         Response::empty()
@@ -93,29 +103,32 @@ impl RevocationObject {
         let storage = self.state.storage();
         let sql = storage.sql();
         commit(&storage, || {
-            records::create(&sql, &[MARKS, WRITTEN])?;
-            let table = Records::new(&sql, MARKS);
-            for mark in marks {
-                let key = match mark.revoked {
-                    Revoked::Session(session) => format!("{}/session/{session}", mark.account),
-                    // One row per account is enough: a higher version covers every lower one.
-                    Revoked::OlderThan(_) => format!("{}/version", mark.account),
-                };
-                if !is_covered(table.get(&key)?, mark) {
-                    table.put(&key, mark)?;
-                }
-            }
-            Ok(())
+            create(&sql)?;
+            marks.iter().try_for_each(|mark| put(&sql, mark))
         })
+    }
+
+    /// Writes the list again, unless it is younger than readers ask for.
+    async fn heartbeat(&self, shard: u8, now: UnixMillis) -> Result<()> {
+        let environment =
+            Environment::open(&self.env).map_err(|problem| Error::RustError(problem.code().into()))?;
+        let staleness = environment.config().validation().staleness;
+        let is_young = |last: Written| now.millis_since(last.at) < staleness.as_millis() / 3;
+        if self.last_written()?.is_some_and(is_young) {
+            return Ok(());
+        }
+        self.publish_soon(shard, now).await
+    }
+
+    fn last_written(&self) -> Result<Option<Written>> {
+        let sql = self.state.storage().sql();
+        if records::exist(&sql, WRITTEN)? { Records::new(&sql, WRITTEN).get("last") } else { Ok(None) }
     }
 
     /// Writes the list now, or sets the alarm for the moment when KV takes it.
     async fn publish_soon(&self, shard: u8, now: UnixMillis) -> Result<()> {
         let storage = self.state.storage();
-        let sql = storage.sql();
-        records::create(&sql, &[MARKS, WRITTEN])?;
-        let last: Option<Written> = Records::new(&sql, WRITTEN).get("last")?;
-        let since = last.map_or(u64::MAX, |last| now.millis_since(last.at));
+        let since = self.last_written()?.map_or(u64::MAX, |last| now.millis_since(last.at));
         if since >= MILLIS_BETWEEN_WRITES {
             return self.publish(shard, now).await;
         }
@@ -128,7 +141,7 @@ impl RevocationObject {
         let storage = self.state.storage();
         let sql = storage.sql();
         let list = commit(&storage, || {
-            records::create(&sql, &[MARKS, WRITTEN])?;
+            create(&sql)?;
             let marks = live_marks(&sql, now)?;
             Records::new(&sql, WRITTEN).put("last", &Written { shard, at: now })?;
             Ok(marks.map(|marks| RevocationShard { written_at: now, marks }))
@@ -136,7 +149,7 @@ impl RevocationObject {
         let Some(list) = list else {
             // Readers stop trusting the copy they have within the bound, and ask the accounts themselves.
             worker::console_error!("revocation shard {shard} holds more than {MOST_MARKS} marks");
-            return storage.set_alarm(1_000).await;
+            return storage.set_alarm(MILLIS_WHEN_FULL).await;
         };
         let edge = Environment::edge(&self.env)?;
         if let Err(error) = edge::write_revocation_shard(&edge, shard, &list).await {
@@ -157,16 +170,52 @@ fn is_covered(stored: Option<RevocationMark>, mark: &RevocationMark) -> bool {
     }
 }
 
-/// The marks that still matter, or `None` if they are too many for one list; the others are deleted on the way.
-fn live_marks(sql: &SqlStorage, now: UnixMillis) -> Result<Option<Vec<RevocationMark>>> {
-    let table = Records::new(sql, MARKS);
-    let keys = table.first_keys(MOST_MARKS.saturating_add(1))?;
-    let mut live = Vec::with_capacity(keys.len());
-    for key in keys {
-        match table.get::<RevocationMark>(&key)? {
-            Some(mark) if mark.until > now => live.push(mark),
-            _ => table.delete(&key)?,
-        }
+fn create(sql: &SqlStorage) -> Result<()> {
+    sql.exec(CREATE_MARKS, None)?;
+    sql.exec(CREATE_INDEX, None)?;
+    records::create(sql, &[WRITTEN])
+}
+
+fn put(sql: &SqlStorage, mark: &RevocationMark) -> Result<()> {
+    let key = match mark.revoked {
+        Revoked::Session(session) => format!("{}/session/{session}", mark.account),
+        // One row per account is enough: a higher version covers every lower one.
+        Revoked::OlderThan(_) => format!("{}/version", mark.account),
+    };
+    let stored = sql.exec("SELECT record FROM revocations WHERE key = ?", vec![key.as_str().into()])?;
+    let stored = marks_of(&stored)?.pop();
+    if is_covered(stored, mark) {
+        return Ok(());
     }
-    Ok(Some(live).filter(|live| live.len() <= usize::from(MOST_MARKS)))
+    let query = "INSERT INTO revocations (key, until, record) VALUES (?, ?, ?) \
+                 ON CONFLICT (key) DO UPDATE SET until = excluded.until, record = excluded.record";
+    let record = serde_json::to_string(mark)?;
+    sql.exec(query, vec![key.into(), millis(mark.until), record.into()])?;
+    Ok(())
+}
+
+/// The marks that still matter, or `None` if they are too many for one list. Those that do not are deleted first:
+/// a list is whole or is not made at all.
+fn live_marks(sql: &SqlStorage, now: UnixMillis) -> Result<Option<Vec<RevocationMark>>> {
+    sql.exec("DELETE FROM revocations WHERE until <= ?", vec![millis(now)])?;
+    let count = sql.exec("SELECT COUNT(*) FROM revocations", None)?.raw().next().transpose()?;
+    match count.and_then(|columns| columns.into_iter().next()) {
+        Some(SqlStorageValue::Integer(count)) if count <= MOST_MARKS => {
+            marks_of(&sql.exec("SELECT record FROM revocations", None)?).map(Some)
+        }
+        Some(SqlStorageValue::Integer(_)) => Ok(None),
+        _ => Err(Error::RustError("rows could not be counted".into())),
+    }
+}
+
+fn marks_of(rows: &SqlCursor) -> Result<Vec<RevocationMark>> {
+    let marks = rows.raw().map(|row| match row?.into_iter().next() {
+        Some(SqlStorageValue::String(record)) => Ok(serde_json::from_str(&record)?),
+        _ => Err(Error::RustError("a stored mark is not a text".into())),
+    });
+    marks.collect()
+}
+
+fn millis(at: UnixMillis) -> SqlStorageValue {
+    SqlStorageValue::Integer(i64::try_from(at.as_millis()).unwrap_or(i64::MAX))
 }

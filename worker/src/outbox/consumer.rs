@@ -65,7 +65,7 @@ async fn deliver(
         }
         Message::Audit(event) => directory.record_audit(&parcel.id, &audit_row(event)).await?,
         // Owners deliver these themselves.
-        Message::Mark(_) | Message::PutSnapshot(_) | Message::DeleteSnapshot { .. } => {}
+        Message::Mark(_) | Message::Snapshot { .. } => {}
     }
     acknowledge(environment, parcel).await
 }

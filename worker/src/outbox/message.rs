@@ -20,8 +20,11 @@ pub(crate) enum Message {
     Mail(Mail),
     Audit(AuditEvent),
     Mark(RevocationMark),
-    PutSnapshot(SessionSnapshot),
-    DeleteSnapshot { account: AccountId, session: SessionId },
+    /// Bring the copy of a session at the edge up to what is stored when this is delivered. It says nothing of
+    /// the session itself, so that messages may overtake each other.
+    Snapshot {
+        session: SessionId,
+    },
 }
 
 impl Message {
@@ -77,10 +80,8 @@ pub(crate) struct AuditEvent {
 pub(crate) struct SessionSnapshot {
     pub(crate) account: AccountId,
     pub(crate) session: SessionId,
-    pub(crate) account_version: u32,
     pub(crate) created_at: UnixMillis,
     pub(crate) expires_at: UnixMillis,
-    pub(crate) roles: Vec<String>,
 }
 
 /// A row on its way through the queue.

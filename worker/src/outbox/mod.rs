@@ -7,6 +7,8 @@
 
 pub(crate) mod consumer;
 pub(crate) mod mail;
+pub(crate) mod marks;
 pub(crate) mod message;
 pub(crate) mod rows;
+pub(crate) mod snapshot;
 pub(crate) mod upkeep;

@@ -5,7 +5,7 @@ use crate::environment::Environment;
 use crate::object::call::ask;
 use crate::object::revocation::{self, RevocationCall};
 use crate::outbox::message::{Message, Owner, Parcel};
-use crate::store::edge;
+use crate::outbox::snapshot;
 use postern_core::revocation::shard_of;
 use postern_core::time::{Seconds, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ pub(crate) async fn deliver_due(storage: &Storage, env: &Env, owner: &Owner, amb
             continue;
         }
         let by_queue = row.message.goes_by_queue();
-        match deliver(env, owner, &id, &row, now).await {
+        match deliver(&sql, env, owner, &id, &row, now).await {
             Ok(()) if !by_queue => acknowledge(&sql, &[id])?,
             outcome => {
                 if let Err(error) = outcome {
@@ -87,7 +87,14 @@ pub(crate) async fn deliver_due(storage: &Storage, env: &Env, owner: &Owner, amb
     Ok(())
 }
 
-async fn deliver(env: &Env, owner: &Owner, id: &str, row: &Row, now: UnixMillis) -> Result<()> {
+async fn deliver(
+    sql: &SqlStorage,
+    env: &Env,
+    owner: &Owner,
+    id: &str,
+    row: &Row,
+    now: UnixMillis,
+) -> Result<()> {
     match &row.message {
         Message::Mail(_) | Message::Audit(_) => {
             let parcel = Parcel {
@@ -106,10 +113,7 @@ async fn deliver(env: &Env, owner: &Owner, id: &str, row: &Row, now: UnixMillis)
                 .map_err(|error| Error::RustError(error.to_string()))?;
             if marked { Ok(()) } else { Err(Error::RustError("a mark was not taken".into())) }
         }
-        Message::PutSnapshot(snapshot) => edge::write_snapshot(&Environment::edge(env)?, snapshot, now).await,
-        Message::DeleteSnapshot { account, session } => {
-            edge::delete_snapshot(&Environment::edge(env)?, account, session).await
-        }
+        Message::Snapshot { session } => snapshot::deliver(sql, env, owner, session, now).await,
     }
 }
 

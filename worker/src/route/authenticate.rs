@@ -10,7 +10,12 @@ use crate::wire::problem::Problem;
 use postern_core::config::ValidationMode;
 use postern_core::flow::validate::{Mode, Next, TokenSubject, by_shard};
 use postern_core::jwt::{VerifiedClaims, verify};
-use postern_core::revocation::{RevocationShard, shard_of};
+use postern_core::revocation::{RevocationShard, SHARDS, shard_of};
+use postern_core::time::UnixMillis;
+use std::cell::Cell;
+
+/// As often as the writer can write.
+const MILLIS_BETWEEN_HEARTBEATS: u64 = 1_000;
 
 /// A token that passed: what it says and whom it is about.
 pub(crate) struct Authenticated {
@@ -76,15 +81,14 @@ async fn hybrid(exchange: &Exchange, subject: &TokenSubject) -> Next {
     let staleness = exchange.environment.config().validation().staleness;
     let now = exchange.ambient.now();
     if shard.as_ref().is_none_or(|shard: &RevocationShard| shard.wants_heartbeat(now, staleness)) {
-        heartbeat_afterwards(exchange, shard_number);
+        heartbeat_afterwards(exchange, shard_number, now);
     }
     by_shard(subject, shard.as_ref(), now, staleness)
 }
 
 async fn strict(exchange: &Exchange, authenticated: Authenticated) -> Result<Authenticated, Problem> {
     match Accounts::new(&exchange.environment).check(&authenticated.subject).await {
-        Ok(None) => Ok(authenticated),
-        Ok(Some(code)) => Err(Problem::token(refusal_code(&code))),
+        Ok(verdict) => verdict.code().map_or(Ok(authenticated), |code| Err(Problem::token(code))),
         Err(error) => {
             worker::console_error!("strict validation: {error}");
             Err(Problem::strict_backend_unavailable())
@@ -92,7 +96,20 @@ async fn strict(exchange: &Exchange, authenticated: Authenticated) -> Result<Aut
     }
 }
 
-fn heartbeat_afterwards(exchange: &Exchange, shard: u8) {
+thread_local! {
+    /// When this isolate last asked each shard for a heartbeat.
+    static LAST_HEARTBEATS: Cell<[UnixMillis; SHARDS as usize]> =
+        const { Cell::new([UnixMillis::new(0); SHARDS as usize]) };
+}
+
+/// Asks the shard's writer to write again: once a second at most, however many readers find it old.
+fn heartbeat_afterwards(exchange: &Exchange, shard: u8, now: UnixMillis) {
+    let mut last = LAST_HEARTBEATS.get();
+    match last.get_mut(usize::from(shard)) {
+        Some(last) if now.millis_since(*last) >= MILLIS_BETWEEN_HEARTBEATS => *last = now,
+        _ => return,
+    }
+    LAST_HEARTBEATS.set(last);
     let environment = exchange.environment.clone();
     exchange.afterwards(async move {
         let call = RevocationCall::Heartbeat { shard };
@@ -118,22 +135,4 @@ pub(crate) fn mode_or_configured(environment: &Environment, name: Option<&str>) 
         Some(name) => Mode::from_name(name)
             .ok_or_else(|| Problem::invalid_field("mode", "must be jwt_only, hybrid or strict")),
     }
-}
-
-/// Codes cross the object's boundary as text; outside they are one of a closed list.
-fn refusal_code(code: &str) -> &'static str {
-    [
-        "session_not_found",
-        "session_revoked",
-        "session_expired",
-        "token_stale",
-        "account_unverified",
-        "account_disabled",
-        "account_locked",
-        "account_banned",
-        "account_deleted",
-    ]
-    .into_iter()
-    .find(|known| *known == code)
-    .unwrap_or("session_revoked")
 }

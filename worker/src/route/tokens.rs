@@ -5,7 +5,6 @@ use crate::store::accounts::Admitted;
 use crate::store::keyring::Keyring;
 use crate::wire::answer::{Answer, json};
 use crate::wire::problem::Problem;
-use postern_core::id::TokenId;
 use serde::Serialize;
 
 /// RFC 6749 §5.1.
@@ -27,11 +26,10 @@ pub(crate) fn answer(exchange: &Exchange, keyring: &Keyring, admitted: Admitted)
         .token
         .compose(&profile.issuer, edge_key)
         .map_err(|error| Problem::internal("refresh token", error))?;
-    let token_id = TokenId::from_bytes(exchange.ambient.random()?.into_bytes());
     let now = exchange.ambient.now().to_seconds();
     let issued = admitted
         .grant
-        .sign(keyring.signing(), profile, token_id, now)
+        .sign(keyring.signing(), profile, admitted.token_id, now)
         .map_err(|error| Problem::internal("access token", error))?;
     let pair = TokenPair {
         access_token: issued.access_token,

@@ -18,12 +18,10 @@ use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId, SessionId};
 use postern_core::identifier::{DisplayName, EmailAddress};
 use postern_core::intake::LinkToken;
-use postern_core::proof::{AddressProven, FirstFactor};
+use postern_core::proof::FirstFactor;
 use postern_core::secret::SecretText;
 use std::rc::Rc;
 
-/// The version of a credential when its account is created.
-const FIRST_CREDENTIAL: u32 = 1;
 /// More than any code has; what is longer was not typed from a mail.
 const MOST_CODE_BYTES: usize = 64;
 
@@ -52,13 +50,12 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let session_key = exchange.ambient.random()?;
     let intake = Intake::of_email(environment, &keyring, &input.email);
     let claimed = intake.claim_sign_up(&input.email, &input.code, selector, account, operation).await?;
-    let claimed = claimed.ok_or_else(Problem::code_invalid)?;
+    let (claimed, proof) = claimed.ok_or_else(Problem::code_invalid)?;
 
     let roles = default_roles(exchange);
     if !claimed.done {
         create(exchange, &keyring, &input, &claimed, &roles).await?;
     }
-    let proof = FirstFactor::Address(AddressProven::assertion(claimed.account, FIRST_CREDENTIAL));
     let new = NewSession {
         // The claim's own operation names its session, so that a repeated claim opens no second one.
         session: SessionId::from_bytes(*claimed.operation.as_bytes()),
@@ -66,7 +63,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         roles,
         device: exchange.device(),
     };
-    let admitted = Accounts::new(environment).open(proof, new, &keyring).await?;
+    let admitted = Accounts::new(environment).open(FirstFactor::Address(proof), new, &keyring).await?;
     let answer = tokens::answer(exchange, &keyring, admitted)?;
     finish_afterwards(exchange, keyring, input.email, claimed.operation);
     Ok(answer)

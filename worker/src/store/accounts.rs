@@ -1,8 +1,10 @@
 //! The Worker's side of account objects.
 
+use crate::ambient::Ambient;
 use crate::environment::Environment;
-use crate::object::account::{AccountCall, AdmissionAnswer, Ended, OpenCall, RefreshCall, Verdict};
+use crate::object::account::{AccountCall, AdmissionAnswer, AdmissionRefusal, Ended, OpenCall, RefreshCall};
 use crate::object::call::{Unconfirmed, ask};
+use crate::store::directory::Directory;
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
 use postern_core::account::{AccountRecord, AccountStatus, AuthorizationSnapshot, ObjectClock};
@@ -10,9 +12,11 @@ use postern_core::codec::base64url;
 use postern_core::entropy::Random;
 use postern_core::flow::validate::TokenSubject;
 use postern_core::grant::Grant;
-use postern_core::id::{AccountId, SessionId, TenantId};
+use postern_core::id::{AccountId, OperationId, SessionId, TenantId, TokenId};
 use postern_core::proof::FirstFactor;
-use postern_core::session::{DeviceHint, PresentedRefreshToken, RefreshTokenClaim, RevokeReason, TokenParts};
+use postern_core::session::{
+    DeviceHint, PresentedRefreshToken, RefreshTokenClaim, RevokeReason, SessionVerdict, TokenParts,
+};
 use serde::de::DeserializeOwned;
 
 pub(crate) struct Accounts<'a> {
@@ -24,6 +28,8 @@ pub(crate) struct Accounts<'a> {
 pub(crate) struct Admitted {
     pub(crate) token: TokenParts,
     pub(crate) grant: Grant,
+    /// Drawn before the account was asked: after it nothing may fail.
+    pub(crate) token_id: TokenId,
 }
 
 /// What a session is opened with, besides the proof. Ids and keys are drawn before the first write.
@@ -46,40 +52,21 @@ impl<'a> Accounts<'a> {
         new: NewSession,
         keyring: &Keyring,
     ) -> Result<Admitted, Problem> {
-        let config = self.environment.config();
-        let (permission_mask, registry_version) = self.environment.mask_of(&new.roles);
+        let token_id = TokenId::from_bytes(drawn()?);
         let credential_version = proof.credential_version();
-        let seed = AccountRecord {
-            id: proof.account(),
-            tenant: self.tenant.clone(),
-            status: AccountStatus::Active,
-            account_version: 1,
-            credential_version,
-            authorization: AuthorizationSnapshot {
-                roles: new.roles,
-                permission_mask,
-                registry_version,
-                authorization_version: credential_version,
-            },
-            clock: ObjectClock::default(),
-        };
+        let seed = self.seed(proof.account(), credential_version, new.roles);
         let call = AccountCall::Open(Box::new(OpenCall {
             seed,
             session: new.session,
             session_key: base64url::encode(&new.session_key.into_bytes()),
-            client_id: config.client_id().clone(),
+            client_id: self.environment.config().client_id().clone(),
             credential_version,
             edge_key_id: current_edge_key(keyring)?,
             amr: proof.methods(),
             device: new.device,
         }));
         let answer = self.ask(&proof.account(), &call).await.map_err(unavailable)?;
-        admitted(answer, |code| match code {
-            "invalid_credentials" => Problem::invalid_credentials(),
-            "session_limit_exceeded" => Problem::account("session_limit_exceeded"),
-            "session_creation_failed" => Problem::code_invalid(),
-            code => Problem::account(account_code(code)),
-        })
+        admitted(answer, token_id)
     }
 
     /// Asks the account to rotate a refresh token.
@@ -89,7 +76,9 @@ impl<'a> Accounts<'a> {
         device: DeviceHint,
         keyring: &Keyring,
     ) -> Result<Admitted, Problem> {
+        let token_id = TokenId::from_bytes(drawn()?);
         let call = AccountCall::Refresh(RefreshCall {
+            operation: OperationId::from_bytes(drawn()?),
             tenant: self.tenant.clone(),
             client_id: self.environment.config().client_id().clone(),
             token: claim(token),
@@ -97,10 +86,7 @@ impl<'a> Accounts<'a> {
             device,
         });
         let answer = self.ask(&token.account(), &call).await.map_err(unavailable)?;
-        admitted(answer, |code| match code {
-            "refresh_invalid" => Problem::refresh_invalid(),
-            code => Problem::account(account_code(code)),
-        })
+        admitted(answer, token_id)
     }
 
     pub(crate) async fn logout(&self, token: &PresentedRefreshToken) -> Result<(), Problem> {
@@ -109,7 +95,7 @@ impl<'a> Accounts<'a> {
             client_id: self.environment.config().client_id().clone(),
             token: claim(token),
         };
-        self.ask::<bool>(&token.account(), &call).await.map_err(unavailable)?;
+        enforced(self.ask(&token.account(), &call).await)?;
         Ok(())
     }
 
@@ -120,7 +106,7 @@ impl<'a> Accounts<'a> {
         reason: RevokeReason,
     ) -> Result<Ended, Problem> {
         let call = AccountCall::RevokeOne { tenant: self.tenant.clone(), session, reason };
-        self.ask(account, &call).await.map_err(unavailable)
+        enforced(self.ask(account, &call).await)
     }
 
     pub(crate) async fn revoke_all(
@@ -129,8 +115,9 @@ impl<'a> Accounts<'a> {
         keep: Option<SessionId>,
         reason: RevokeReason,
     ) -> Result<Ended, Problem> {
-        let call = AccountCall::RevokeAll { tenant: self.tenant.clone(), keep, reason };
-        self.ask(account, &call).await.map_err(unavailable)
+        let operation = OperationId::from_bytes(drawn()?);
+        let call = AccountCall::RevokeAll { tenant: self.tenant.clone(), operation, keep, reason };
+        enforced(self.ask(account, &call).await)
     }
 
     pub(crate) async fn list(
@@ -142,30 +129,54 @@ impl<'a> Accounts<'a> {
         self.ask(account, &call).await.map_err(unavailable)
     }
 
-    /// The strict check. `Ok(None)` if the token is good, its public code if not.
-    pub(crate) async fn check(&self, subject: &TokenSubject) -> Result<Option<String>, Unconfirmed> {
+    /// The strict check.
+    pub(crate) async fn check(&self, subject: &TokenSubject) -> Result<SessionVerdict, Unconfirmed> {
         let call = AccountCall::Check {
             tenant: subject.tenant.clone(),
             session: subject.session,
             account_version: subject.account_version,
         };
-        let verdict: Verdict = self.ask(&subject.account, &call).await?;
-        Ok(verdict.refusal)
+        self.ask(&subject.account, &call).await
     }
 
-    /// Tells the account of a credential change that D1 has committed.
+    /// Tells the account of a credential change that D1 has committed, with the roles that D1 has.
     pub(crate) async fn fence(
         &self,
         account: &AccountId,
         version: u32,
         reason: RevokeReason,
     ) -> Result<(), Unconfirmed> {
-        let call = AccountCall::Fence { tenant: self.tenant.clone(), version, reason, keep: None };
-        self.ask::<bool>(account, &call).await.map(|_| ())
+        let because = |problem: Problem| Unconfirmed::because(problem.code());
+        let directory = Directory::new(self.environment.directory().map_err(because)?);
+        let credential = directory.credential_of(account).await.map_err(because)?;
+        // Nothing was changed if it is gone, and nobody can prove to have it.
+        let Some(credential) = credential else { return Ok(()) };
+        let seed = Box::new(self.seed(*account, version, credential.roles().map_err(because)?));
+        let ended: Ended = self.ask(account, &AccountCall::Fence { seed, reason }).await?;
+        if ended.pending { Err(Unconfirmed::because("marks are pending")) } else { Ok(()) }
     }
 
     pub(crate) async fn acknowledge(&self, account: &AccountId, ids: Vec<String>) -> Result<(), Unconfirmed> {
         self.ask::<bool>(account, &AccountCall::Acknowledge { ids }).await.map(|_| ())
+    }
+
+    /// What an account that was never opened starts from.
+    fn seed(&self, id: AccountId, credential_version: u32, roles: Vec<String>) -> AccountRecord {
+        let (permission_mask, registry_version) = self.environment.mask_of(&roles);
+        AccountRecord {
+            id,
+            tenant: self.tenant.clone(),
+            status: AccountStatus::Active,
+            account_version: 1,
+            credential_version,
+            authorization: AuthorizationSnapshot {
+                roles,
+                permission_mask,
+                registry_version,
+                authorization_version: credential_version,
+            },
+            clock: ObjectClock::default(),
+        }
     }
 
     async fn ask<A: DeserializeOwned>(
@@ -180,24 +191,31 @@ impl<'a> Accounts<'a> {
 }
 
 /// The one place where the answer of an account object is believed.
-fn admitted(answer: AdmissionAnswer, refusal: impl Fn(&str) -> Problem) -> Result<Admitted, Problem> {
+fn admitted(answer: AdmissionAnswer, token_id: TokenId) -> Result<Admitted, Problem> {
     match answer {
         AdmissionAnswer::Admitted { token, admission } => {
-            Ok(Admitted { token, grant: Grant::assertion(*admission) })
+            Ok(Admitted { token, grant: Grant::assertion(*admission), token_id })
         }
         AdmissionAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
-        AdmissionAnswer::Refused { code } => Err(refusal(&code)),
+        AdmissionAnswer::Refused(refusal) => Err(match refusal {
+            AdmissionRefusal::CredentialStale => Problem::invalid_credentials(),
+            AdmissionRefusal::SessionIdUsed => Problem::code_invalid(),
+            AdmissionRefusal::SessionLimitExceeded => Problem::account("session_limit_exceeded"),
+            AdmissionRefusal::DeviceHintMissing => Problem::account("device_hint_missing"),
+            AdmissionRefusal::RefreshInvalid => Problem::refresh_invalid(),
+            AdmissionRefusal::AccountNotActive(status) => Problem::account(status.code()),
+        }),
     }
 }
 
-/// Codes cross the object's boundary as text; outside they are one of a closed list.
-fn account_code(code: &str) -> &'static str {
-    AccountStatus::ALL
-        .map(AccountStatus::code)
-        .into_iter()
-        .chain(["session_limit_exceeded", "device_hint_missing"])
-        .find(|known| *known == code)
-        .unwrap_or("account_unavailable")
+/// What ended, if readers at the edge are certain to know of it within the bound.
+fn enforced(answer: Result<Ended, Unconfirmed>) -> Result<Ended, Problem> {
+    let ended = answer.map_err(unavailable)?;
+    if ended.pending { Err(Problem::invalidation_pending()) } else { Ok(ended) }
+}
+
+fn drawn() -> Result<[u8; 16], Problem> {
+    Ok(Ambient::read().random()?.into_bytes())
 }
 
 fn current_edge_key(keyring: &Keyring) -> Result<u32, Problem> {

@@ -1,7 +1,7 @@
 //! The Worker's side of intake shards.
 
 use crate::environment::Environment;
-use crate::object::call::{Unconfirmed, ask};
+use crate::object::call::{Unconfirmed, ask, ask_once};
 use crate::object::intake::{
     ClaimAnswer, ClaimSignUpCall, Claimed, IntakeCall, IssueLinkCall, LimitAnswer, LinkAnswer,
     OpenSignUpCall, SHARDS, Selector, name,
@@ -13,8 +13,12 @@ use postern_core::id::{AccountId, OperationId, RegistrationId, TenantId};
 use postern_core::identifier::EmailAddress;
 use postern_core::intake::LinkToken;
 use postern_core::password::PasswordHash;
+use postern_core::proof::AddressProven;
 use postern_core::secret::SecretText;
 use serde::de::DeserializeOwned;
+
+/// The version of a credential when its account is created.
+const FIRST_CREDENTIAL: u32 = 1;
 
 /// The intake shard of one identifier.
 pub(crate) struct Intake<'a> {
@@ -75,7 +79,8 @@ impl<'a> Intake<'a> {
         answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
     }
 
-    /// Presents a sign-up code. `None` if it is not accepted, for whatever reason.
+    /// Presents a sign-up code. `None` if it is not accepted, for whatever reason; otherwise what was claimed, and
+    /// the proof that whoever asks reads the mail of the address.
     pub(crate) async fn claim_sign_up(
         &self,
         email: &EmailAddress,
@@ -83,7 +88,7 @@ impl<'a> Intake<'a> {
         selector: Selector,
         account: AccountId,
         operation: OperationId,
-    ) -> Result<Option<Claimed>, Problem> {
+    ) -> Result<Option<(Claimed, AddressProven)>, Problem> {
         let call = IntakeCall::ClaimSignUp(Box::new(ClaimSignUpCall {
             subject: self.subject.clone(),
             tenant: self.tenant.clone(),
@@ -94,7 +99,11 @@ impl<'a> Intake<'a> {
             operation,
         }));
         match self.ask(&call).await.map_err(unavailable)? {
-            ClaimAnswer::Claimed(claimed) => Ok(Some(*claimed)),
+            // The one place where the answer of an intake shard is believed.
+            ClaimAnswer::Claimed(claimed) => {
+                let proof = AddressProven::assertion(claimed.account, FIRST_CREDENTIAL);
+                Ok(Some((*claimed, proof)))
+            }
             ClaimAnswer::Refused => Ok(None),
         }
     }
@@ -108,7 +117,9 @@ impl<'a> Intake<'a> {
     /// Counts an attempt on a password, before it is compared.
     pub(crate) async fn begin_attempt(&self, source: &str) -> Result<(), Problem> {
         let call = IntakeCall::BeginAttempt { subject: self.subject.clone(), source: source.into() };
-        let answer: LimitAnswer = self.ask(&call).await.map_err(unavailable)?;
+        let namespace = self.environment.intakes()?;
+        let answer: LimitAnswer =
+            ask_once(&namespace, &name(self.shard), &call).await.map_err(unavailable)?;
         answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
     }
 

@@ -1,7 +1,7 @@
 //! The Worker's side of limiter shards: one call per request, whatever number of limits it meets.
 
 use crate::environment::Environment;
-use crate::object::call::ask;
+use crate::object::call::ask_once;
 use crate::object::limiter::{SHARDS, Take, TakeAnswer, TakeCall, name};
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
@@ -50,7 +50,7 @@ impl<'a> Limits<'a> {
         }
         let [first, ..] = self.keyring.digest(&[b"limiter shard", self.key.as_bytes()]);
         let call = TakeCall { takes: self.takes };
-        let answer: TakeAnswer = ask(&self.environment.limiters()?, &name(first % SHARDS), &call)
+        let answer: TakeAnswer = ask_once(&self.environment.limiters()?, &name(first % SHARDS), &call)
             .await
             .map_err(|error| Problem::unavailable("limiter", error))?;
         answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))

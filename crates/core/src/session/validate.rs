@@ -4,10 +4,12 @@ use super::record::{RevokeReason, SessionRecord, SessionState};
 use crate::account::{AccountRecord, AccountStatus};
 use crate::id::TenantId;
 use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
 
 /// Whether an access token is still good, in the order of the checks.
 #[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SessionVerdict {
     /// The account was never opened, or is another tenant's.
     AccountUnknown,

@@ -1,0 +1,260 @@
+//! What an account stores of a decision, in one transaction, and the outbox rows that it brings about.
+
+use super::{ACCOUNT, Account, OPERATIONS, SESSIONS};
+use crate::environment::Environment;
+use crate::object::records::{self, Records};
+use crate::object::transaction::commit;
+use crate::outbox::message::{AuditEvent, Mail, MailTemplate, Message, Recipient};
+use crate::outbox::{marks, rows};
+use postern_core::account::AccountRecord;
+use postern_core::id::{OperationId, SessionId, TenantId};
+use postern_core::revocation::{RevocationMark, Revoked};
+use postern_core::session::{Notice, SessionAudit, SessionRecord};
+use postern_core::time::{Seconds, UnixMillis};
+use serde::{Deserialize, Serialize};
+use worker::{Error, Result, SqlStorage};
+
+/// The row of [`RevokedAll`].
+const REVOKE_ALL: &str = "revoke_all";
+/// How long an ended session is kept, so that its tokens are refused by name.
+const KEEP_ENDED: Seconds = Seconds::new(86_400);
+/// How many ended sessions are kept at most.
+const MOST_ENDED: usize = 200;
+/// How many sessions get marks of their own when the account's version has risen.
+const MOST_NAMED: usize = 32;
+
+/// What one decision wants stored, all of it or nothing.
+#[derive(Default)]
+pub(super) struct Change {
+    pub(super) account: Option<AccountRecord>,
+    /// Sessions that have ended.
+    pub(super) put: Vec<SessionRecord>,
+    pub(super) opened: Option<SessionRecord>,
+    pub(super) advanced: Option<Advanced>,
+    pub(super) revoked_all: Option<RevokedAll>,
+    pub(super) notices: Vec<Notice>,
+}
+
+/// A session with a new generation, and the operation that brought it about.
+pub(super) struct Advanced {
+    pub(super) session: SessionRecord,
+    pub(super) operation: OperationId,
+}
+
+/// The last time that all sessions were ended, to answer a repetition from.
+#[derive(Serialize, Deserialize)]
+pub(super) struct RevokedAll {
+    pub(super) operation: OperationId,
+    pub(super) revoked: u32,
+}
+
+/// A session's row, and in it the operation that made it so.
+#[derive(Serialize)]
+struct AdvancedRow<'a> {
+    #[serde(flatten)]
+    session: &'a SessionRecord,
+    refresh_operation: OperationId,
+}
+
+/// The same row again, without the session.
+#[derive(Deserialize)]
+struct LastRefresh {
+    #[serde(default)]
+    refresh_operation: Option<OperationId>,
+}
+
+impl Change {
+    pub(super) fn of(account: AccountRecord) -> Self {
+        Self { account: Some(account), ..Self::default() }
+    }
+}
+
+impl Account<'_> {
+    pub(super) fn commit(&self, change: Change) -> Result<()> {
+        let storage = self.state.storage();
+        let sql = storage.sql();
+        let accounts = Records::new(&sql, ACCOUNT);
+        let sessions = Records::new(&sql, SESSIONS);
+        let before = self.load()?;
+        let Some(account) = change.account.as_ref().or(before.as_ref()) else { return Err(vanished()) };
+        let messages = self.messages(account, before.as_ref(), &change)?;
+        let forgotten = if change.opened.is_some() { self.forgotten()? } else { Vec::new() };
+        commit(&storage, || {
+            records::create(&sql, &[ACCOUNT, SESSIONS, OPERATIONS])?;
+            rows::create(&sql)?;
+            accounts.put(ACCOUNT, account)?;
+            for session in change.put.iter().chain(&change.opened) {
+                sessions.put(&session.id.to_string(), session)?;
+            }
+            if let Some(Advanced { session, operation }) = &change.advanced {
+                let row = AdvancedRow { session, refresh_operation: *operation };
+                sessions.put(&session.id.to_string(), &row)?;
+            }
+            if let Some(revoked_all) = &change.revoked_all {
+                Records::new(&sql, OPERATIONS).put(REVOKE_ALL, revoked_all)?;
+            }
+            for session in forgotten {
+                sessions.delete(&session.to_string())?;
+            }
+            for (id, message) in messages {
+                rows::enqueue(&sql, &id, message, self.now)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The outbox rows that a change brings about.
+    fn messages(
+        &self,
+        account: &AccountRecord,
+        before: Option<&AccountRecord>,
+        change: &Change,
+    ) -> Result<Vec<(String, Message)>> {
+        let mut messages = Vec::new();
+        let until = self.now.plus(Environment::longest_access_token());
+        let snapshots = self.environment.config().sessions().snapshots;
+        let mark = |revoked| Message::Mark(RevocationMark { account: account.id, revoked, until });
+        let new_version = before.is_some_and(|before| before.account_version < account.account_version);
+        if new_version {
+            messages.push(mark(Revoked::OlderThan(account.account_version)));
+        }
+        // A new version covers every token of before, so that the sessions need no marks of their own; a few
+        // have one, since "revoked" says more than "stale".
+        let name_each = !new_version || change.put.len() <= MOST_NAMED;
+        for session in &change.put {
+            if session.revoked.is_some() {
+                if name_each {
+                    messages.push(mark(Revoked::Session(session.id)));
+                }
+                if snapshots {
+                    messages.push(Message::Snapshot { session: session.id });
+                }
+            }
+        }
+        if let Some(session) = change.opened.as_ref().filter(|_| snapshots) {
+            messages.push(Message::Snapshot { session: session.id });
+        }
+        for notice in &change.notices {
+            messages.extend(self.notice(account, notice));
+        }
+        messages
+            .into_iter()
+            .map(|message| {
+                let id = self.environment.draw_id()?;
+                Ok((if matches!(message, Message::Mark(_)) { marks::row_id(&id) } else { id }, message))
+            })
+            .collect()
+    }
+
+    /// Audit lines and mails. Marks and snapshots follow from the records themselves.
+    fn notice(&self, account: &AccountRecord, notice: &Notice) -> Vec<Message> {
+        let audit = |session: Option<SessionId>, at: UnixMillis, event: String, detail: Option<String>| {
+            let tenant = account.tenant.to_string();
+            Message::Audit(AuditEvent {
+                occurred_at: at,
+                tenant,
+                account: Some(account.id),
+                session,
+                event,
+                detail,
+            })
+        };
+        match notice {
+            // The notice of the revocation itself has the reason too; one line is enough.
+            Notice::Audit { event: SessionAudit::SessionRevoked, .. } => Vec::new(),
+            Notice::Audit { event, session, at } => vec![audit(*session, *at, name_of(event), None)],
+            Notice::Revoked { session, reason, at } => {
+                vec![audit(*session, *at, "session_revoked".into(), Some(reason.code().into()))]
+            }
+            // The audit line comes as a notice of its own.
+            Notice::ReuseDetected { .. } => vec![Message::Mail(Mail {
+                tenant: account.tenant.to_string(),
+                to: Recipient::Account(account.id),
+                template: MailTemplate::SessionReuse,
+            })],
+            Notice::StateRegressed { session, presented, current, at } => {
+                worker::console_error!("account {}: presented {presented:?}, stored {current:?}", account.id);
+                let detail = format!("presented {}, stored {}", presented.as_u32(), current.as_u32());
+                vec![audit(Some(*session), *at, "state_regressed".into(), Some(detail))]
+            }
+        }
+    }
+
+    /// Ended sessions that nobody needs to be told of any more: those that ended long ago, and the oldest of too
+    /// many. Looked for when one is opened.
+    fn forgotten(&self) -> Result<Vec<SessionId>> {
+        let mut ended: Vec<(UnixMillis, SessionId)> = self
+            .sessions()?
+            .into_iter()
+            .map(|session| (ended_at(&session), session.id))
+            .filter(|(at, _)| *at <= self.now)
+            .collect();
+        ended.sort_unstable_by_key(|(at, _)| core::cmp::Reverse(*at));
+        let forgotten = ended
+            .into_iter()
+            .enumerate()
+            .filter(|(newer, (at, _))| *newer >= MOST_ENDED || at.plus(KEEP_ENDED) < self.now);
+        Ok(forgotten.map(|(_, (_, session))| session).collect())
+    }
+
+    pub(super) fn sql(&self) -> SqlStorage {
+        self.state.storage().sql()
+    }
+
+    pub(super) fn was_opened(&self) -> Result<bool> {
+        records::exist(&self.sql(), ACCOUNT)
+    }
+
+    pub(super) fn load(&self) -> Result<Option<AccountRecord>> {
+        if self.was_opened()? { Records::new(&self.sql(), ACCOUNT).get(ACCOUNT) } else { Ok(None) }
+    }
+
+    pub(super) fn load_in(&self, tenant: &TenantId) -> Result<Option<AccountRecord>> {
+        Ok(self.load()?.filter(|account| account.tenant == *tenant))
+    }
+
+    pub(super) fn session(&self, session: SessionId) -> Result<Option<SessionRecord>> {
+        if !self.was_opened()? {
+            return Ok(None);
+        }
+        Records::new(&self.sql(), SESSIONS).get(&session.to_string())
+    }
+
+    /// The operation that last advanced a session.
+    pub(super) fn last_refresh(&self, session: SessionId) -> Result<Option<OperationId>> {
+        let row: Option<LastRefresh> = Records::new(&self.sql(), SESSIONS).get(&session.to_string())?;
+        Ok(row.and_then(|row| row.refresh_operation))
+    }
+
+    pub(super) fn last_revoke_all(&self) -> Result<Option<RevokedAll>> {
+        if !records::exist(&self.sql(), OPERATIONS)? {
+            return Ok(None);
+        }
+        Records::new(&self.sql(), OPERATIONS).get(REVOKE_ALL)
+    }
+
+    /// All sessions, however many: what ends all must not miss one.
+    pub(super) fn sessions(&self) -> Result<Vec<SessionRecord>> {
+        if !self.was_opened()? {
+            return Ok(Vec::new());
+        }
+        Records::new(&self.sql(), SESSIONS).all()
+    }
+}
+
+/// When a session has ended or will.
+fn ended_at(session: &SessionRecord) -> UnixMillis {
+    let expiry = session.idle_expires_at.min(session.absolute_expires_at);
+    let revoked = session.revoked.map(|revocation| revocation.at);
+    revoked.or(session.expired_at).unwrap_or(expiry).min(expiry)
+}
+
+/// The name under which an event is serialized.
+fn name_of(event: &SessionAudit) -> String {
+    let name = serde_json::to_value(event).ok();
+    name.and_then(|name| name.as_str().map(Into::into)).unwrap_or_default()
+}
+
+pub(super) fn vanished() -> Error {
+    Error::RustError("a decision named a record that is not there".into())
+}

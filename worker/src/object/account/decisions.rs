@@ -1,0 +1,307 @@
+//! The calls of an account: load, let the core decide, commit what it decided.
+
+use super::commit::{Advanced, Change, RevokedAll, vanished};
+use super::{Account, AccountCall, AdmissionAnswer, AdmissionRefusal, Done, Ended, OpenCall, RefreshCall};
+use crate::object::call;
+use crate::outbox::rows;
+use postern_core::account::{AccountRecord, AuthorizationSnapshot, ObjectClock};
+use postern_core::grant::Admission;
+use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
+use postern_core::secret::Secret;
+use postern_core::session::{
+    self, DeviceHint, FenceOutcome, FenceRequest, FenceRevocation, LogoutOutcome, OpenOutcome, OpenRefusal,
+    OpenRequest, Presentation, PresentedRefreshToken, RefreshTokenClaim, RevokeAllOutcome, RevokeOneOutcome,
+    RevokeReason, RotationOutcome, RotationRefusal, SessionRecord, SessionState,
+};
+use postern_core::time::UnixMillis;
+use worker::{Error, Result};
+
+impl Account<'_> {
+    pub(super) fn carry_out(&self, call: AccountCall) -> Result<Done> {
+        let done = match call {
+            AccountCall::Open(open) => Done::Written(call::answer(&self.open(*open)?)?),
+            AccountCall::Refresh(refresh) => Done::Written(call::answer(&self.refresh(refresh)?)?),
+            AccountCall::Logout { tenant, client_id, token } => {
+                Done::Ended(self.logout(&tenant, &client_id, token)?)
+            }
+            AccountCall::RevokeOne { tenant, session, reason } => {
+                Done::Ended(self.revoke_one(&tenant, session, reason)?)
+            }
+            AccountCall::RevokeAll { tenant, operation, keep, reason } => {
+                Done::Ended(self.revoke_all(&tenant, operation, keep, reason)?)
+            }
+            AccountCall::Fence { seed, reason } => Done::Ended(self.fence(*seed, reason)?),
+            AccountCall::List { tenant, current } => Done::Read(call::answer(&self.list(&tenant, current)?)?),
+            AccountCall::Check { tenant, session, account_version } => {
+                Done::Read(call::answer(&self.check(&tenant, session, account_version)?)?)
+            }
+            AccountCall::Acknowledge { ids } => {
+                if self.was_opened()? {
+                    rows::acknowledge(&self.sql(), &ids)?;
+                }
+                Done::Read(call::answer(&true)?)
+            }
+        };
+        Ok(done)
+    }
+
+    fn open(&self, call: OpenCall) -> Result<AdmissionAnswer> {
+        let stored = self.load()?;
+        // Never opened: the directory knows what it starts from. A tombstone is a record like any other.
+        let mut account = stored.unwrap_or_else(|| call.seed.clone());
+        let mut sessions = self.sessions()?;
+        let repeated = sessions.iter().find(|session| session.id == call.session);
+        let session_key = match repeated {
+            // A repeated claim draws a new key each time; the one of the first try is the one that counts.
+            Some(session) => session.session_key.clone(),
+            None => secret_of(&call.session_key)?,
+        };
+        account.authorization = self.resolved(call.seed.authorization);
+        let request = OpenRequest {
+            id: call.session,
+            session_key,
+            tenant: call.seed.tenant,
+            client_id: call.client_id,
+            credential_version: call.credential_version,
+            edge_key_id: call.edge_key_id,
+            amr: call.amr,
+            auth_time: self.now.to_seconds(),
+            key_thumbprint: None,
+            device: call.device,
+        };
+        match session::open(&account, &sessions, request, self.now, &self.environment.open_policy()) {
+            OpenOutcome::Opened { token, session, evicted, account, notices } => {
+                let admission = Admission::of(&account, &session);
+                self.commit(Change { put: evicted, notices, opened: Some(session), ..Change::of(account) })?;
+                Ok(AdmissionAnswer::Admitted { token, admission: Box::new(admission) })
+            }
+            OpenOutcome::AlreadyOpen { token } => {
+                sessions.retain(|session| session.id == call.session);
+                let session = sessions.first().ok_or_else(|| Error::RustError("session vanished".into()))?;
+                let admission = Box::new(Admission::of(&account, session));
+                Ok(AdmissionAnswer::Admitted { token, admission })
+            }
+            OpenOutcome::Refused(refusal) => Ok(AdmissionAnswer::Refused(refusal_of_open(refusal))),
+        }
+    }
+
+    fn refresh(&self, call: RefreshCall) -> Result<AdmissionAnswer> {
+        let account = self.load()?;
+        let session = self.session(call.token.session)?;
+        if let Some(answer) = self.repeated_refresh(&call, account.as_ref(), session.as_ref())? {
+            return Ok(answer);
+        }
+        let operation = call.operation;
+        let token = PresentedRefreshToken::assertion(call.token);
+        let presentation = Presentation {
+            token: &token,
+            tenant: &call.tenant,
+            client_id: &call.client_id,
+            key_proof: None,
+            device: &call.device,
+        };
+        let policy = self.environment.rotation_policy();
+        let edge_key = call.next_edge_key_id;
+        let outcome =
+            session::decide(&presentation, account.as_ref(), session.as_ref(), self.now, &policy, edge_key);
+        let refused = |refusal: RotationRefusal| AdmissionAnswer::Refused(refusal_of_rotation(refusal));
+        match outcome {
+            RotationOutcome::Advanced { token, session, clock } => {
+                let account = self.with_clock(account, clock)?;
+                let admission = self.admission(&account, &session);
+                let advanced = Some(Advanced { session, operation });
+                self.commit(Change { advanced, ..Change::of(account) })?;
+                Ok(AdmissionAnswer::Admitted { token, admission })
+            }
+            RotationOutcome::Repeated { token, notices, .. } => {
+                let (Some(account), Some(session)) = (account, session) else { return Err(vanished()) };
+                let admission = self.admission(&account, &session);
+                if !notices.is_empty() {
+                    self.commit(Change { notices, ..Change::default() })?;
+                }
+                Ok(AdmissionAnswer::Admitted { token, admission })
+            }
+            RotationOutcome::Refused { refusal: RotationRefusal::RateLimited { retry_after }, .. } => {
+                Ok(AdmissionAnswer::Limited { retry_after_seconds: retry_after.as_secs().into() })
+            }
+            RotationOutcome::Refused { refusal, notices } => {
+                if !notices.is_empty() {
+                    self.commit(Change { notices, ..Change::default() })?;
+                }
+                Ok(refused(refusal))
+            }
+            RotationOutcome::Expired { refusal, session, clock } => {
+                let account = self.with_clock(account, clock)?;
+                self.commit(Change { put: vec![session], ..Change::of(account) })?;
+                Ok(refused(refusal))
+            }
+            RotationOutcome::FamilyRevoked { refusal, session, clock, notices } => {
+                let account = self.with_clock(account, clock)?;
+                self.commit(Change { put: vec![session], notices, ..Change::of(account) })?;
+                Ok(refused(refusal))
+            }
+            RotationOutcome::AllRevoked { refusal, revoke, clock, notices } => {
+                let account = self.with_clock(account, clock)?;
+                let put = self.sessions()?.into_iter().map(|session| revoke.apply(session)).collect();
+                self.commit(Change { put, notices, ..Change::of(account) })?;
+                Ok(refused(refusal))
+            }
+        }
+    }
+
+    /// The answer to a refresh that was carried out under the same operation id: whoever asks is the Worker that
+    /// lost the first answer, not a second holder of the token.
+    fn repeated_refresh(
+        &self,
+        call: &RefreshCall,
+        account: Option<&AccountRecord>,
+        session: Option<&SessionRecord>,
+    ) -> Result<Option<AdmissionAnswer>> {
+        let (Some(account), Some(session)) = (account, session) else { return Ok(None) };
+        let is_parent = call.token.generation.next() == Some(session.generation);
+        let live = session.state(account.clock.read(self.now)) == SessionState::Live;
+        let usable = live && account.status.is_active() && account.tenant == call.tenant;
+        if !(is_parent && usable && self.last_refresh(session.id)? == Some(call.operation)) {
+            return Ok(None);
+        }
+        let token = session.current_token(account.id);
+        Ok(Some(AdmissionAnswer::Admitted { token, admission: self.admission(account, session) }))
+    }
+
+    fn logout(&self, tenant: &TenantId, client_id: &ClientId, token: RefreshTokenClaim) -> Result<Ended> {
+        let account = self.load()?;
+        let session = self.session(token.session)?;
+        let token = PresentedRefreshToken::assertion(token);
+        let device = DeviceHint::default();
+        let presentation =
+            Presentation { token: &token, tenant, client_id, key_proof: None, device: &device };
+        match session::logout(&presentation, account.as_ref(), session.as_ref(), self.now) {
+            LogoutOutcome::Revoked { session, clock, notices } => {
+                let account = self.with_clock(account, clock)?;
+                self.commit(Change { put: vec![session], notices, ..Change::of(account) })?;
+                Ok(Ended::now(1))
+            }
+            LogoutOutcome::Nothing => Ok(Ended::NOTHING),
+        }
+    }
+
+    fn revoke_one(&self, tenant: &TenantId, session: SessionId, reason: RevokeReason) -> Result<Ended> {
+        let Some(account) = self.load_in(tenant)? else { return Ok(Ended::NOTHING) };
+        let stored = self.session(session)?;
+        match session::revoke_one(&account, stored.as_ref(), reason, self.now) {
+            RevokeOneOutcome::Revoked { session, clock, notices } => {
+                let account = AccountRecord { clock, ..account };
+                self.commit(Change { put: vec![session], notices, ..Change::of(account) })?;
+                Ok(Ended::now(1))
+            }
+            RevokeOneOutcome::AlreadyRevoked => Ok(Ended::BEFORE),
+            RevokeOneOutcome::NotFound => Ok(Ended::NOTHING),
+        }
+    }
+
+    fn revoke_all(
+        &self,
+        tenant: &TenantId,
+        operation: OperationId,
+        keep: Option<SessionId>,
+        reason: RevokeReason,
+    ) -> Result<Ended> {
+        let Some(account) = self.load_in(tenant)? else { return Ok(Ended::NOTHING) };
+        if let Some(before) = self.last_revoke_all()?.filter(|before| before.operation == operation) {
+            return Ok(Ended::now(before.revoked));
+        }
+        let RevokeAllOutcome { account, revoked, notices } =
+            session::revoke_all(&account, &self.sessions()?, reason, keep, self.now);
+        let live = revoked.iter().filter(|session| !has_expired(session, self.now)).count();
+        let live = u32::try_from(live).unwrap_or(u32::MAX);
+        let revoked_all = Some(RevokedAll { operation, revoked: live });
+        self.commit(Change { put: revoked, notices, revoked_all, ..Change::of(account) })?;
+        Ok(Ended::now(live))
+    }
+
+    fn list(&self, tenant: &TenantId, current: Option<SessionId>) -> Result<Vec<serde_json::Value>> {
+        let Some(account) = self.load_in(tenant)? else { return Ok(Vec::new()) };
+        let time = account.clock.read(self.now);
+        let mut live: Vec<SessionRecord> = self.sessions()?;
+        live.retain(|session| session.state(time) == SessionState::Live);
+        live.sort_by_key(|session| core::cmp::Reverse(session.last_used_at));
+        live.iter().map(|session| Ok(serde_json::to_value(session.view(time, current))?)).collect()
+    }
+
+    fn check(
+        &self,
+        tenant: &TenantId,
+        session: SessionId,
+        account_version: u32,
+    ) -> Result<session::SessionVerdict> {
+        let account = self.load()?;
+        let session = self.session(session)?;
+        Ok(session::check(account.as_ref(), session.as_ref(), tenant, account_version, self.now))
+    }
+
+    fn fence(&self, seed: AccountRecord, reason: RevokeReason) -> Result<Ended> {
+        let version = seed.credential_version;
+        let authorization = self.resolved(seed.authorization.clone());
+        let Some(account) = self.load()? else {
+            // Never opened, so there is nothing to end. Stored all the same: a proof of the old credential may be
+            // on its way, and would seed the account with the old version.
+            self.commit(Change::of(AccountRecord { authorization, ..seed }))?;
+            return Ok(Ended::now(0));
+        };
+        if account.tenant != seed.tenant {
+            return Ok(Ended::NOTHING);
+        }
+        let revoke = Some(FenceRevocation { reason, keep: None });
+        let request = FenceRequest { version, authorization, revoke };
+        match session::fence(&account, &self.sessions()?, request, self.now) {
+            FenceOutcome::Applied { account, revoked, notices } => {
+                let ended = Ended::now(u32::try_from(revoked.len()).unwrap_or(u32::MAX));
+                self.commit(Change { put: revoked, notices, ..Change::of(account) })?;
+                Ok(ended)
+            }
+            FenceOutcome::AlreadyApplied | FenceOutcome::Deleted => Ok(Ended::BEFORE),
+        }
+    }
+
+    fn admission(&self, account: &AccountRecord, session: &SessionRecord) -> Box<Admission> {
+        let authorization = self.resolved(account.authorization.clone());
+        Box::new(Admission::of(&AccountRecord { authorization, ..account.clone() }, session))
+    }
+
+    /// The snapshot with the mask that the roles have by the registry of this deployment.
+    fn resolved(&self, snapshot: AuthorizationSnapshot) -> AuthorizationSnapshot {
+        let (permission_mask, registry_version) = self.environment.mask_of(&snapshot.roles);
+        AuthorizationSnapshot { permission_mask, registry_version, ..snapshot }
+    }
+
+    fn with_clock(&self, account: Option<AccountRecord>, clock: ObjectClock) -> Result<AccountRecord> {
+        account.map(|account| AccountRecord { clock, ..account }).ok_or_else(vanished)
+    }
+}
+
+fn has_expired(session: &SessionRecord, now: UnixMillis) -> bool {
+    session.expired_at.is_some() || now >= session.idle_expires_at || now >= session.absolute_expires_at
+}
+
+/// Another tenant's account is a wrong credential.
+const fn refusal_of_open(refusal: OpenRefusal) -> AdmissionRefusal {
+    match refusal {
+        OpenRefusal::OtherTenant | OpenRefusal::CredentialStale => AdmissionRefusal::CredentialStale,
+        OpenRefusal::AccountNotActive(status) => AdmissionRefusal::AccountNotActive(status),
+        OpenRefusal::SessionIdUsed => AdmissionRefusal::SessionIdUsed,
+        OpenRefusal::DeviceHintMissing => AdmissionRefusal::DeviceHintMissing,
+        OpenRefusal::SessionLimitExceeded => AdmissionRefusal::SessionLimitExceeded,
+    }
+}
+
+const fn refusal_of_rotation(refusal: RotationRefusal) -> AdmissionRefusal {
+    match refusal {
+        RotationRefusal::AccountNotActive(status) => AdmissionRefusal::AccountNotActive(status),
+        _ => AdmissionRefusal::RefreshInvalid,
+    }
+}
+
+fn secret_of(text: &str) -> Result<Secret<32>> {
+    let bytes = postern_core::codec::base64url::decode_array(text.as_bytes());
+    bytes.map(Secret::new).map_err(|_| Error::RustError("the session key is malformed".into()))
+}

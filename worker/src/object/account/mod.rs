@@ -1,0 +1,211 @@
+//! `AccountObject`: one per account, the single writer of its status, versions and sessions.
+//!
+//! It alone admits: whatever was proven before, a session is opened and refreshed here or not at all. It is
+//! contacted only after a first proof succeeded or an edge tag was found right.
+
+mod commit;
+mod decisions;
+
+use crate::ambient::Ambient;
+use crate::environment::Environment;
+use crate::object::call;
+use crate::object::records::{self, Records};
+use crate::outbox::message::Owner;
+use crate::outbox::{marks, rows};
+use postern_core::account::{AccountRecord, AccountStatus};
+use postern_core::grant::Admission;
+use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
+use postern_core::session::{DeviceHint, RefreshTokenClaim, RevokeReason, TokenParts};
+use postern_core::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+use worker::{DurableObject, Env, Error, Request, Response, Result, State, durable_object};
+
+const ACCOUNT: &str = "account";
+/// The sessions. The outbox reads them too, to say of one what is true when it says it.
+pub(crate) const SESSIONS: &str = "sessions";
+/// What was last done under an operation id, so that its repetition is answered and not done again.
+const OPERATIONS: &str = "operations";
+/// While a call delivers its marks itself, the alarm waits this long before it does.
+const ALARM_BEHIND_CALL_MILLIS: i64 = 500;
+
+/// What may be asked of an account.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AccountCall {
+    /// Open a session after a first proof. Answered with [`AdmissionAnswer`].
+    Open(Box<OpenCall>),
+    /// Rotate a refresh token whose edge tag was right. Answered with [`AdmissionAnswer`].
+    Refresh(RefreshCall),
+    /// End the session of a refresh token whose edge tag was right. Answered with [`Ended`].
+    Logout { tenant: TenantId, client_id: ClientId, token: RefreshTokenClaim },
+    /// End one session. Answered with [`Ended`].
+    RevokeOne { tenant: TenantId, session: SessionId, reason: RevokeReason },
+    /// End all sessions but perhaps one. Answered with [`Ended`].
+    RevokeAll { tenant: TenantId, operation: OperationId, keep: Option<SessionId>, reason: RevokeReason },
+    /// The live sessions. Answered with a list of JSON session views.
+    List { tenant: TenantId, current: Option<SessionId> },
+    /// Is an access token of this session and account version still good? Answered with a `SessionVerdict`.
+    Check { tenant: TenantId, session: SessionId, account_version: u32 },
+    /// A credential change that D1 has committed; the seed, what the account starts from if it was never opened,
+    /// has its new version. Answered with [`Ended`].
+    Fence { seed: Box<AccountRecord>, reason: RevokeReason },
+    /// Outbox rows whose delivery is confirmed. Answered with `true`.
+    Acknowledge { ids: Vec<String> },
+}
+
+/// A session to open, with what to seed the account from if it was never opened.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct OpenCall {
+    pub(crate) seed: AccountRecord,
+    pub(crate) session: SessionId,
+    pub(crate) session_key: String,
+    pub(crate) client_id: ClientId,
+    pub(crate) credential_version: u32,
+    pub(crate) edge_key_id: u32,
+    pub(crate) amr: Vec<String>,
+    pub(crate) device: DeviceHint,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct RefreshCall {
+    pub(crate) tenant: TenantId,
+    pub(crate) client_id: ClientId,
+    pub(crate) token: RefreshTokenClaim,
+    /// Drawn for this request. The same one again is the same request: answered, and not counted as a reuse.
+    pub(crate) operation: OperationId,
+    pub(crate) next_edge_key_id: u32,
+    pub(crate) device: DeviceHint,
+}
+
+/// Whether somebody is let in.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AdmissionAnswer {
+    Admitted { token: TokenParts, admission: Box<Admission> },
+    Limited { retry_after_seconds: u64 },
+    Refused(AdmissionRefusal),
+}
+
+/// Why somebody is not let in, as far as the outside may know.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AdmissionRefusal {
+    /// The proof was made against credentials that are not the account's any more.
+    CredentialStale,
+    /// The session id was used for something else.
+    SessionIdUsed,
+    SessionLimitExceeded,
+    DeviceHintMissing,
+    RefreshInvalid,
+    AccountNotActive(AccountStatus),
+}
+
+/// What came of ending sessions.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Ended {
+    pub(crate) found: bool,
+    pub(crate) revoked: u32,
+    /// It is stored, but the revocation shard has not confirmed the marks: readers at the edge may not know yet.
+    /// The alarm goes on, and asking again tries again.
+    pub(crate) pending: bool,
+}
+
+impl Ended {
+    const NOTHING: Self = Self { found: false, revoked: 0, pending: false };
+    const BEFORE: Self = Self { found: true, ..Self::NOTHING };
+
+    const fn now(revoked: u32) -> Self {
+        Self { revoked, ..Self::BEFORE }
+    }
+}
+
+/// The object. See the module's documentation.
+#[durable_object]
+pub struct AccountObject {
+    state: State,
+    env: Env,
+}
+
+impl DurableObject for AccountObject {
+    fn new(state: State, env: Env) -> Self {
+        Self { state, env }
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let now = Ambient::read().now();
+        let call: AccountCall = call::receive(request).await?;
+        // Everything that could fail for other reasons than the storage comes before the first read.
+        let environment =
+            Environment::open(&self.env).map_err(|problem| Error::RustError(problem.code().into()))?;
+        let account = Account { state: &self.state, environment: &environment, now };
+        match account.carry_out(call)? {
+            Done::Read(response) => Ok(response),
+            Done::Written(response) => {
+                self.follow_up(now).await;
+                Ok(response)
+            }
+            Done::Ended(ended) => {
+                let pending = !self.follow_up(now).await;
+                call::answer(&Ended { pending, ..ended })
+            }
+        }
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        let storage = self.state.storage();
+        let ambient = Ambient::read();
+        let account: Option<AccountRecord> = Records::new(&storage.sql(), ACCOUNT).get(ACCOUNT)?;
+        if let Some(account) = account {
+            // Marks before all else, and whatever becomes of the rest.
+            if !marks::deliver_marks(&storage, &self.env, ambient.now()).await {
+                marks::defer(&storage.sql(), ambient.now())?;
+            }
+            let owner = Owner::Account(account.id);
+            rows::deliver_due(&storage, &self.env, &owner, ambient).await?;
+        }
+        Response::empty()
+    }
+}
+
+impl AccountObject {
+    /// What follows a commit: the alarm for what waits in the outbox, and the marks at once, so that whoever is
+    /// told that a session has ended can rely on it everywhere. `false` if a mark is not confirmed.
+    ///
+    /// Nothing here fails the call: it has been carried out.
+    async fn follow_up(&self, now: UnixMillis) -> bool {
+        let storage = self.state.storage();
+        let sql = storage.sql();
+        let waiting = records::exist(&sql, ACCOUNT).and_then(|opened| {
+            if opened { Ok((rows::is_pending(&sql, now)?, marks::wait(&sql)?)) } else { Ok((false, false)) }
+        });
+        let (rows_wait, marks_wait) = waiting.unwrap_or_else(|error| {
+            worker::console_error!("outbox: {error}");
+            (true, true)
+        });
+        if rows_wait || marks_wait {
+            // Before anything is waited for, so that it is stored together with the commit.
+            let delay = if marks_wait { ALARM_BEHIND_CALL_MILLIS } else { 0 };
+            if let Err(error) = storage.set_alarm(delay).await {
+                worker::console_error!("outbox alarm: {error}");
+            }
+        }
+        !marks_wait || marks::deliver_marks(&storage, &self.env, now).await
+    }
+}
+
+/// What a call has come to.
+enum Done {
+    /// Answered; nothing was stored.
+    Read(Response),
+    /// Stored, and answered whether or not readers at the edge know.
+    Written(Response),
+    /// Stored, and answered when readers at the edge are certain to know in time.
+    Ended(Ended),
+}
+
+/// One account at one moment: what its calls are answered from.
+struct Account<'a> {
+    state: &'a State,
+    environment: &'a Environment,
+    now: UnixMillis,
+}
