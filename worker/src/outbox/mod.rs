@@ -9,4 +9,3 @@ pub(crate) mod consumer;
 pub(crate) mod mail;
 pub(crate) mod message;
 pub(crate) mod rows;
-pub(crate) mod upkeep;
