@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { PASSWORD, accountsOf, client, granted, newAddress, otherThan, refused, startOpenServer, tokenOf } from "./support/accounts.mjs";
 

@@ -167,15 +167,15 @@ impl Directory {
         let change = self.prepare(
             "UPDATE credentials SET password_hash = ?, version = ?, operation_id = ?, updated_at = ? \
              WHERE account_id = ? AND version = ?",
-            &[password_hash.into(), next.clone(), operation.clone(), millis(now), id.clone(), version.into()],
+            &[password_hash.into(), next.clone(), operation, millis(now), id.clone(), version.into()],
         )?;
         let fence = self.prepare(
             "INSERT INTO pending_fences (account_id, credential_version, created_at, next_at, attempts) \
              SELECT account_id, version, ?, ?, 0 FROM credentials \
-             WHERE account_id = ? AND version = ? AND operation_id = ? \
+             WHERE account_id = ? AND version = ? AND password_hash = ? \
              ON CONFLICT (account_id) DO UPDATE SET credential_version = excluded.credential_version, \
              next_at = excluded.next_at, attempts = 0",
-            &[millis(now), millis(now.plus(LEAVE_TO_REQUESTS)), id.clone(), next.clone(), operation.clone()],
+            &[millis(now), millis(now.plus(LEAVE_TO_REQUESTS)), id.clone(), next.clone(), password_hash.into()],
         )?;
         self.0.batch(vec![change, fence]).await.map_err(unavailable)?;
         // Read back instead of counting changes: a batch repeated after a lost answer changes nothing twice.
