@@ -175,7 +175,13 @@ impl Directory {
              WHERE account_id = ? AND version = ? AND password_hash = ? \
              ON CONFLICT (account_id) DO UPDATE SET credential_version = excluded.credential_version, \
              next_at = excluded.next_at, attempts = 0",
-            &[millis(now), millis(now.plus(LEAVE_TO_REQUESTS)), id.clone(), next.clone(), password_hash.into()],
+            &[
+                millis(now),
+                millis(now.plus(LEAVE_TO_REQUESTS)),
+                id.clone(),
+                next.clone(),
+                password_hash.into(),
+            ],
         )?;
         self.0.batch(vec![change, fence]).await.map_err(unavailable)?;
         // Read back instead of counting changes: a batch repeated after a lost answer changes nothing twice.
