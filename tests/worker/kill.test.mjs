@@ -16,8 +16,8 @@ const KILLS = 20;
 const CLIENTS = 4;
 /** How long a server lives, from when it is ready: milliseconds. A mail takes a second to arrive. */
 const LIFE = { least: 300, most: 2_700 };
-/** The outbox repeats after 20 seconds, after 40 more, and so on: a row may have been unlucky more than once. */
-const MAIL_WITHIN_MS = 120_000;
+/** The outbox repeats after 30 seconds, 60, 120 and so on: a row may have been unlucky more than once. */
+const MAIL_WITHIN_MS = 180_000;
 const SILENCE_AT_MOST_MS = 30_000;
 
 const SEED = Number(process.env.POSTERN_TEST_SEED ?? randomInt(2 ** 31));
@@ -159,7 +159,7 @@ describe(`${KILLS} kills in the middle of everything (POSTERN_TEST_SEED=${SEED})
     const started = Date.now();
     await inTurn(world.signUps, async (signUp) => {
       while ((await mailOf(site, signUp)) === undefined) {
-        assert.ok(Date.now() - started < MAIL_WITHIN_MS, `no mail for ${signUp.email}, ${signUp.name}`);
+        assert.ok(Date.now() - started < MAIL_WITHIN_MS, `no mail for ${signUp.email}`);
         await sleep(500);
       }
     });
@@ -175,7 +175,7 @@ async function client(world, number, random) {
   for (let turn = 0; world.running; turn += 1) {
     const choice = random();
     if (choice < 0.15) {
-      const signUp = await signedUp(world, `client-${number}-turn-${turn}@users.test`);
+      const signUp = await signedUp(world, `client-${number}-turn-${turn}`);
       if (signUp !== undefined) waiting.push(signUp);
     } else if (choice < 0.5 && waiting.length > 0) {
       const index = Math.floor(random() * waiting.length);
@@ -193,16 +193,16 @@ async function client(world, number, random) {
 }
 
 /** A sign-up that was answered; `undefined` if it was not before the end. */
-async function signedUp(world, email) {
+async function signedUp(world, client) {
   const { site, signUps, counts } = world;
-  const password = `a fine password of ${email}`;
   for (let attempt = 0; world.running; attempt += 1) {
-    // The name tells the mails of several attempts apart.
-    const name = `Attempt ${attempt} of`;
+    // An address of its own for each attempt: whether one that was not answered is mailed too, nobody knows.
+    const email = `${client}-attempt-${attempt}@users.test`;
+    const password = `a fine password of ${email}`;
     try {
-      const { status, body } = await site.ask("/api/v1/auth/signup", { email, name, password });
+      const { status, body } = await site.ask("/api/v1/auth/signup", { email, name: "Somebody", password });
       assert.equal(status, 202, JSON.stringify(body));
-      const signUp = { email, name, password, registration: body.registration };
+      const signUp = { email, password, registration: body.registration };
       signUps.push(signUp);
       return signUp;
     } catch (error) {
@@ -212,9 +212,9 @@ async function signedUp(world, email) {
   return undefined;
 }
 
-async function mailOf(site, { email, name }) {
+async function mailOf(site, { email }) {
   const { body } = await site.insist(`/dev/mailbox?to=${encodeURIComponent(email)}`);
-  return body.find((mail) => mail.text.startsWith(`Hello ${name},`));
+  return body[0];
 }
 
 /** The account of a code, with the same request until there is an answer. */

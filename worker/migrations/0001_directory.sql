@@ -23,6 +23,7 @@ CREATE TABLE credentials (
   account_id TEXT NOT NULL PRIMARY KEY,
   password_hash TEXT,
   version INTEGER NOT NULL,
+  operation_id TEXT,
   updated_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
@@ -30,14 +31,18 @@ CREATE TABLE credentials (
 CREATE TABLE pending_fences (
   account_id TEXT NOT NULL PRIMARY KEY,
   credential_version INTEGER NOT NULL,
-  created_at INTEGER NOT NULL
+  created_at INTEGER NOT NULL,
+  next_at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX pending_fences_by_next ON pending_fences (next_at);
 
 -- Messages that consumers have delivered, so that a repeated one is recognised.
 CREATE TABLE deliveries (
   message_id TEXT NOT NULL PRIMARY KEY,
   delivered_at INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX deliveries_by_time ON deliveries (delivered_at);
 
 CREATE TABLE audit_events (
   event_id TEXT NOT NULL PRIMARY KEY,
@@ -48,3 +53,4 @@ CREATE TABLE audit_events (
   event TEXT NOT NULL,
   detail TEXT
 ) WITHOUT ROWID;
+CREATE INDEX audit_events_by_time ON audit_events (occurred_at);

@@ -10,12 +10,14 @@ mod operations;
 mod outbox;
 mod route;
 mod store;
+mod upkeep;
 mod wire;
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::route::exchange::Exchange;
 use crate::wire::answer::Answer;
+use worker::wasm_bindgen::JsValue;
 use worker::{Context, Env, MessageBatch, Request, Response, Result, ScheduleContext, ScheduledEvent, event};
 
 /// One HTTP request.
@@ -51,7 +53,7 @@ async fn serve(request: Request, env: &Env, context: Context, ambient: Ambient) 
 
 /// One batch of outbox messages, or of dead letters.
 #[event(queue)]
-async fn queue(batch: MessageBatch<String>, env: Env, _context: Context) -> Result<()> {
+async fn queue(batch: MessageBatch<JsValue>, env: Env, _context: Context) -> Result<()> {
     // An error returned here would become a panic, which ends every other request of the isolate.
     let consumed = match Environment::open(&env) {
         Ok(environment) => outbox::consumer::consume(&environment, &batch, Ambient::read()).await,
@@ -68,7 +70,7 @@ async fn queue(batch: MessageBatch<String>, env: Env, _context: Context) -> Resu
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     let finished = match Environment::open(&env) {
-        Ok(environment) => outbox::upkeep::run(&environment, Ambient::read()).await,
+        Ok(environment) => upkeep::run(&environment, Ambient::read()).await,
         Err(problem) => Err(problem),
     };
     if let Err(problem) = finished {

@@ -18,6 +18,7 @@ use postern_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use worker::{DurableObject, Env, Error, Request, Response, Result, State, durable_object};
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// The name of the only object of this class.
 pub(crate) const NAME: &str = "v1/keyring";
@@ -112,8 +113,14 @@ impl KeyringObject {
         let storage = self.state.storage();
         let sql = storage.sql();
         let table = Records::new(&sql, KEYS);
+        // Two first calls may both draw; which keys are the first is decided in the transaction.
+        let stored: Vec<StoredKey> =
+            if records::exist(&sql, KEYS)? { table.first(MOST_KEYS)? } else { Vec::new() };
         let mut first_keys = Vec::new();
         for purpose in KeyPurpose::ALL {
+            if stored.iter().any(|key| key.purpose == purpose) {
+                continue;
+            }
             let key = Secret::new(draw::<32>(ambient)?);
             first_keys.push(StoredKey::store(purpose, 1, &key, root_key.as_ref(), ambient)?);
         }
@@ -178,13 +185,13 @@ struct MalformedRootKey;
 impl RootKey {
     fn bound(env: &Env) -> std::result::Result<Option<Self>, MalformedRootKey> {
         let Ok(text) = env.secret(ROOT_KEY_BINDING) else { return Ok(None) };
-        Self::parse(&text.to_string()).map(Some).ok_or(MalformedRootKey)
+        Self::parse(&Zeroizing::new(text.to_string())).map(Some).ok_or(MalformedRootKey)
     }
 
     fn parse(text: &str) -> Option<Self> {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
-        let bytes =
-            STANDARD.decode(text.trim()).or_else(|_| base64url::decode(text.trim().as_bytes())).ok()?;
+        let bytes = STANDARD.decode(text.trim()).or_else(|_| base64url::decode(text.trim().as_bytes()));
+        let bytes = Zeroizing::new(bytes.ok()?);
         let first = bytes.first()?;
         // One byte repeated is a placeholder, not a key.
         if bytes.len() != 32 || bytes.iter().all(|byte| byte == first) {
@@ -192,7 +199,10 @@ impl RootKey {
         }
         let mut derivation = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&bytes).ok()?;
         derivation.update(b"postern keyring root key v1");
-        Some(Self(XChaCha20Poly1305::new(&derivation.finalize().into_bytes())))
+        let mut derived = derivation.finalize().into_bytes();
+        let cipher = XChaCha20Poly1305::new(&derived);
+        derived.as_mut_slice().zeroize();
+        Some(Self(cipher))
     }
 
     fn seal(&self, purpose: KeyPurpose, id: u32, key: &Secret<32>, nonce: [u8; 24]) -> Result<Vec<u8>> {

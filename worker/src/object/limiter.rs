@@ -4,19 +4,18 @@
 
 use crate::ambient::Ambient;
 use crate::object::call;
-use crate::object::records::{self, Records};
+use crate::object::records::{self, Expiring};
 use crate::object::transaction::commit;
 use postern_core::throttle::{RateDecision, RateLimit, TheoreticalArrival, decide};
 use postern_core::time::{Seconds, UnixMillis};
 use serde::{Deserialize, Serialize};
-use worker::{DurableObject, Env, Error, Request, Response, Result, State, durable_object};
+use worker::{DurableObject, Env, Error, Request, Response, Result, State, Storage, durable_object};
 
 /// How many shards there are. Fixed for the life of a deployment.
 pub(crate) const SHARDS: u8 = 16;
 
 const BUCKETS: &str = "buckets";
 const SWEEP_EVERY_MILLIS: i64 = 600_000;
-const SWEPT_AT_ONCE: u16 = 2_000;
 
 /// Limits to be taken from together: all are checked, and taken from only if all admit.
 #[derive(Serialize, Deserialize)]
@@ -60,27 +59,21 @@ impl DurableObject for LimiterObject {
         let now = Ambient::read().now();
         let call: TakeCall = call::receive(request).await?;
         let storage = self.state.storage();
-        if storage.get_alarm().await?.is_none() {
-            storage.set_alarm(SWEEP_EVERY_MILLIS).await?;
+        let answer = self.take(&call.takes, now)?;
+        // What was taken is taken: a sweep that is not planned now is planned by the next call.
+        if let Err(error) = plan_sweep(&storage).await {
+            worker::console_error!("limiter: no sweep is planned: {error}");
         }
-        call::answer(&self.take(&call.takes, now)?)
+        call::answer(&answer)
     }
 
     /// Forgets buckets that have drained: they say nothing any more.
     async fn alarm(&self) -> Result<Response> {
-        let now_micros = Ambient::read().now().as_millis().saturating_mul(1000);
         let storage = self.state.storage();
         let sql = storage.sql();
-        let table = Records::new(&sql, BUCKETS);
-        let keys = table.first_keys(SWEPT_AT_ONCE)?;
-        let swept_all = keys.len() < usize::from(SWEPT_AT_ONCE);
-        for key in keys {
-            let arrival: Option<TheoreticalArrival> = table.get(&key)?;
-            if arrival.is_none_or(|arrival| arrival.as_micros() < now_micros) {
-                table.delete(&key)?;
-            }
-        }
-        if !swept_all || !table.first_keys(1)?.is_empty() {
+        let table = Expiring::new(&sql, BUCKETS);
+        table.forget(Ambient::read().now())?;
+        if !table.is_empty()? {
             storage.set_alarm(SWEEP_EVERY_MILLIS).await?;
         }
         Response::empty()
@@ -91,9 +84,9 @@ impl LimiterObject {
     fn take(&self, takes: &[Take], now: UnixMillis) -> Result<TakeAnswer> {
         let storage = self.state.storage();
         let sql = storage.sql();
-        let table = Records::new(&sql, BUCKETS);
+        let table = Expiring::new(&sql, BUCKETS);
         commit(&storage, || {
-            records::create(&sql, &[BUCKETS])?;
+            records::create_expiring(&sql, &[BUCKETS])?;
             let mut admitted = Vec::with_capacity(takes.len());
             let mut retry_after_seconds = None;
             for take in takes {
@@ -103,7 +96,7 @@ impl LimiterObject {
                     RateDecision::Admitted { arrival, .. } => admitted.push((&take.bucket, arrival)),
                     RateDecision::Limited { arrival, retry_after_seconds: wait, .. } => {
                         if let Some(arrival) = arrival {
-                            table.put(&take.bucket, &arrival)?;
+                            table.put(&take.bucket, &arrival, drained_at(arrival))?;
                         }
                         retry_after_seconds = retry_after_seconds.max(Some(wait));
                     }
@@ -111,10 +104,22 @@ impl LimiterObject {
             }
             if retry_after_seconds.is_none() {
                 for (bucket, arrival) in admitted {
-                    table.put(bucket, &arrival)?;
+                    table.put(bucket, &arrival, drained_at(arrival))?;
                 }
             }
             Ok(TakeAnswer { retry_after_seconds })
         })
     }
+}
+
+async fn plan_sweep(storage: &Storage) -> Result<()> {
+    if storage.get_alarm().await?.is_none() {
+        storage.set_alarm(SWEEP_EVERY_MILLIS).await?;
+    }
+    Ok(())
+}
+
+/// The first moment at which a bucket says nothing more.
+pub(crate) fn drained_at(arrival: TheoreticalArrival) -> UnixMillis {
+    UnixMillis::new(arrival.as_micros().div_ceil(1_000))
 }

@@ -2,7 +2,11 @@
 //!
 //! One account has a handful of sessions and one intake shard a handful of attempts per address, so nothing is
 //! gained by columns; and a record that only ever gains optional members needs no schema migration.
+//!
+//! What expires by itself lies in an [`Expiring`] table: one column more says until when, so that forgetting is
+//! one statement over an index and never reads a record.
 
+use postern_core::time::UnixMillis;
 use serde::{Serialize, de::DeserializeOwned};
 use worker::{Error, Result, SqlStorage, SqlStorageValue};
 
@@ -86,11 +90,78 @@ impl<'a> Records<'a> {
     }
 }
 
+/// A table of records that say nothing any more after a moment of their own.
+pub(crate) struct Expiring<'a>(Records<'a>);
+
+impl<'a> Expiring<'a> {
+    /// The table of that name, which must be one of the names given to [`create_expiring`].
+    pub(crate) const fn new(sql: &'a SqlStorage, table: &'static str) -> Self {
+        Self(Records::new(sql, table))
+    }
+
+    /// The record under `key`, whether it has expired or not.
+    pub(crate) fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        self.0.get(key)
+    }
+
+    /// All records whose key starts with `prefix`, in key order, at most `limit`.
+    pub(crate) fn starting_with<T: DeserializeOwned>(&self, prefix: &str, limit: u16) -> Result<Vec<T>> {
+        self.0.starting_with(prefix, limit)
+    }
+
+    /// Stores a record until `expires_at`, replacing the one under its key.
+    pub(crate) fn put<T: Serialize>(&self, key: &str, record: &T, expires_at: UnixMillis) -> Result<()> {
+        let query = format!(
+            "INSERT INTO {} (key, record, expires_at) VALUES (?, ?, ?) ON CONFLICT (key) \
+             DO UPDATE SET record = excluded.record, expires_at = excluded.expires_at",
+            self.0.table
+        );
+        let record = serde_json::to_string(record)?;
+        self.0.sql.exec(&query, vec![key.into(), record.into(), millis(expires_at)])?;
+        Ok(())
+    }
+
+    /// Removes a record; nothing happens if there is none.
+    pub(crate) fn delete(&self, key: &str) -> Result<()> {
+        self.0.delete(key)
+    }
+
+    /// Removes every record whose time is over.
+    pub(crate) fn forget(&self, now: UnixMillis) -> Result<()> {
+        let query = format!("DELETE FROM {} WHERE expires_at <= ?", self.0.table);
+        self.0.sql.exec(&query, vec![millis(now)])?;
+        Ok(())
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_empty(&self) -> Result<bool> {
+        Ok(self.0.first_keys(1)?.is_empty())
+    }
+}
+
+/// A time as SQLite stores it.
+pub(crate) fn millis(at: UnixMillis) -> SqlStorageValue {
+    SqlStorageValue::Integer(i64::try_from(at.as_millis()).unwrap_or(i64::MAX))
+}
+
 /// Creates the tables that are missing. Called before the first write, never before a read.
 pub(crate) fn create(sql: &SqlStorage, tables: &[&str]) -> Result<()> {
     for table in tables {
         let query = format!(
             "CREATE TABLE IF NOT EXISTS {table} (key TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID"
+        );
+        sql.exec(&query, None)?;
+    }
+    Ok(())
+}
+
+/// Creates the expiring tables that are missing, each with the index by which it forgets.
+pub(crate) fn create_expiring(sql: &SqlStorage, tables: &[&str]) -> Result<()> {
+    for table in tables {
+        let query = format!(
+            "CREATE TABLE IF NOT EXISTS {table} \
+             (key TEXT PRIMARY KEY, record TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID; \
+             CREATE INDEX IF NOT EXISTS {table}_by_expiry ON {table} (expires_at)"
         );
         sql.exec(&query, None)?;
     }

@@ -1,7 +1,9 @@
 //! The queue's consumer: sends mail, writes the audit trail, and acknowledges to the owner.
 //!
 //! A message may come twice: the queue delivers at least once, and an owner repeats what was not acknowledged.
-//! What was delivered is remembered by its id; only a crash between sending and remembering sends a mail twice.
+//! What was delivered is remembered by its id. A mail is sent twice by a crash between sending and remembering,
+//! and by two consumers that have the same message at the same time; its id goes along as the idempotency key, so
+//! that the mail service can tell.
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
@@ -11,24 +13,27 @@ use crate::store::accounts::Accounts;
 use crate::store::directory::{AuditRow, Directory};
 use crate::store::intake;
 use crate::wire::problem::Problem;
+use worker::wasm_bindgen::JsValue;
 use worker::{MessageBatch, MessageExt as _, Result};
 
-const DEAD_LETTERS: &str = "postern-outbox-dead";
+/// How the names of queues of dead letters end, whatever the deployment calls its queues.
+const DEAD_LETTERS: &str = "-dead";
 
 /// Delivers a batch. Each message is acknowledged or retried on its own.
 pub(crate) async fn consume(
     environment: &Environment,
-    batch: &MessageBatch<String>,
+    batch: &MessageBatch<JsValue>,
     ambient: Ambient,
 ) -> Result<()> {
-    let dead = batch.queue() == DEAD_LETTERS;
-    for message in batch.iter() {
-        let message = message?;
-        let parcel: Parcel = match serde_json::from_str(message.body()) {
+    let dead = batch.queue().ends_with(DEAD_LETTERS);
+    for message in batch.raw_iter() {
+        // As it came: a body that is no text must not keep the rest of the batch from being read.
+        let text = message.body().as_string().unwrap_or_default();
+        let parcel: Parcel = match serde_json::from_str(&text) {
             Ok(parcel) => parcel,
             Err(error) => {
                 // Nobody will ever be able to read it.
-                worker::console_error!("unreadable outbox message: {error}");
+                worker::console_error!("unreadable outbox message {}: {error}", message.id());
                 message.ack();
                 continue;
             }

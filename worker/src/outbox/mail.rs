@@ -26,7 +26,9 @@ pub(crate) async fn send(
 ) -> Result<(), Problem> {
     let to = match &mail.to {
         Recipient::Address(address) => Some(address.clone()),
-        Recipient::Account(account) => directory.profile(account).await?.and_then(|profile| profile.email),
+        Recipient::Account(account) => {
+            directory.profile(&mail.tenant, account).await?.and_then(|profile| profile.email)
+        }
     };
     let Some(to) = to else { return Ok(()) };
     let written = write(environment, directory, mail, to).await?;
@@ -46,20 +48,19 @@ async fn write(
     to: String,
 ) -> Result<Written, Problem> {
     let written = match &mail.template {
-        MailTemplate::SignUpCode { name, .. } if directory.is_taken(&mail.tenant, &to).await? => Written {
+        MailTemplate::SignUpCode { .. } if directory.is_taken(&mail.tenant, &to).await? => Written {
             subject: "You already have an account",
-            text: format!(
-                "Hello {name},\n\nsomebody, perhaps you, tried to sign up with this address, which has an account \
-                 already. Sign in with it instead. If it was not you, there is nothing to do.\n"
-            ),
+            text: "Hello,\n\nsomebody, perhaps you, tried to sign up with this address, which has an account \
+                   already. Sign in with it instead. If it was not you, there is nothing to do.\n"
+                .into(),
             code: None,
             link: None,
             to,
         },
-        MailTemplate::SignUpCode { name, code, ttl_seconds } => Written {
+        MailTemplate::SignUpCode { code, ttl_seconds } => Written {
             subject: "Your sign-up code",
             text: format!(
-                "Hello {name},\n\nyour code is {code}. It works for {} minutes.\n\nIf you did not sign up, ignore \
+                "Hello,\n\nyour code is {code}. It works for {} minutes.\n\nIf you did not sign up, ignore \
                  this mail and do not give the code to anybody.\n",
                 ttl_seconds.div_ceil(60)
             ),

@@ -2,7 +2,7 @@
 
 use postern_core::id::{AccountId, SessionId};
 use postern_core::revocation::RevocationMark;
-use postern_core::time::UnixMillis;
+use postern_core::time::{Seconds, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 /// The object that holds a row until it is acknowledged.
@@ -32,7 +32,23 @@ impl Message {
     pub(crate) const fn goes_by_queue(&self) -> bool {
         matches!(self, Self::Mail(_) | Self::Audit(_))
     }
+
+    /// The first moment at which delivering it does nothing for anybody. `None`: never, it must arrive.
+    pub(crate) fn expires_at(&self, created_at: UnixMillis) -> Option<UnixMillis> {
+        match self {
+            Self::Mail(mail) => Some(created_at.plus(match &mail.template {
+                MailTemplate::SignUpCode { ttl_seconds, .. }
+                | MailTemplate::SetPassword { ttl_seconds, .. } => Seconds::new(*ttl_seconds),
+                MailTemplate::SessionReuse => NOTICE_MATTERS_FOR,
+            })),
+            Self::Mark(mark) => Some(mark.until),
+            Self::Audit(_) | Self::Snapshot { .. } => None,
+        }
+    }
 }
+
+/// How long it is worth telling somebody that a session of theirs was ended.
+const NOTICE_MATTERS_FOR: Seconds = Seconds::new(3 * 86_400);
 
 /// A mail to be written and sent by the consumer.
 #[derive(Clone, Serialize, Deserialize)]
@@ -57,7 +73,8 @@ pub(crate) enum Recipient {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MailTemplate {
     /// A sign-up code; to the owner of an existing account, the notice that somebody tried to sign up.
-    SignUpCode { name: String, code: String, ttl_seconds: u32 },
+    /// It names nobody: the address is not proven, and whoever typed it chose the name.
+    SignUpCode { code: String, ttl_seconds: u32 },
     /// A link to set the first password.
     SetPassword { name: String, token: String, ttl_seconds: u32 },
     /// A session was ended because its refresh token had been used twice.

@@ -11,4 +11,3 @@ pub(crate) mod marks;
 pub(crate) mod message;
 pub(crate) mod rows;
 pub(crate) mod snapshot;
-pub(crate) mod upkeep;

@@ -3,6 +3,7 @@
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::call::ask;
+use crate::object::records::millis;
 use crate::object::revocation::{self, RevocationCall};
 use crate::outbox::message::{Message, Owner, Parcel};
 use crate::outbox::snapshot;
@@ -11,34 +12,42 @@ use postern_core::time::{Seconds, UnixMillis};
 use serde::{Deserialize, Serialize};
 use worker::{Env, Error, Result, SqlStorage, SqlStorageValue, Storage};
 
-/// The first wait for an acknowledgement; each further one is as long again.
-const RETRY_AFTER: Seconds = Seconds::new(20);
+/// The first wait after a delivery that failed. Doubled by each further one, as the other.
+const RETRY_FAILED_AFTER: Seconds = Seconds::new(20);
+/// The first wait for the acknowledgement of what the queue has taken: the queue tries again by itself, and
+/// what is sent once more while it is behind makes it fall back further.
+const RESEND_AFTER: Seconds = Seconds::new(30);
 /// The longest wait between two deliveries of one row.
 const RETRY_AT_MOST: Seconds = Seconds::new(900);
-/// A row that nobody acknowledged for this long is given up, with a line in the log.
-const GIVE_UP_AFTER: Seconds = Seconds::new(3 * 86_400);
 const ROWS_PER_ALARM: i32 = 64;
 
 #[derive(Serialize, Deserialize)]
 struct Row {
     created_at: UnixMillis,
+    /// Deliveries so far, whatever came of them.
     attempts: u32,
     message: Message,
 }
 
+/// What stands in `rank`: revocation marks go before everything else.
+const URGENT: i32 = 0;
+const USUAL: i32 = 1;
+
 /// Creates the table. Called before the first write of the object.
 pub(crate) fn create(sql: &SqlStorage) -> Result<()> {
-    let query = "CREATE TABLE IF NOT EXISTS outbox \
-                 (id TEXT PRIMARY KEY, next_at INTEGER NOT NULL, record TEXT NOT NULL) WITHOUT ROWID";
+    let query = "CREATE TABLE IF NOT EXISTS outbox (id TEXT PRIMARY KEY, rank INTEGER NOT NULL, \
+                 next_at INTEGER NOT NULL, record TEXT NOT NULL) WITHOUT ROWID; \
+                 CREATE INDEX IF NOT EXISTS outbox_by_rank ON outbox (rank, next_at)";
     sql.exec(query, None)?;
     Ok(())
 }
 
 /// Adds a row inside the owner's transaction. The same id twice is one row.
 pub(crate) fn enqueue(sql: &SqlStorage, id: &str, message: Message, now: UnixMillis) -> Result<()> {
+    let rank = if matches!(message, Message::Mark(_)) { URGENT } else { USUAL };
     let row = serde_json::to_string(&Row { created_at: now, attempts: 0, message })?;
-    let query = "INSERT OR IGNORE INTO outbox (id, next_at, record) VALUES (?, ?, ?)";
-    sql.exec(query, vec![id.into(), millis(now), row.into()])?;
+    let query = "INSERT OR IGNORE INTO outbox (id, rank, next_at, record) VALUES (?, ?, ?, ?)";
+    sql.exec(query, vec![id.into(), rank.into(), millis(now), row.into()])?;
     Ok(())
 }
 
@@ -60,24 +69,34 @@ pub(crate) async fn wake(storage: &Storage) -> Result<()> {
     storage.set_alarm(0).await
 }
 
-/// The alarm: delivers what is due, and sets the next alarm for what remains.
+/// The alarm: delivers what is due, marks first, and sets the next alarm for what remains.
+///
+/// Each row fails on its own: one that cannot be read or delivered waits, and the next one is taken.
 pub(crate) async fn deliver_due(storage: &Storage, env: &Env, owner: &Owner, ambient: Ambient) -> Result<()> {
     let sql = storage.sql();
     let now = ambient.now();
-    for (id, row) in due(&sql, now)? {
-        if now.millis_since(row.created_at) > GIVE_UP_AFTER.as_millis() {
-            worker::console_error!("outbox row {id} was never acknowledged and is given up");
+    for (id, record) in due(&sql, now)? {
+        let row: Row = match serde_json::from_str(&record) {
+            Ok(row) => row,
+            Err(error) => {
+                // Perhaps of a later version that was rolled back: kept for it.
+                worker::console_error!("outbox row {id} is unreadable: {error}");
+                move_to(&sql, &id, now.plus(RETRY_AT_MOST))?;
+                continue;
+            }
+        };
+        if row.message.expires_at(row.created_at).is_some_and(|over| over <= now) {
+            worker::console_error!("outbox row {id} was never acknowledged and is worthless now: given up");
             acknowledge(&sql, &[id])?;
             continue;
         }
         let by_queue = row.message.goes_by_queue();
         match deliver(&sql, env, owner, &id, &row, now).await {
             Ok(()) if !by_queue => acknowledge(&sql, &[id])?,
-            outcome => {
-                if let Err(error) = outcome {
-                    worker::console_error!("outbox row {id}: {error}");
-                }
-                defer(&sql, &id, row, now)?;
+            Ok(()) => defer(&sql, &id, row, RESEND_AFTER, now)?,
+            Err(error) => {
+                worker::console_error!("outbox row {id}: {error}");
+                defer(&sql, &id, row, RETRY_FAILED_AFTER, now)?;
             }
         }
     }
@@ -117,37 +136,46 @@ async fn deliver(
     }
 }
 
-fn due(sql: &SqlStorage, now: UnixMillis) -> Result<Vec<(String, Row)>> {
-    let query = "SELECT id, record FROM outbox WHERE next_at <= ? ORDER BY next_at LIMIT ?";
-    let rows = sql.exec(query, vec![millis(now), ROWS_PER_ALARM.into()])?.raw().map(|row| {
-        let mut columns = row?.into_iter();
-        match (columns.next(), columns.next()) {
-            (Some(SqlStorageValue::String(id)), Some(SqlStorageValue::String(record))) => {
-                Ok((id, serde_json::from_str(&record)?))
+fn due(sql: &SqlStorage, now: UnixMillis) -> Result<Vec<(String, String)>> {
+    let query = "SELECT id, record FROM outbox WHERE rank = ? AND next_at <= ? ORDER BY next_at LIMIT ?";
+    let mut found = Vec::new();
+    for rank in [URGENT, USUAL] {
+        for row in sql.exec(query, vec![rank.into(), millis(now), ROWS_PER_ALARM.into()])?.raw() {
+            let mut columns = row?.into_iter();
+            if let (Some(SqlStorageValue::String(id)), Some(SqlStorageValue::String(record))) =
+                (columns.next(), columns.next())
+            {
+                found.push((id, record));
             }
-            _ => Err(Error::RustError("an outbox row is not two texts".into())),
         }
-    });
-    rows.collect()
+    }
+    Ok(found)
 }
 
-fn defer(sql: &SqlStorage, id: &str, mut row: Row, now: UnixMillis) -> Result<()> {
+fn defer(sql: &SqlStorage, id: &str, mut row: Row, first: Seconds, now: UnixMillis) -> Result<()> {
+    let doubled = 2_u32.saturating_pow(row.attempts);
+    let wait = first.as_secs().saturating_mul(doubled).min(RETRY_AT_MOST.as_secs());
     row.attempts = row.attempts.saturating_add(1);
-    let wait = RETRY_AFTER.as_secs().saturating_mul(row.attempts).min(RETRY_AT_MOST.as_secs());
-    let query = "UPDATE outbox SET next_at = ?, record = ? WHERE id = ?";
-    let next = millis(now.plus(Seconds::new(wait)));
-    sql.exec(query, vec![next, serde_json::to_string(&row)?.into(), id.into()])?;
+    let query = "UPDATE outbox SET record = ? WHERE id = ?";
+    sql.exec(query, vec![serde_json::to_string(&row)?.into(), id.into()])?;
+    move_to(sql, id, now.plus(Seconds::new(wait)))
+}
+
+fn move_to(sql: &SqlStorage, id: &str, next: UnixMillis) -> Result<()> {
+    sql.exec("UPDATE outbox SET next_at = ? WHERE id = ?", vec![millis(next), id.into()])?;
     Ok(())
 }
 
 fn next_at(sql: &SqlStorage) -> Result<Option<UnixMillis>> {
-    let row = sql.exec("SELECT MIN(next_at) FROM outbox", None)?.raw().next().transpose()?;
-    Ok(match row.and_then(|columns| columns.into_iter().next()) {
-        Some(SqlStorageValue::Integer(next)) => Some(UnixMillis::new(u64::try_from(next).unwrap_or(0))),
-        _ => None,
-    })
-}
-
-fn millis(at: UnixMillis) -> SqlStorageValue {
-    SqlStorageValue::Integer(i64::try_from(at.as_millis()).unwrap_or(i64::MAX))
+    let query = "SELECT MIN(next_at) FROM outbox WHERE rank = ?";
+    let mut earliest: Option<UnixMillis> = None;
+    for rank in [URGENT, USUAL] {
+        let row = sql.exec(query, vec![rank.into()])?.raw().next().transpose()?;
+        let next = match row.and_then(|columns| columns.into_iter().next()) {
+            Some(SqlStorageValue::Integer(next)) => UnixMillis::new(u64::try_from(next).unwrap_or(0)),
+            _ => continue,
+        };
+        earliest = Some(earliest.map_or(next, |earliest| earliest.min(next)));
+    }
+    Ok(earliest)
 }

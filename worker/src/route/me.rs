@@ -23,7 +23,8 @@ struct Me<'a> {
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let caller = bearer(exchange).await?;
     limit_profile(exchange, &caller.subject.account).await?;
-    let profile = exchange.directory()?.profile(&caller.subject.account).await?;
+    let tenant = exchange.environment.config().tenant().as_str();
+    let profile = exchange.directory()?.profile(tenant, &caller.subject.account).await?;
     // A token outlives its account by its own life at most; there is nobody to show then.
     let profile = profile.ok_or_else(|| Problem::token("session_revoked"))?;
     let me = Me {

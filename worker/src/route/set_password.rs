@@ -1,14 +1,14 @@
 //! `POST /api/v1/auth/set-password {token, password}` → 200.
 //!
-//! The link of the mail works once. The change is a batch in the directory that opens a fence, then the account
-//! object drops what the old credential opened; until it has confirmed, the answer is 503 and the cron goes on.
+//! The link of the mail works once; for ten minutes a client that lost the answer can repeat the same request. The
+//! change is a batch in the directory that opens a fence, then the account object drops what the old credential
+//! opened; until it has confirmed, the answer is 503 and the cron goes on.
 
-use crate::environment::Environment;
 use crate::object::intake::LinkAnswer;
 use crate::route::exchange::Exchange;
 use crate::route::password;
-use crate::store::accounts::Accounts;
-use crate::store::directory::Directory;
+use crate::store::directory::Credential;
+use crate::store::fence;
 use crate::store::intake::Intake;
 use crate::store::keyring::Keyring;
 use crate::store::limiter::Limits;
@@ -19,7 +19,6 @@ use postern_core::flow::login::{LoginOutcome, StoredCredential};
 use postern_core::id::{AccountId, OperationId};
 use postern_core::intake::LinkToken;
 use postern_core::password::{PasswordHash, PasswordInput};
-use postern_core::session::RevokeReason;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -45,25 +44,27 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let hash = password::hashed(exchange, &keyring, &password)?;
     let directory = exchange.directory()?;
     let intake = Intake::of_account(environment, &keyring, &account);
-    let consumed = intake.consume_link(account, &token, operation).await?;
-    if let LinkAnswer::Refused = consumed {
-        return Err(Problem::code_invalid());
+    // A repeated link goes on with the change that it was first used for, and never starts another.
+    let operation = match intake.consume_link(account, &token, operation).await? {
+        LinkAnswer::Consumed => operation,
+        LinkAnswer::Repeated { operation } => operation,
+        LinkAnswer::Refused => return Err(Problem::code_invalid()),
+    };
+    let credential = directory.credential_of(environment.config().tenant(), &account).await?;
+    let credential = credential.ok_or_else(Problem::code_invalid)?;
+    let mut version = credential.credential_version;
+    if credential.operation_id == Some(operation) {
+        // The first try went through; only its fence may still be open.
+        is_the_one_that_was_set(exchange, &keyring, &password, credential)?;
+    } else {
+        let now = exchange.ambient.now();
+        if !directory.change_password(&account, version, hash.as_str(), operation, now).await? {
+            // Another change came first; what this link was for is over.
+            return Err(Problem::code_invalid());
+        }
+        version = version.saturating_add(1);
     }
-    let credential = directory.credential_of(&account).await?.ok_or_else(Problem::code_invalid)?;
-    let version = credential.credential_version;
-    if let (LinkAnswer::Repeated { .. }, Some(hash)) = (&consumed, credential.password_hash) {
-        let stored = hash.parse::<PasswordHash>().map_err(|error| Problem::internal("credential", error))?;
-        let stored = StoredCredential { account, password: Some(stored), version };
-        is_the_one_that_was_set(exchange, &keyring, &password, &stored)?;
-        close_fence(environment, &directory, &account, version).await?;
-        return json(200, &PasswordSet { success: true });
-    }
-    let now = exchange.ambient.now();
-    if !directory.change_password(&account, version, hash.as_str(), now).await? {
-        // Another change came first; what this link was for is over.
-        return Err(Problem::code_invalid());
-    }
-    close_fence(environment, &directory, &account, version.saturating_add(1)).await?;
+    fence::close(environment, &directory, &account, version).await?;
     json(200, &PasswordSet { success: true })
 }
 
@@ -72,27 +73,17 @@ fn is_the_one_that_was_set(
     exchange: &Exchange,
     keyring: &Keyring,
     password: &PasswordInput,
-    stored: &StoredCredential,
+    credential: Credential,
 ) -> Result<(), Problem> {
-    match password::check(exchange, keyring, password, Some(stored)) {
+    let stored = credential.password_hash.map(|hash| hash.parse::<PasswordHash>()).transpose();
+    let stored = StoredCredential {
+        account: credential.account_id,
+        password: stored.map_err(|error| Problem::internal("credential", error))?,
+        version: credential.credential_version,
+    };
+    match password::check(exchange, keyring, password, Some(&stored)) {
         LoginOutcome::Proven { .. } => Ok(()),
         LoginOutcome::Refused(_) => Err(Problem::code_invalid()),
         LoginOutcome::Unavailable(error) => Err(Problem::unavailable("password hash", error)),
     }
-}
-
-/// Tells the account object, and the directory that it knows. Also the cron's way to finish what was left open.
-pub(crate) async fn close_fence(
-    environment: &Environment,
-    directory: &Directory,
-    account: &AccountId,
-    version: u32,
-) -> Result<(), Problem> {
-    Accounts::new(environment).fence(account, version, RevokeReason::PasswordChange).await.map_err(
-        |error| {
-            worker::console_error!("fence of {account}: {error}");
-            Problem::invalidation_pending()
-        },
-    )?;
-    directory.close_fence(account, version).await
 }

@@ -148,7 +148,7 @@ impl<'a> Accounts<'a> {
     ) -> Result<(), Unconfirmed> {
         let because = |problem: Problem| Unconfirmed::because(problem.code());
         let directory = Directory::new(self.environment.directory().map_err(because)?);
-        let credential = directory.credential_of(account).await.map_err(because)?;
+        let credential = directory.credential_of(self.tenant, account).await.map_err(because)?;
         // Nothing was changed if it is gone, and nobody can prove to have it.
         let Some(credential) = credential else { return Ok(()) };
         let seed = Box::new(self.seed(*account, version, credential.roles().map_err(because)?));

@@ -5,12 +5,15 @@
 
 use crate::operations::{self, Store};
 use crate::wire::problem::Problem;
-use postern_core::id::{AccountId, TenantId};
+use postern_core::id::{AccountId, OperationId, TenantId};
 use postern_core::identifier::EmailAddress;
-use postern_core::time::UnixMillis;
+use postern_core::time::{Seconds, UnixMillis};
 use serde::Deserialize;
 use worker::wasm_bindgen::JsValue;
 use worker::{D1Database, D1PreparedStatement};
+
+/// A request closes its own fence within this; the cron takes over after.
+const LEAVE_TO_REQUESTS: Seconds = Seconds::new(10);
 
 /// What a login needs to know: one row, one round trip.
 #[derive(Deserialize)]
@@ -19,6 +22,8 @@ pub(crate) struct Credential {
     pub(crate) password_hash: Option<String>,
     #[serde(rename = "version")]
     pub(crate) credential_version: u32,
+    /// The change that made it what it is; `None` since the account was created.
+    pub(crate) operation_id: Option<OperationId>,
     /// JSON array of role names.
     roles: String,
 }
@@ -70,7 +75,7 @@ impl Directory {
         tenant: &TenantId,
         email: &EmailAddress,
     ) -> Result<Option<Credential>, Problem> {
-        let query = "SELECT i.account_id, c.password_hash, c.version, u.roles FROM identifiers i \
+        let query = "SELECT i.account_id, c.password_hash, c.version, c.operation_id, u.roles FROM identifiers i \
                      JOIN credentials c ON c.account_id = i.account_id \
                      JOIN users u ON u.account_id = i.account_id \
                      WHERE i.tenant = ? AND i.kind = 'email' AND i.value = ?";
@@ -79,10 +84,15 @@ impl Directory {
     }
 
     /// The credential of an account that has proven itself otherwise.
-    pub(crate) async fn credential_of(&self, account: &AccountId) -> Result<Option<Credential>, Problem> {
-        let query = "SELECT c.account_id, c.password_hash, c.version, u.roles FROM credentials c \
-                     JOIN users u ON u.account_id = c.account_id WHERE c.account_id = ?";
-        let statement = self.prepare(query, &[account.to_string().into()])?;
+    pub(crate) async fn credential_of(
+        &self,
+        tenant: &TenantId,
+        account: &AccountId,
+    ) -> Result<Option<Credential>, Problem> {
+        let query = "SELECT c.account_id, c.password_hash, c.version, c.operation_id, u.roles \
+                     FROM credentials c JOIN users u ON u.account_id = c.account_id \
+                     WHERE c.account_id = ? AND u.tenant = ?";
+        let statement = self.prepare(query, &[account.to_string().into(), tenant.as_str().into()])?;
         statement.first(None).await.map_err(unavailable)
     }
 
@@ -94,11 +104,15 @@ impl Directory {
         Ok(owner.is_some())
     }
 
-    pub(crate) async fn profile(&self, account: &AccountId) -> Result<Option<Profile>, Problem> {
+    pub(crate) async fn profile(
+        &self,
+        tenant: &str,
+        account: &AccountId,
+    ) -> Result<Option<Profile>, Problem> {
         let query = "SELECT u.email, u.name, u.created_at, i.verified_at FROM users u \
                      LEFT JOIN identifiers i ON i.tenant = u.tenant AND i.kind = 'email' AND i.value = u.email \
-                     WHERE u.account_id = ?";
-        let statement = self.prepare(query, &[account.to_string().into()])?;
+                     WHERE u.account_id = ? AND u.tenant = ?";
+        let statement = self.prepare(query, &[account.to_string().into(), tenant.into()])?;
         statement.first(None).await.map_err(unavailable)
     }
 
@@ -138,27 +152,36 @@ impl Directory {
     }
 
     /// Replaces the password and opens a fence that the account object must confirm, in one batch.
-    /// `false` if the credential is no longer at `version`.
+    ///
+    /// `false` if the credential was no longer at `version`.
     pub(crate) async fn change_password(
         &self,
         account: &AccountId,
         version: u32,
         password_hash: &str,
+        operation: OperationId,
         now: UnixMillis,
     ) -> Result<bool, Problem> {
-        let id: JsValue = account.to_string().into();
+        let (id, operation): (JsValue, JsValue) = (account.to_string().into(), operation.to_string().into());
         let next = JsValue::from(version.saturating_add(1));
         let change = self.prepare(
-            "UPDATE credentials SET password_hash = ?, version = ?, updated_at = ? \
+            "UPDATE credentials SET password_hash = ?, version = ?, operation_id = ?, updated_at = ? \
              WHERE account_id = ? AND version = ?",
-            &[password_hash.into(), next.clone(), millis(now), id.clone(), version.into()],
+            &[password_hash.into(), next.clone(), operation, millis(now), id.clone(), version.into()],
         )?;
         let fence = self.prepare(
-            "INSERT INTO pending_fences (account_id, credential_version, created_at) \
-             SELECT account_id, version, ? FROM credentials \
+            "INSERT INTO pending_fences (account_id, credential_version, created_at, next_at, attempts) \
+             SELECT account_id, version, ?, ?, 0 FROM credentials \
              WHERE account_id = ? AND version = ? AND password_hash = ? \
-             ON CONFLICT (account_id) DO UPDATE SET credential_version = excluded.credential_version",
-            &[millis(now), id.clone(), next.clone(), password_hash.into()],
+             ON CONFLICT (account_id) DO UPDATE SET credential_version = excluded.credential_version, \
+             next_at = excluded.next_at, attempts = 0",
+            &[
+                millis(now),
+                millis(now.plus(LEAVE_TO_REQUESTS)),
+                id.clone(),
+                next.clone(),
+                password_hash.into(),
+            ],
         )?;
         self.0.batch(vec![change, fence]).await.map_err(unavailable)?;
         // Read back instead of counting changes: a batch repeated after a lost answer changes nothing twice.
@@ -176,12 +199,24 @@ impl Directory {
         Ok(())
     }
 
-    /// Fences that have waited for a while; the cron finishes them.
-    pub(crate) async fn open_fences(&self, before: UnixMillis) -> Result<Vec<PendingFence>, Problem> {
-        let query = "SELECT account_id, credential_version FROM pending_fences \
-                     WHERE created_at < ? ORDER BY created_at LIMIT 100";
-        let rows = self.prepare(query, &[millis(before)])?.all().await.map_err(unavailable)?;
+    /// Fences whose time has come to be tried again; the cron finishes them.
+    pub(crate) async fn open_fences(&self, now: UnixMillis) -> Result<Vec<PendingFence>, Problem> {
+        let query = "SELECT account_id, credential_version, attempts FROM pending_fences \
+                     WHERE next_at <= ? ORDER BY next_at LIMIT 100";
+        let rows = self.prepare(query, &[millis(now)])?.all().await.map_err(unavailable)?;
         rows.results().map_err(unavailable)
+    }
+
+    /// A fence could not be closed: it is tried again at `next_at`, and the others before.
+    pub(crate) async fn postpone_fence(
+        &self,
+        account: &AccountId,
+        next_at: UnixMillis,
+    ) -> Result<(), Problem> {
+        let query = "UPDATE pending_fences SET next_at = ?, attempts = attempts + 1 WHERE account_id = ?";
+        let statement = self.prepare(query, &[millis(next_at), account.to_string().into()])?;
+        statement.run().await.map_err(unavailable)?;
+        Ok(())
     }
 
     /// Stores a hash of the same password with other parameters, unless the credential has changed meanwhile.
@@ -206,9 +241,18 @@ impl Directory {
         Ok(())
     }
 
-    /// Forgets deliveries that can no longer be repeated.
+    /// Forgets deliveries that can no longer be repeated, some at a time.
     pub(crate) async fn forget_deliveries(&self, before: UnixMillis) -> Result<(), Problem> {
-        let query = "DELETE FROM deliveries WHERE delivered_at < ?";
+        let query = "DELETE FROM deliveries WHERE message_id IN \
+                     (SELECT message_id FROM deliveries WHERE delivered_at < ? ORDER BY delivered_at LIMIT 5000)";
+        self.prepare(query, &[millis(before)])?.run().await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Forgets the oldest lines of the audit trail, some at a time.
+    pub(crate) async fn forget_audit(&self, before: UnixMillis) -> Result<(), Problem> {
+        let query = "DELETE FROM audit_events WHERE event_id IN \
+                     (SELECT event_id FROM audit_events WHERE occurred_at < ? ORDER BY occurred_at LIMIT 1000)";
         self.prepare(query, &[millis(before)])?.run().await.map_err(unavailable)?;
         Ok(())
     }
@@ -242,6 +286,8 @@ impl Directory {
 pub(crate) struct PendingFence {
     pub(crate) account_id: AccountId,
     pub(crate) credential_version: u32,
+    /// How often the cron has tried in vain.
+    pub(crate) attempts: u32,
 }
 
 /// One line of the audit trail as it is stored.

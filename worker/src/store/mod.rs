@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod directory;
 pub(crate) mod edge;
+pub(crate) mod fence;
 pub(crate) mod intake;
 pub(crate) mod keyring;
 pub(crate) mod limiter;

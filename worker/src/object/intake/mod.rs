@@ -1,0 +1,204 @@
+//! `IntakeObject`: everything before an account is proven, in a fixed number of shards by identifier.
+//!
+//! Pending sign-ups, one-time links, and failed attempts with their lockout. One call limits, counts, compares
+//! and claims in one transaction. Identifiers are stored as digests; an address stands in the outbox only, until
+//! its mail is acknowledged.
+
+mod decisions;
+mod sweep;
+
+use crate::ambient::Ambient;
+use crate::environment::Environment;
+use crate::object::call;
+use crate::object::intake::decisions::Intake;
+use crate::object::records::{self, Records};
+use crate::object::transaction::commit;
+use crate::outbox::message::Owner;
+use crate::outbox::rows;
+use crate::store::keyring;
+use crate::wire::problem::Problem;
+use postern_core::id::{AccountId, OperationId, RegistrationId, TenantId};
+use postern_core::password::PasswordHash;
+use postern_core::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+use worker::{DurableObject, Env, Error, Request, Response, Result, State, Storage, durable_object};
+
+/// How many shards there are. Fixed for the life of a deployment.
+pub(crate) const SHARDS: u8 = 16;
+
+const SIGN_UPS: &str = "sign_ups";
+const BUDGETS: &str = "budgets";
+const ATTEMPTS: &str = "attempts";
+const LINKS: &str = "links";
+const RATES: &str = "rates";
+const EXPIRING: [&str; 5] = [SIGN_UPS, BUDGETS, ATTEMPTS, LINKS, RATES];
+/// What the shard knows of itself: which one it is, and when it last forgot what has expired.
+const SHARD: &str = "shard";
+
+/// What may be asked of an intake shard. `subject` is the hexadecimal digest of the identifier.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum IntakeCall {
+    /// Open a sign-up attempt and mail its code. Answered with [`LimitAnswer`], the same for every address.
+    OpenSignUp(Box<OpenSignUpCall>),
+    /// A sign-up code came back. Answered with [`ClaimAnswer`].
+    ClaimSignUp(Box<ClaimSignUpCall>),
+    /// The account of a claim exists and its session is open. Answered with `true`.
+    FinishSignUp { subject: String, operation: OperationId },
+    /// Count an attempt on a password before it is compared. Answered with [`LimitAnswer`].
+    BeginAttempt { subject: String, source: String },
+    /// The attempt succeeded: forget its failures. Answered with `true`.
+    ClearAttempts { subject: String, source: String },
+    /// Mail a set-password link to an account's owner. Answered with `true`.
+    IssueLink(IssueLinkCall),
+    /// A link came back. Answered with [`LinkAnswer`].
+    ConsumeLink { tenant: TenantId, account: AccountId, secret: String, operation: OperationId },
+    /// Outbox rows whose delivery is confirmed. Answered with `true`.
+    Acknowledge { ids: Vec<String> },
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct OpenSignUpCall {
+    pub(crate) shard: u8,
+    pub(crate) subject: String,
+    pub(crate) tenant: TenantId,
+    pub(crate) email: String,
+    pub(crate) name: String,
+    pub(crate) registration: RegistrationId,
+    pub(crate) code: String,
+    pub(crate) password: Option<PasswordHash>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ClaimSignUpCall {
+    pub(crate) subject: String,
+    pub(crate) tenant: TenantId,
+    pub(crate) email: String,
+    pub(crate) code: String,
+    pub(crate) selector: Selector,
+    pub(crate) account: AccountId,
+    pub(crate) operation: OperationId,
+}
+
+/// Which attempt a code is for.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Selector {
+    Registration(RegistrationId),
+    Bare,
+    Password(PasswordHash),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClaimAnswer {
+    Claimed(Box<Claimed>),
+    Refused,
+}
+
+/// What an account is created from.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Claimed {
+    pub(crate) account: AccountId,
+    pub(crate) operation: OperationId,
+    pub(crate) name: Option<String>,
+    pub(crate) password: Option<PasswordHash>,
+    pub(crate) send_set_password_link: bool,
+    pub(crate) done: bool,
+}
+
+/// Whether a limit on the identifier holds, and for how long.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct LimitAnswer {
+    pub(crate) retry_after_seconds: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct IssueLinkCall {
+    pub(crate) shard: u8,
+    pub(crate) tenant: TenantId,
+    pub(crate) account: AccountId,
+    pub(crate) operation: OperationId,
+    pub(crate) email: String,
+    pub(crate) name: String,
+    pub(crate) secret: String,
+    pub(crate) token: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LinkAnswer {
+    /// Right, and used up.
+    Consumed,
+    /// Right, and used a moment ago by this operation.
+    Repeated {
+        operation: OperationId,
+    },
+    Refused,
+}
+
+/// The name of the object of a shard.
+pub(crate) fn name(shard: u8) -> String {
+    format!("v1/intake/{shard:02}")
+}
+
+/// The object. See the module's documentation.
+#[durable_object]
+pub struct IntakeObject {
+    state: State,
+    env: Env,
+}
+
+impl DurableObject for IntakeObject {
+    fn new(state: State, env: Env) -> Self {
+        Self { state, env }
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let ambient = Ambient::read();
+        let call: IntakeCall = call::receive(request).await?;
+        let environment = Environment::open(&self.env).map_err(refused)?;
+        let keyring = keyring::load(&environment, ambient).await.map_err(refused)?;
+        let storage = self.state.storage();
+        let sql = storage.sql();
+        let intake = Intake { environment: &environment, sql: &sql, keyring: &keyring, now: ambient.now() };
+        let answer = commit(&storage, || {
+            records::create(&sql, &[SHARD])?;
+            records::create_expiring(&sql, &EXPIRING)?;
+            rows::create(&sql)?;
+            intake.answer(call)
+        })?;
+        // What is committed is answered: an alarm that is not set now is set by the next call.
+        if let Err(error) = wake(&storage, ambient.now()).await {
+            worker::console_error!("intake: no alarm is set: {error}");
+        }
+        Response::from_bytes(answer)
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        let ambient = Ambient::read();
+        let storage = self.state.storage();
+        let sql = storage.sql();
+        if let Some(shard) = Records::new(&sql, SHARD).get(SHARD)? {
+            rows::deliver_due(&storage, &self.env, &Owner::Intake(shard), ambient).await?;
+        }
+        let left = sweep::sweep(&sql, ambient.now())?;
+        if left && storage.get_alarm().await?.is_none() {
+            storage.set_alarm(sweep::EVERY_MILLIS).await?;
+        }
+        Response::empty()
+    }
+}
+
+async fn wake(storage: &Storage, now: UnixMillis) -> Result<()> {
+    if rows::is_pending(&storage.sql(), now)? {
+        rows::wake(storage).await?;
+    } else if storage.get_alarm().await?.is_none() {
+        storage.set_alarm(sweep::EVERY_MILLIS).await?;
+    }
+    Ok(())
+}
+
+fn refused(problem: Problem) -> Error {
+    Error::RustError(problem.code().into())
+}

@@ -1,0 +1,59 @@
+//! The minute's work: credential changes that an account object has not confirmed, and rows that have expired.
+
+use crate::ambient::Ambient;
+use crate::environment::Environment;
+use crate::store::directory::{Directory, PendingFence};
+use crate::store::fence;
+use crate::wire::problem::Problem;
+use postern_core::time::{Seconds, UnixMillis};
+
+/// The first wait after a fence that could not be closed; doubled by each further one.
+const RETRY_AFTER: Seconds = Seconds::new(60);
+const RETRY_AT_MOST: Seconds = Seconds::new(3_600);
+/// Longer than the outbox repeats any mail: the longest is worth sending for three days.
+const KEEP_DELIVERIES: Seconds = Seconds::new(7 * 86_400);
+/// A year, and a month to look back at it.
+const KEEP_AUDIT: Seconds = Seconds::new(396 * 86_400);
+
+/// Does all of it, each step whatever became of the others. What fails is logged and tried again later.
+pub(crate) async fn run(environment: &Environment, ambient: Ambient) -> Result<(), Problem> {
+    let directory = Directory::new(environment.directory()?);
+    let now = ambient.now();
+    let steps = [
+        ("fences", close_fences(environment, &directory, now).await),
+        ("deliveries", directory.forget_deliveries(before(now, KEEP_DELIVERIES)).await),
+        ("audit trail", directory.forget_audit(before(now, KEEP_AUDIT)).await),
+    ];
+    for (step, outcome) in steps {
+        if let Err(problem) = outcome {
+            worker::console_error!("upkeep of {step}: {}", problem.code());
+        }
+    }
+    Ok(())
+}
+
+async fn close_fences(
+    environment: &Environment,
+    directory: &Directory,
+    now: UnixMillis,
+) -> Result<(), Problem> {
+    for open in directory.open_fences(now).await? {
+        let closed = fence::close(environment, directory, &open.account_id, open.credential_version).await;
+        if let Err(problem) = closed {
+            worker::console_error!("fence of {} stays open: {}", open.account_id, problem.code());
+            directory.postpone_fence(&open.account_id, next_try(&open, now)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Later and later, so that fences that cannot be closed do not keep others from being tried.
+fn next_try(fence: &PendingFence, now: UnixMillis) -> UnixMillis {
+    let doubled = 2_u32.saturating_pow(fence.attempts);
+    let wait = RETRY_AFTER.as_secs().saturating_mul(doubled).min(RETRY_AT_MOST.as_secs());
+    now.plus(Seconds::new(wait))
+}
+
+fn before(now: UnixMillis, age: Seconds) -> UnixMillis {
+    UnixMillis::new(now.as_millis().saturating_sub(age.as_millis()))
+}
