@@ -81,7 +81,7 @@ describe("upkeep", () => {
     test("delivers past an outbox row that nobody can read, and keeps that row", async () => {
       const email = "unreadable@users.test";
       const storage = await shardOf(email);
-      await storage.exec("INSERT INTO outbox (id, rank, next_at, record) VALUES ('broken', 1, 0, 'not a record')");
+      await storage.exec("INSERT INTO outbox (id, next_at, record) VALUES ('broken', 0, 'not a record')");
       const sent = (await mails(email)).length;
       await signUp(email);
       await until("the mail", async () => (await mails(email)).length > sent);
@@ -95,7 +95,7 @@ describe("upkeep", () => {
       const storage = await shardOf(email);
       const insert = (id, age, message) =>
         storage.exec(
-          "INSERT INTO outbox (id, rank, next_at, record) VALUES (?, 1, 0, ?)",
+          "INSERT INTO outbox (id, next_at, record) VALUES (?, 0, ?)",
           id,
           JSON.stringify({ created_at: Date.now() - age, attempts: 3, message }),
         );
@@ -185,7 +185,7 @@ describe("upkeep", () => {
         "CREATE TRIGGER kept BEFORE DELETE ON outbox WHEN OLD.id = 'waiting' BEGIN SELECT RAISE(IGNORE); END",
       );
       const record = JSON.stringify({ created_at: Date.now(), attempts: 0, message: auditOf("waiting") });
-      await storage.exec("INSERT INTO outbox (id, rank, next_at, record) VALUES ('waiting', 1, 0, ?)", record);
+      await storage.exec("INSERT INTO outbox (id, next_at, record) VALUES ('waiting', 0, ?)", record);
       const started = Date.now();
       await signUp(email);
       await until("the line", () => audited("waiting"));

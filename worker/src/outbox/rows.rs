@@ -2,12 +2,9 @@
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
-use crate::object::call::ask;
 use crate::object::records::millis;
-use crate::object::revocation::{self, RevocationCall};
 use crate::outbox::message::{Message, Owner, Parcel};
 use crate::outbox::snapshot;
-use postern_core::revocation::shard_of;
 use postern_core::time::{Seconds, UnixMillis};
 use serde::{Deserialize, Serialize};
 use worker::{Env, Error, Result, SqlStorage, SqlStorageValue, Storage};
@@ -29,25 +26,20 @@ struct Row {
     message: Message,
 }
 
-/// What stands in `rank`: revocation marks go before everything else.
-const URGENT: i32 = 0;
-const USUAL: i32 = 1;
-
 /// Creates the table. Called before the first write of the object.
 pub(crate) fn create(sql: &SqlStorage) -> Result<()> {
-    let query = "CREATE TABLE IF NOT EXISTS outbox (id TEXT PRIMARY KEY, rank INTEGER NOT NULL, \
-                 next_at INTEGER NOT NULL, record TEXT NOT NULL) WITHOUT ROWID; \
-                 CREATE INDEX IF NOT EXISTS outbox_by_rank ON outbox (rank, next_at)";
+    let query = "CREATE TABLE IF NOT EXISTS outbox \
+                 (id TEXT PRIMARY KEY, next_at INTEGER NOT NULL, record TEXT NOT NULL) WITHOUT ROWID; \
+                 CREATE INDEX IF NOT EXISTS outbox_by_time ON outbox (next_at)";
     sql.exec(query, None)?;
     Ok(())
 }
 
 /// Adds a row inside the owner's transaction. The same id twice is one row.
 pub(crate) fn enqueue(sql: &SqlStorage, id: &str, message: Message, now: UnixMillis) -> Result<()> {
-    let rank = if matches!(message, Message::Mark(_)) { URGENT } else { USUAL };
     let row = serde_json::to_string(&Row { created_at: now, attempts: 0, message })?;
-    let query = "INSERT OR IGNORE INTO outbox (id, rank, next_at, record) VALUES (?, ?, ?, ?)";
-    sql.exec(query, vec![id.into(), rank.into(), millis(now), row.into()])?;
+    let query = "INSERT OR IGNORE INTO outbox (id, next_at, record) VALUES (?, ?, ?)";
+    sql.exec(query, vec![id.into(), millis(now), row.into()])?;
     Ok(())
 }
 
@@ -69,7 +61,7 @@ pub(crate) async fn wake(storage: &Storage) -> Result<()> {
     storage.set_alarm(0).await
 }
 
-/// The alarm: delivers what is due, marks first, and sets the next alarm for what remains.
+/// The alarm: delivers what is due, and sets the next alarm for what remains.
 ///
 /// Each row fails on its own: one that cannot be read or delivered waits, and the next one is taken.
 pub(crate) async fn deliver_due(storage: &Storage, env: &Env, owner: &Owner, ambient: Ambient) -> Result<()> {
@@ -124,29 +116,21 @@ async fn deliver(
             };
             Environment::queue(env)?.send(serde_json::to_string(&parcel)?).await
         }
-        Message::Mark(mark) => {
-            let shard = shard_of(&mark.account);
-            let call = RevocationCall::Mark { shard, marks: vec![*mark] };
-            let marked: bool = ask(&Environment::revocations(env)?, &revocation::name(shard), &call)
-                .await
-                .map_err(|error| Error::RustError(error.to_string()))?;
-            if marked { Ok(()) } else { Err(Error::RustError("a mark was not taken".into())) }
-        }
+        // They go together and before everything else: `outbox::marks`.
+        Message::Mark(_) => Err(Error::RustError("a mark was left to the rows".into())),
         Message::Snapshot { session } => snapshot::deliver(sql, env, owner, session, now).await,
     }
 }
 
 fn due(sql: &SqlStorage, now: UnixMillis) -> Result<Vec<(String, String)>> {
-    let query = "SELECT id, record FROM outbox WHERE rank = ? AND next_at <= ? ORDER BY next_at LIMIT ?";
+    let query = "SELECT id, record FROM outbox WHERE next_at <= ? ORDER BY next_at LIMIT ?";
     let mut found = Vec::new();
-    for rank in [URGENT, USUAL] {
-        for row in sql.exec(query, vec![rank.into(), millis(now), ROWS_PER_ALARM.into()])?.raw() {
-            let mut columns = row?.into_iter();
-            if let (Some(SqlStorageValue::String(id)), Some(SqlStorageValue::String(record))) =
-                (columns.next(), columns.next())
-            {
-                found.push((id, record));
-            }
+    for row in sql.exec(query, vec![millis(now), ROWS_PER_ALARM.into()])?.raw() {
+        let mut columns = row?.into_iter();
+        if let (Some(SqlStorageValue::String(id)), Some(SqlStorageValue::String(record))) =
+            (columns.next(), columns.next())
+        {
+            found.push((id, record));
         }
     }
     Ok(found)
@@ -167,15 +151,9 @@ fn move_to(sql: &SqlStorage, id: &str, next: UnixMillis) -> Result<()> {
 }
 
 fn next_at(sql: &SqlStorage) -> Result<Option<UnixMillis>> {
-    let query = "SELECT MIN(next_at) FROM outbox WHERE rank = ?";
-    let mut earliest: Option<UnixMillis> = None;
-    for rank in [URGENT, USUAL] {
-        let row = sql.exec(query, vec![rank.into()])?.raw().next().transpose()?;
-        let next = match row.and_then(|columns| columns.into_iter().next()) {
-            Some(SqlStorageValue::Integer(next)) => UnixMillis::new(u64::try_from(next).unwrap_or(0)),
-            _ => continue,
-        };
-        earliest = Some(earliest.map_or(next, |earliest| earliest.min(next)));
-    }
-    Ok(earliest)
+    let row = sql.exec("SELECT MIN(next_at) FROM outbox", None)?.raw().next().transpose()?;
+    Ok(match row.and_then(|columns| columns.into_iter().next()) {
+        Some(SqlStorageValue::Integer(next)) => Some(UnixMillis::new(u64::try_from(next).unwrap_or(0))),
+        _ => None,
+    })
 }
