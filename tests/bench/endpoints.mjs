@@ -45,6 +45,8 @@ export async function run(name, { quick }) {
     }
     if (round >= 0) samples.push(sample);
   }
+  // A store that fails makes a request slower, or faster, and goes unnoticed otherwise.
+  if (release.server.output() !== "") throw new Error(`the release build complains:\n${release.server.output().slice(0, 2000)}`);
   const rows = [row(name, samples, "elapsed")];
   if (samples[0].ours.processor !== undefined) rows.push(row(name, samples, "processor"));
   return rows;

@@ -66,8 +66,12 @@ export class Store extends DurableObject {
   constructor(context, env) {
     super(context, env);
     this.sql = context.storage.sql;
-    this.sql.exec("CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER)");
-    this.sql.exec(env.DIRECTORY_SCHEMA);
+    // An object that was idle for ten seconds is constructed again, on the tables that it has.
+    if (this.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'kv'").toArray().length > 0) return;
+    context.storage.transactionSync(() => {
+      this.sql.exec("CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER)");
+      this.sql.exec(env.DIRECTORY_SCHEMA);
+    });
   }
 
   kvGet(key) {
