@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything that is done with this repository, as commands that need only Rust, Node and npm.
 
+mod bench;
 mod build;
 mod bundle;
 mod ci;
@@ -22,6 +23,7 @@ cargo xtask COMMAND
   dev [--port PORT]                       run Postern on http://localhost:8787, rebuilt on every change
   build [--development | --release]       build the Worker into build/worker/
   test [native | end-to-end] [PATTERN]    run every test, or one half of them, or the test files named like PATTERN
+  bench [--quick] [NAME...]               measure ours against theirs: docs/benchmarks.md
   ci                                      format, lints, licences, bare metal and the empty import list
   setup                                   install what the other commands need; they call it themselves
 ";
@@ -45,6 +47,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["dev", options @ ..] => dev::run(options),
         ["build", options @ ..] => build::run(options),
         ["test", selection @ ..] => test::run_selected(selection),
+        ["bench", options @ ..] => bench::run_selected(options),
         ["ci"] => ci::run_all(),
         ["setup"] => setup::everything(),
         [] | ["help" | "--help" | "-h"] => {

@@ -45,10 +45,10 @@ pub(crate) fn run_selected(selection: &[&str]) -> Result<()> {
 fn native_tests() -> Result<Vec<String>> {
     announce("Native tests");
     let is_result = |line: &str| line.starts_with("test result:") && !line.contains(" 0 passed");
-    // Not the Worker, which exists only as wasm, nor the probe, which is a build test; xtask is compiled already, in
+    // Not the Worker, which exists only as wasm, nor the probe and the benchmark's module, which have no tests; xtask is compiled already, in
     // its own profile.
     let mut tests = cargo("test --quiet --workspace");
-    for package in ["postern-worker", "postern-probe", "xtask"] {
+    for package in ["postern-worker", "postern-probe", "postern-bench-argon2", "xtask"] {
         tests.args(["--exclude", package]);
     }
     let mut lines = run_and_keep(&mut tests, is_result)?;
@@ -58,7 +58,10 @@ fn native_tests() -> Result<Vec<String>> {
 }
 
 /// Builds the npm package into `pkg/dist/`, the verifier's wasm included.
-fn build_package() -> Result<()> {
+///
+/// # Errors
+/// When cargo or Node fails.
+pub(crate) fn build_package() -> Result<()> {
     announce("Building the npm package");
     run(setup::node_command()?.arg("pkg/build.mjs"))
 }

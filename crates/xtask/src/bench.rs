@@ -1,0 +1,37 @@
+//! `cargo xtask bench`: ours against theirs, as ratios. `docs/benchmarks.md` says what is compared and how.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::build::{Variant, build};
+use crate::process::{announce, cargo, run};
+use crate::test::build_package;
+use crate::{bundle, setup};
+
+/// Builds what is measured and measures it; `options` go to `tests/bench/bench.mjs`.
+///
+/// # Errors
+/// When a build fails, a name is unknown, or a contender gives a wrong answer.
+pub(crate) fn run_selected(options: &[&str]) -> Result<()> {
+    setup::everything()?;
+    build(Variant::Release)?;
+    build_package()?;
+    build_password_check()?;
+    announce("Measuring");
+    run(setup::node_command()?.arg("tests/bench/bench.mjs").args(options))
+}
+
+/// The password check of a login as a module of its own, in the profile of the deployed Worker.
+fn build_password_check() -> Result<()> {
+    announce("Building the password check");
+    let module = bundle::compile(
+        &mut cargo("build --package postern-bench-argon2 --target wasm32-unknown-unknown --release"),
+        "postern_bench_argon2",
+    )?;
+    let folder = Path::new("build/bench");
+    fs::create_dir_all(folder)?;
+    fs::copy(module, folder.join("argon2.wasm")).context("cannot copy the password check")?;
+    Ok(())
+}

@@ -1,0 +1,144 @@
+// Whole requests: the release build against a Worker that answers "ok", each in a workerd of its own.
+
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { performance } from "node:perf_hooks";
+import { LANES, Load, processorTime, untilQuiet } from "./support/load.mjs";
+import { summary } from "./support/measure.mjs";
+import { startBareWorker, startRelease } from "./support/workerd.mjs";
+
+const AUTH = "/api/v1/auth";
+const UNLIMITED = { count: 0, period_seconds: 60 };
+const LIMITS = ["sign_up_per_source", "sign_up_per_identifier", "verify_per_source", "login_per_source", "login_per_pair", "refresh_per_source", "logout_per_source", "profile_per_account"];
+
+export const NAMES = ["validate-jwt_only", "validate-hybrid", "validate-strict", "refresh"];
+
+let stage;
+
+export async function run(name, { quick }) {
+  stage ??= await setUp();
+  const { release, bare, people } = stage;
+  const path = `${AUTH}/${name.split("-")[0]}`;
+  const mode = name.split("-")[1];
+  const validate = async (lane) => {
+    const answer = JSON.parse(await release.load.post(path, JSON.stringify({ token: people[lane].access, mode }), { lane }));
+    if (answer.active !== true || answer.mode !== mode) throw new Error(JSON.stringify(answer));
+  };
+  const refresh = async (lane) => {
+    const answer = JSON.parse(await release.load.post(path, JSON.stringify({ refresh_token: people[lane].refresh }), { lane }));
+    people[lane].refresh = answer.refresh_token;
+  };
+  const ours = mode === undefined ? refresh : validate;
+  // The same bytes go to both.
+  const bodies = people.map(({ access, refresh }) => JSON.stringify(mode === undefined ? { refresh_token: refresh } : { token: access, mode }));
+  const theirs = (lane) => bare.load.post(path, bodies[lane], { lane });
+
+  const count = quick ? 4 : mode === undefined ? 40 : 120;
+  const rounds = quick ? 2 : 11;
+  const samples = [];
+  for (let round = -1; round < rounds; round += 1) {
+    const sample = {};
+    const order = Math.random() < 0.5 ? ["ours", "theirs"] : ["theirs", "ours"];
+    for (const side of order) {
+      const [contender, send] = side === "ours" ? [release, ours] : [bare, theirs];
+      sample[side] = await measured(contender, count, send);
+    }
+    if (round >= 0) samples.push(sample);
+  }
+  // A store that fails makes a request slower, or faster, and goes unnoticed otherwise.
+  if (release.server.output() !== "") throw new Error(`the release build complains:\n${release.server.output().slice(0, 2000)}`);
+  const rows = [row(name, samples, "elapsed")];
+  if (samples[0].ours.processor !== undefined) rows.push(row(name, samples, "processor"));
+  return rows;
+}
+
+const row = (name, samples, figure) => ({
+  ...summary(name, "postern, release", 'bare worker, "ok"', samples.map(({ ours, theirs }) => ({ ours: ours[figure], theirs: theirs[figure] }))),
+  figure: figure === "processor" ? "processor time of workerd" : "elapsed",
+  runtime: "workerd",
+});
+
+/** Microseconds of one request: by the clock, and of the processor until nothing is left to do. */
+async function measured({ load, server }, count, send) {
+  await untilQuiet(server.pid);
+  const processor = processorTime(server.pid);
+  const start = performance.now();
+  await load.run(count, send);
+  const elapsed = (performance.now() - start) * 1000;
+  await untilQuiet(server.pid);
+  const requests = count * LANES;
+  return { elapsed: elapsed / requests, processor: processor === undefined ? undefined : (processorTime(server.pid) - processor) / requests };
+}
+
+/** Both servers, and an account with a session for every lane. */
+async function setUp() {
+  const mail = await mailReceiver();
+  const servers = await Promise.all([startRelease(configuration(mail.url)), startBareWorker()]);
+  const [release, bare] = servers.map((server) => ({ server, load: new Load(server.port) }));
+  stage = { release, bare, mail };
+  try {
+    const people = [];
+    for (let lane = 0; lane < LANES; lane += 1) people.push(await account(release.load, mail, lane));
+    return { ...stage, people };
+  } catch (error) {
+    throw new Error(`${error.message}\n${release.server.output()}`, { cause: error });
+  }
+}
+
+/** Ends what `run` started. */
+export async function finish() {
+  if (stage === undefined) return;
+  const { release, bare, mail } = stage;
+  stage = undefined;
+  mail.stop();
+  for (const { load, server } of [release, bare]) {
+    load.close();
+    await server.stop();
+  }
+}
+
+/** The defaults, but for limits, which would end a load test at once, and the longest access tokens, which outlive it. */
+const configuration = (mailUrl) => ({
+  issuer: "https://auth.example.com",
+  permissions: { names: ["docs:read", "docs:write"], roles: { user: ["docs:read", "docs:write"] }, default_role: "user" },
+  mail: { sender: "http", url: mailUrl, from: "no-reply@example.com" },
+  tokens: { access_ttl_seconds: 900 },
+  sessions: { refresh_limit: UNLIMITED },
+  limits: Object.fromEntries(LIMITS.map((name) => [name, UNLIMITED])),
+});
+
+async function account(load, mail, lane) {
+  const email = `person${lane}@example.com`;
+  const password = "seven swift otters juggle";
+  const accepted = await load.post(`${AUTH}/signup`, JSON.stringify({ email, name: "Ada", password }), { lane, status: 202 });
+  const otp = await mail.codeTo(email);
+  const { registration } = JSON.parse(accepted);
+  const tokens = JSON.parse(await load.post(`${AUTH}/verify-signup`, JSON.stringify({ email, otp, registration }), { lane }));
+  return { access: tokens.access_token, refresh: tokens.refresh_token };
+}
+
+/** Takes what the release build mails, as a mail service would. */
+async function mailReceiver() {
+  const codes = new Map();
+  const server = createServer(async (request, response) => {
+    const letter = JSON.parse(Buffer.concat(await request.toArray()).toString());
+    codes.set(letter.to, /\b\d{6}\b/.exec(letter.text)?.[0]);
+    response.end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${server.address().port}/send`,
+    codeTo: async (address) => {
+      for (let attempt = 0; attempt < 1000; attempt += 1) {
+        if (codes.has(address)) return codes.get(address);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      throw new Error("the code was not mailed");
+    },
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}

@@ -1,0 +1,141 @@
+// workerd without anything around it: no proxy, no Node in the path of a request.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const COMPATIBILITY_DATE = /^compatibility_date = "(.+)"$/m.exec(readFileSync(join(ROOT, "wrangler.toml"), "utf8"))[1];
+const OBJECTS = { ACCOUNT: "AccountObject", INTAKE: "IntakeObject", KEYRING: "KeyringObject", LIMITER: "LimiterObject", REVOCATION: "RevocationObject" };
+
+/** The runtime that the lock file's Wrangler brings along: `{ default: path, version }`. */
+export const workerd = createRequire(createRequire(import.meta.url).resolve("wrangler"))("workerd");
+
+// A text of Cap'n Proto's schema language is a JSON text, as far as these go.
+const text = JSON.stringify;
+const named = (members) => `(${Object.entries(members).map(([name, value]) => `${name} = ${value}`).join(", ")})`;
+const list = (items) => `[${items.join(",\n    ")}]`;
+const binding = (name, kind, value) => named({ name: text(name), [kind]: value });
+
+/** A worker that does nothing: what the runtime and the load generator cost by themselves. */
+export function startBareWorker() {
+  const worker = named({
+    compatibilityDate: text(COMPATIBILITY_DATE),
+    modules: list([named({ name: text("bare.js"), esModule: text('export default { fetch: () => new Response("ok") };') })]),
+  });
+  return start({ services: [named({ name: text("main"), worker })], prepare: () => {} });
+}
+
+/**
+ * The release build of the Worker, with objects on disk and stand-ins for the other stores.
+ *
+ * @param {object} configuration the variable `POSTERN`
+ */
+export function startRelease(configuration) {
+  const build = join(ROOT, "build/release");
+  if (!existsSync(join(build, "shim.js"))) throw new Error('no release build: run "cargo xtask build --release"');
+  const modules = ["shim.js", ...filesBelow(build).filter((file) => file !== "shim.js")].map((file) =>
+    named({ name: text(file), [file.endsWith(".wasm") ? "wasm" : "esModule"]: `embed ${text(`release/${file}`)}` }),
+  );
+  const objectsOf = (classes) => ({
+    durableObjectNamespaces: list(classes.map((name) => named({ className: text(name), uniqueKey: text(name), enableSql: "true" }))),
+    durableObjectStorage: named({ localDisk: text("disk") }),
+  });
+  const flags = { compatibilityDate: text(COMPATIBILITY_DATE), compatibilityFlags: list([text("service_binding_extra_handlers")]) };
+  const entry = (entrypoint) => named({ name: text("stores"), entrypoint: text(entrypoint) });
+  const main = named({
+    ...flags,
+    modules: list(modules),
+    bindings: list([
+      binding("POSTERN", "json", text(JSON.stringify(configuration))),
+      binding("EDGE", "kvNamespace", entry("kv")),
+      binding("OUTBOX", "queue", entry("queue")),
+      binding("DIRECTORY", "wrapped", named({
+        moduleName: text("cloudflare-internal:d1-api"),
+        innerBindings: list([binding("fetcher", "service", entry("d1"))]),
+      })),
+      ...Object.entries(OBJECTS).map(([name, className]) => binding(name, "durableObjectNamespace", text(className))),
+    ]),
+    ...objectsOf(Object.values(OBJECTS)),
+  });
+  const stores = named({
+    ...flags,
+    modules: list([named({ name: text("stores.js"), esModule: `embed ${text("stores.js")}` })]),
+    bindings: list([
+      binding("STORE", "durableObjectNamespace", text("Store")),
+      binding("MAIN", "service", text("main")),
+      binding("DIRECTORY_SCHEMA", "text", `embed ${text("schema.sql")}`),
+    ]),
+    ...objectsOf(["Store"]),
+  });
+  return start({
+    services: [
+      named({ name: text("main"), worker: main }),
+      named({ name: text("stores"), worker: stores }),
+      named({ name: text("disk"), disk: named({ path: text("disk"), writable: "true" }) }),
+      // Mail goes to a receiver on this machine.
+      named({ name: text("internet"), network: named({ allow: list([text("local")]) }) }),
+    ],
+    prepare: (folder) => {
+      mkdirSync(join(folder, "disk"));
+      cpSync(build, join(folder, "release"), { recursive: true });
+      cpSync(fileURLToPath(new URL("stores.js", import.meta.url)), join(folder, "stores.js"));
+      const migrations = join(ROOT, "worker/migrations");
+      const files = readdirSync(migrations).filter((name) => name.endsWith(".sql")).sort();
+      writeFileSync(join(folder, "schema.sql"), files.map((name) => readFileSync(join(migrations, name), "utf8")).join("\n"));
+    },
+  });
+}
+
+/** Starts workerd; resolves when it listens. Its socket has a port of the system's choice. */
+async function start({ services, prepare }) {
+  const folder = mkdtempSync(join(tmpdir(), "postern-bench-"));
+  prepare(folder);
+  const socket = named({ name: text("http"), address: text("127.0.0.1:0"), http: "()", service: text("main") });
+  writeFileSync(
+    join(folder, "workerd.capnp"),
+    `using Workerd = import "/workerd/workerd.capnp";\nconst config :Workerd.Config = (\n  services = ${list(services)},\n  sockets = ${list([socket])}\n);\n`,
+  );
+  const child = spawn(workerd.default, ["serve", "--experimental", "--control-fd=3", "workerd.capnp"], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (chunk) => (output += chunk));
+  const kill = () => child.kill("SIGKILL");
+  process.on("exit", kill);
+  const exited = once(child, "exit");
+  const stop = async () => {
+    kill();
+    await exited;
+    process.off("exit", kill);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const port = await Promise.race([listening(child.stdio[3]), exited.then(() => undefined)]);
+  if (port === undefined) {
+    await stop();
+    throw new Error(`workerd did not start\n${output}`);
+  }
+  return { port, pid: child.pid, output: () => output, stop };
+}
+
+async function listening(control) {
+  let text = "";
+  for await (const chunk of control.setEncoding("utf8")) {
+    text += chunk;
+    const line = text.split("\n").find((candidate) => candidate.includes('"listen"'));
+    if (line !== undefined && text.includes(`${line}\n`)) return JSON.parse(line).port;
+  }
+  return undefined;
+}
+
+function filesBelow(folder, below = folder) {
+  return readdirSync(below, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(below, entry.name);
+    return entry.isDirectory() ? filesBelow(folder, path) : [relative(folder, path).replaceAll("\\", "/")];
+  });
+}
