@@ -181,4 +181,14 @@ describe("limits", () => {
     admitted(answers, COUNTS.profile_per_account, HOUR);
     assert.equal((await from().me(other)).status, 200);
   });
+
+  test("ending an account's own sessions counts as well, and what is refused ends nothing", async () => {
+    const { access_token: accessToken } = await from().account(newAddress());
+    const unknown = "0".repeat(32);
+    const answers = await times(16, () => from().revokeSession(accessToken, unknown));
+    admitted(answers, COUNTS.profile_per_account, HOUR);
+    assert.equal((await from().post("sessions/revoke-all", {}, { bearer: accessToken })).status, 429);
+    const { status } = await from().post("validate", { token: accessToken, mode: "strict" });
+    assert.equal(status, 200);
+  });
 });

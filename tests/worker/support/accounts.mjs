@@ -99,6 +99,7 @@ export function client(server, address = "198.51.100.1") {
     validate: (token, mode) => post("validate", { token, mode }),
     me: (bearer) => send("GET", `${AUTH}/me`, { bearer }),
     sessions: (bearer) => send("GET", `${AUTH}/sessions`, { bearer }),
+    revokeSession: (bearer, id) => send("DELETE", `${AUTH}/sessions/${id}`, { bearer }),
 
     /** An account with this password, by the ordinary way: its tokens. */
     account: async (email, password = PASSWORD, name = "Ada") => {

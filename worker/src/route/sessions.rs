@@ -33,6 +33,7 @@ pub(crate) async fn list(exchange: &Exchange) -> Answer {
 
 pub(crate) async fn revoke_one(exchange: &Exchange, id: &str) -> Answer {
     let subject = bearer(exchange).await?.subject;
+    limit_profile(exchange, &subject.account).await?;
     // Whatever is not an id of the bearer's own session is simply not there.
     let session: SessionId = id.parse().map_err(|_| Problem::not_found())?;
     let accounts = Accounts::new(&exchange.environment);
@@ -42,6 +43,7 @@ pub(crate) async fn revoke_one(exchange: &Exchange, id: &str) -> Answer {
 
 pub(crate) async fn revoke_all(exchange: &Exchange) -> Answer {
     let subject = bearer(exchange).await?.subject;
+    limit_profile(exchange, &subject.account).await?;
     let mut body = Body::read_optional(&exchange.request).await?;
     let keep = body.optional_flag("keep_current")?.unwrap_or(false).then_some(subject.session);
     let accounts = Accounts::new(&exchange.environment);
@@ -49,7 +51,7 @@ pub(crate) async fn revoke_all(exchange: &Exchange) -> Answer {
     json(200, &Revoked { revoked: ended.revoked })
 }
 
-/// The limit on reads of the own profile and sessions.
+/// The limit on what a bearer does with the own profile and sessions.
 pub(crate) async fn limit_profile(exchange: &Exchange, account: &AccountId) -> Result<(), Problem> {
     let environment = &exchange.environment;
     let keyring = exchange.keyring().await?;

@@ -79,6 +79,6 @@ limits! {
     refresh_per_source: (120, 60), (60, 60), (600, 60);
     /// Logouts: 60 in 10 minutes.
     logout_per_source: (60, 600), (60, 600), (240, 600);
-    /// Reads of the own profile and sessions: 120 a minute.
+    /// Reading the own profile, listing and ending the own sessions: 120 a minute.
     profile_per_account: (120, 60), (120, 60), (600, 60);
 }
