@@ -8,7 +8,8 @@ import { summary } from "./support/measure.mjs";
 import { startBareWorker, startRelease } from "./support/workerd.mjs";
 
 const AUTH = "/api/v1/auth";
-const UNLIMITED = { count: 0, period_seconds: 60 };
+// Counted as ever, which is part of the cost, and never reached.
+const RAISED = { count: 1_000_000, period_seconds: 60 };
 const LIMITS = ["sign_up_per_source", "sign_up_per_identifier", "verify_per_source", "login_per_source", "login_per_pair", "refresh_per_source", "logout_per_source", "profile_per_account"];
 
 export const NAMES = ["validate-jwt_only", "validate-hybrid", "validate-strict", "refresh"];
@@ -46,7 +47,8 @@ export async function run(name, { quick }) {
     if (round >= 0) samples.push(sample);
   }
   // A store that fails makes a request slower, or faster, and goes unnoticed otherwise.
-  if (release.server.output() !== "") throw new Error(`the release build complains:\n${release.server.output().slice(0, 2000)}`);
+  const complaints = release.server.output();
+  if (complaints !== "") throw new Error(`the release build complains:\n${complaints.slice(0, 2000)}`);
   const rows = [row(name, samples, "elapsed")];
   if (samples[0].ours.processor !== undefined) rows.push(row(name, samples, "processor"));
   return rows;
@@ -103,8 +105,8 @@ const configuration = (mailUrl) => ({
   permissions: { names: ["docs:read", "docs:write"], roles: { user: ["docs:read", "docs:write"] }, default_role: "user" },
   mail: { sender: "http", url: mailUrl, from: "no-reply@example.com" },
   tokens: { access_ttl_seconds: 900 },
-  sessions: { refresh_limit: UNLIMITED },
-  limits: Object.fromEntries(LIMITS.map((name) => [name, UNLIMITED])),
+  sessions: { refresh_limit: RAISED },
+  limits: Object.fromEntries(LIMITS.map((name) => [name, RAISED])),
 });
 
 async function account(load, mail, lane) {

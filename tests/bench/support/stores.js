@@ -1,25 +1,17 @@
-// Stand-ins for KV, D1 and Queues: they speak what workerd's bindings speak, and keep everything in one SQLite
-// object. They are as fast as that is, and no statement about Cloudflare's stores.
+// Stand-ins for KV, D1 and Queues: they speak what workerd's bindings speak. They are as fast as they are, and no
+// statement about Cloudflare's stores.
 
 import { DurableObject } from "cloudflare:workers";
 
-const store = (env) => env.STORE.get(env.STORE.idFromName("store"));
+const entries = new Map();
 
-/** `kvNamespace` talks HTTP: GET, PUT and DELETE of `/KEY?expiration_ttl=`. */
+/** `kvNamespace` talks HTTP: GET, PUT and DELETE of `/KEY`. In memory, as the copy that a colo's cache holds. */
 export const kv = {
-  async fetch(request, env) {
-    const url = new URL(request.url);
-    const key = decodeURIComponent(url.pathname.slice(1));
-    if (request.method === "GET") {
-      const value = await store(env).kvGet(key);
-      return value === null ? new Response(null, { status: 404 }) : new Response(value);
-    }
-    if (request.method === "PUT") {
-      const ttl = url.searchParams.get("expiration_ttl");
-      await store(env).kvPut(key, await request.text(), ttl === null ? null : Date.now() + Number(ttl) * 1000);
-    } else {
-      await store(env).kvDelete(key);
-    }
+  async fetch(request) {
+    const key = new URL(request.url).pathname;
+    if (request.method === "GET") return entries.has(key) ? new Response(entries.get(key)) : new Response(null, { status: 404 });
+    if (request.method === "PUT") entries.set(key, await request.text());
+    else entries.delete(key);
     return new Response(null);
   },
 };
@@ -29,7 +21,7 @@ export const d1 = {
   async fetch(request, env) {
     const queries = await request.json();
     const format = new URL(request.url).searchParams.get("resultsFormat");
-    const answers = await store(env).query([queries].flat(), format);
+    const answers = await env.STORE.get(env.STORE.idFromName("directory")).query([queries].flat(), format);
     return Response.json(Array.isArray(queries) ? answers : answers[0]);
   },
 };
@@ -61,30 +53,14 @@ async function deliver(env) {
   await next;
 }
 
-/** All rows of all stores. */
+/** The database behind D1. */
 export class Store extends DurableObject {
   constructor(context, env) {
     super(context, env);
     this.sql = context.storage.sql;
     // An object that was idle for ten seconds is constructed again, on the tables that it has.
-    if (this.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'kv'").toArray().length > 0) return;
-    context.storage.transactionSync(() => {
-      this.sql.exec("CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER)");
-      this.sql.exec(env.DIRECTORY_SCHEMA);
-    });
-  }
-
-  kvGet(key) {
-    const [row] = this.sql.exec("SELECT value, expires_at FROM kv WHERE key = ?", key).toArray();
-    return row === undefined || (row.expires_at !== null && row.expires_at <= Date.now()) ? null : row.value;
-  }
-
-  kvPut(key, value, expiresAt) {
-    this.sql.exec("INSERT OR REPLACE INTO kv VALUES (?, ?, ?)", key, value, expiresAt);
-  }
-
-  kvDelete(key) {
-    this.sql.exec("DELETE FROM kv WHERE key = ?", key);
+    if (this.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'identifiers'").toArray().length > 0) return;
+    context.storage.transactionSync(() => this.sql.exec(env.DIRECTORY_SCHEMA));
   }
 
   query(queries, format) {

@@ -1,6 +1,7 @@
 // workerd without anything around it: no proxy, no Node in the path of a request.
 
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -52,6 +53,7 @@ export function startRelease(configuration) {
     modules: list(modules),
     bindings: list([
       binding("POSTERN", "json", text(JSON.stringify(configuration))),
+      binding("POSTERN_ROOT_KEY", "text", text(randomBytes(32).toString("base64"))),
       binding("EDGE", "kvNamespace", entry("kv")),
       binding("OUTBOX", "queue", entry("queue")),
       binding("DIRECTORY", "wrapped", named({
