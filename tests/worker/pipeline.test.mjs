@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 
 import { overlaid, startPersistentServer, startServer } from "./support/server.mjs";
 
-const INTERNAL = { type: "about:blank", title: "Internal error", status: 500, code: "internal" };
+const INTERNAL = { type: "urn:postern:problem:internal", title: "Internal error", status: 500, code: "internal" };
 
 describe("a server in memory", () => {
   let server;
@@ -38,7 +38,10 @@ describe("a server in memory", () => {
     const response = await server.fetch("/dev/panic", { method: "POST", signal: AbortSignal.timeout(5_000) });
     assert.equal(response.status, 500);
     assert.equal(response.headers.get("content-type"), "application/problem+json");
-    assert.deepEqual(await response.json(), INTERNAL);
+    const { request_id: requestId, ...problem } = await response.json();
+    assert.deepEqual(problem, INTERNAL);
+    assert.match(requestId, /^[0-9a-f]{32}$/);
+    assert.equal(response.headers.get("x-request-id"), requestId);
     assert.equal((await server.fetch("/health")).status, 200);
   });
 });
