@@ -98,7 +98,7 @@ describe("a release", () => {
     assert.deepEqual([id, from, to, rest], [mail.headers["idempotency-key"], FROM, email, {}]);
     assert.match(code, /^\d{6}$/);
     assert.ok(text.includes(code));
-    assert.ok(subject.length > 0 && text.includes("Ada"));
+    assert.ok(subject.length > 0 && !text.includes("Ada"), "anybody may have typed that name");
     assert.ok(!JSON.stringify(mail).includes(registration), "the registration is in the mail");
 
     const tokens = granted(await person.verify({ email, otp: codeOf(mail), registration }));
