@@ -65,7 +65,7 @@ test("the example of the README runs", async (t) => {
   const [, example] = readme.match(/```js\n([\s\S]*?)```/);
   const issuer = await createIssuer();
   const now = Math.floor(Date.now() / 1000);
-  const claims = { iss: "https://auth.example.com", aud: "https://api.example.com", iat: now, exp: now + 300, pm: mask(64, [0]) };
+  const claims = { iss: "https://auth.example.com", aud: "https://api.example.com", tid: "default", iat: now, exp: now + 300, pm: mask(64, [0]) };
   const world = `
     globalThis.fetch = async (url) => {
       if (url !== "https://auth.example.com/.well-known/jwks.json") throw new Error(url);

@@ -10,6 +10,7 @@ import { after, before, describe, test } from "node:test";
 
 import { SignJWT, UnsecuredJWT, base64url, calculateJwkThumbprint, createLocalJWKSet, decodeProtectedHeader, exportJWK, generateKeyPair, jwtVerify } from "jose";
 
+import { createVerifier } from "../../pkg/dist/entry/node.js";
 import { OUT_OF_THE_WAY, PASSWORD, client, claimsOf, granted, newAddress, refused, startOpenServer } from "./support/accounts.mjs";
 import { startPersistentServer } from "./support/server.mjs";
 
@@ -30,6 +31,11 @@ describe("access tokens", () => {
       vars: {
         issuer: ISSUER,
         audience: [AUDIENCE, "https://other.example.com"],
+        permissions: {
+          names: ["docs:read", "docs:write", "docs:delete"],
+          roles: { user: ["docs:read", "docs:write"] },
+          default_role: "user",
+        },
       },
     });
     person = client(server);
@@ -61,6 +67,42 @@ describe("access tokens", () => {
     assert.equal(body.key_type, "OKP");
     assert.equal(body.public_key.x, jwks.keys[0].x);
     assert.ok(!("d" in body.public_key));
+  });
+
+  test("the npm package verifies them at once, without the network, and knows what they permit", async () => {
+    const { body: permissions } = await person.send("GET", "/api/v1/auth/permissions");
+    assert.deepEqual(permissions, {
+      version: 3,
+      width: 64,
+      permissions: [
+        { name: "docs:read", bit: 0 },
+        { name: "docs:write", bit: 1 },
+        { name: "docs:delete", bit: 2 },
+      ],
+    });
+    const fetch = () => assert.fail("verifying asks nobody");
+    const options = { issuer: ISSUER, audience: AUDIENCE, jwks, tenant: "default", permissions, fetch };
+    const verifier = createVerifier(options);
+    for (const token of tokens) {
+      const claims = verifier.verify(token);
+      assert.equal(claims.subject, claimsOf(token).sub);
+      assert.deepEqual(claims.permissions(), ["docs:read", "docs:write"]);
+      assert.ok(claims.can("docs:write") && !claims.can("docs:delete"));
+      assert.throws(() => claims.can("docs:destroy"), { code: "permission_unknown" });
+      const [header, payload, signature] = token.split(".");
+      const altered = `${header}.${payload}.${signature.startsWith("A") ? "B" : "A"}${signature.slice(1)}`;
+      assert.throws(() => verifier.verify(altered), { code: "signature_invalid" });
+    }
+    const rejects = [
+      [{ issuer: "https://other.example.com" }, "issuer_mismatch"],
+      [{ audience: "https://elsewhere.example.com" }, "audience_mismatch"],
+      [{ tenant: "acme" }, "tenant_mismatch"],
+      [{ now: () => Date.now() / 1000 + 400 }, "token_expired"],
+      [{ permissions: { ...permissions, width: 128 } }, "claim_malformed"],
+    ];
+    for (const [change, code] of rejects) {
+      assert.throws(() => createVerifier({ ...options, ...change }).verify(tokens[0]), { code }, code);
+    }
   });
 
   test("jose verifies them with issuer, audience and type", async () => {

@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::object::call;
 #[cfg(feature = "development")]
 use crate::object::development::{self, TwoWrites};
-use crate::object::records::{self, Records};
+use crate::object::records::{self, Records, millis};
 use crate::object::transaction::commit;
 use crate::store::edge;
 use postern_core::revocation::{RevocationMark, RevocationShard, Revoked};
@@ -214,8 +214,4 @@ fn marks_of(rows: &SqlCursor) -> Result<Vec<RevocationMark>> {
         _ => Err(Error::RustError("a stored mark is not a text".into())),
     });
     marks.collect()
-}
-
-fn millis(at: UnixMillis) -> SqlStorageValue {
-    SqlStorageValue::Integer(i64::try_from(at.as_millis()).unwrap_or(i64::MAX))
 }

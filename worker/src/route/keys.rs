@@ -1,4 +1,5 @@
-//! `GET /.well-known/jwks.json` and `GET /api/v1/auth/public-key`: what verifiers need.
+//! `GET /.well-known/jwks.json`, `GET /api/v1/auth/public-key` and `GET /api/v1/auth/permissions`: what verifiers
+//! need.
 
 use crate::route::exchange::Exchange;
 use crate::wire::answer::{Answer, respond};
@@ -12,6 +13,13 @@ pub(crate) async fn jwks(exchange: &Exchange) -> Answer {
     let keyring = exchange.keyring().await?;
     let document = keyring.key_set().public_jwks();
     respond(200, "application/jwk-set+json", CACHE_CONTROL, document.into_bytes())
+}
+
+/// The permission registry that the masks in tokens are made with, as the npm package takes it.
+pub(crate) fn permissions(exchange: &Exchange) -> Answer {
+    let registry = &exchange.environment.config().permissions().registry;
+    let document = serde_json::to_vec(registry).map_err(|error| Problem::internal("registry", error))?;
+    respond(200, "application/json", CACHE_CONTROL, document)
 }
 
 /// The signing key alone, as a JWK.
