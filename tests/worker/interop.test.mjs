@@ -98,7 +98,7 @@ describe("access tokens", () => {
       [{ audience: "https://elsewhere.example.com" }, "audience_mismatch"],
       [{ tenant: "acme" }, "tenant_mismatch"],
       [{ now: () => Date.now() / 1000 + 400 }, "token_expired"],
-      [{ permissions: { ...permissions, width: 128 } }, "claim_malformed"],
+      [{ permissions: { ...permissions, width: 128, version: permissions.version + 1 } }, "claim_malformed"],
     ];
     for (const [change, code] of rejects) {
       assert.throws(() => createVerifier({ ...options, ...change }).verify(tokens[0]), { code }, code);
