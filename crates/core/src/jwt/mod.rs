@@ -29,6 +29,8 @@ mod key_set;
 mod policy;
 #[cfg(feature = "issue")]
 mod sign;
+#[cfg(feature = "issue")]
+mod signing_key;
 mod thumbprint;
 mod verify;
 
@@ -42,7 +44,9 @@ pub use policy::{PolicyError, TenantRule, VerificationPolicy};
 #[cfg(feature = "issue")]
 pub(crate) use sign::sign_access_token;
 #[cfg(feature = "issue")]
-pub use sign::{AccessTokenClaims, SignError, SigningKey};
+pub use sign::{AccessTokenClaims, SignError};
+#[cfg(feature = "issue")]
+pub use signing_key::SigningKey;
 pub use thumbprint::Thumbprint;
 pub use verify::{MAX_TOKEN_BYTES, verify};
 

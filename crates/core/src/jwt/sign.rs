@@ -1,114 +1,14 @@
 //! Signing access tokens. Whether one may be signed is decided before: the public way here is through a grant.
 
-use super::key::HmacSecret;
-use super::{
-    Algorithm, AlgorithmName, Claim, KeyError, MAX_TOKEN_BYTES, VerificationPolicy, VerifiedClaims,
-    VerifyError, VerifyingKey,
-};
+use super::{Claim, MAX_TOKEN_BYTES, SigningKey, VerificationPolicy, VerifiedClaims, VerifyError};
 use crate::codec::base64url;
-use crate::id::{AccountId, ClientId, KeyId, SessionId, TenantId, TokenId};
-use crate::secret::Secret;
+use crate::id::{AccountId, ClientId, SessionId, TenantId, TokenId};
 use crate::time::UnixSeconds;
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use ed25519_dalek::Signer as _;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Serialize;
-use sha2::Sha256;
-
-/// A key that signs, with the verifying key that belongs to it.
-///
-/// Zeroized on drop. `Debug` shows the id and the algorithm alone.
-#[derive(Clone)]
-pub struct SigningKey {
-    verifying: VerifyingKey,
-    name: AlgorithmName,
-    material: Material,
-}
-
-#[derive(Clone)]
-enum Material {
-    Ed25519(Box<ed25519_dalek::SigningKey>),
-    Hmac(HmacSecret),
-}
-
-impl SigningKey {
-    /// An Ed25519 key from its seed (the private key of RFC 8032 §5.1.5), named by its thumbprint.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyError`] if the public half were unusable, which no seed is known to bring about.
-    pub fn ed25519(seed: &Secret<32>) -> Result<Self, KeyError> {
-        let key = Box::new(ed25519_dalek::SigningKey::from_bytes(seed.expose()));
-        let verifying = VerifyingKey::ed25519(None, key.verifying_key().as_bytes())?;
-        Ok(Self { verifying, name: AlgorithmName::EdDsa, material: Material::Ed25519(key) })
-    }
-
-    /// A shared secret for HMAC-SHA-256, at least 32 bytes. Every verifier that has it can also sign.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyError::TooShort`] for less than 32 bytes.
-    pub fn hmac_sha256(id: KeyId, secret: &[u8]) -> Result<Self, KeyError> {
-        let verifying = VerifyingKey::hmac_sha256(id, secret)?;
-        let material = Material::Hmac(HmacSecret::new(secret)?);
-        Ok(Self { verifying, name: AlgorithmName::Hs256, material })
-    }
-
-    /// The same key, signing and published under another name of its algorithm: `Ed25519` instead of `EdDSA`.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyError::AlgorithmMismatch`] for a name of another algorithm.
-    pub fn with_algorithm_name(self, name: AlgorithmName) -> Result<Self, KeyError> {
-        let verifying = self.verifying.with_algorithm_name(name)?;
-        Ok(Self { verifying, name, material: self.material })
-    }
-
-    /// The name of the key: the `kid` of its tokens.
-    #[must_use]
-    pub const fn key_id(&self) -> &KeyId {
-        self.verifying.id()
-    }
-
-    /// The one algorithm the key is for.
-    #[must_use]
-    pub const fn algorithm(&self) -> Algorithm {
-        self.name.algorithm()
-    }
-
-    /// The key that checks what this one signs.
-    #[must_use]
-    pub const fn verifying_key(&self) -> &VerifyingKey {
-        &self.verifying
-    }
-
-    /// The public half as a JWK; `None` for a symmetric key. See [`VerifyingKey::public_jwk`].
-    #[must_use]
-    pub fn public_jwk(&self) -> Option<String> {
-        self.verifying.public_jwk()
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        match &self.material {
-            Material::Ed25519(key) => Ok(key.sign(message).to_bytes().to_vec()),
-            Material::Hmac(secret) => {
-                let mac =
-                    Hmac::<Sha256>::new_from_slice(secret.expose()).map_err(|_| SignError::Unencodable)?;
-                Ok(mac.chain_update(message).finalize().into_bytes().to_vec())
-            }
-        }
-    }
-}
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SigningKey({}, {:?})", self.key_id(), self.algorithm())
-    }
-}
 
 /// Everything that an access token says.
 ///
@@ -204,7 +104,7 @@ pub(crate) fn sign_access_token(key: &SigningKey, claims: &AccessTokenClaims) ->
     // Neither a key id nor a name has a character that JSON would escape.
     let header = format!(
         r#"{{"alg":"{}","typ":"{}","kid":"{}"}}"#,
-        key.name.as_str(),
+        key.algorithm_name().as_str(),
         VerificationPolicy::DEFAULT_TOKEN_TYPE,
         key.key_id(),
     );
@@ -320,7 +220,8 @@ const fn is_empty(list: &&[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jwt::{KeySet, TenantRule, verify};
+    use crate::jwt::{AlgorithmName, KeySet, TenantRule, verify};
+    use crate::secret::Secret;
     use proptest::prelude::*;
     use serde_json::json;
     use std::string::ToString as _;
@@ -437,18 +338,6 @@ mod tests {
     }
 
     #[test]
-    fn rfc_8037_appendix_a_4() {
-        let seed = base64url::decode_array(b"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
-        let key = SigningKey::ed25519(&Secret::new(seed)).unwrap();
-        assert_eq!(key.key_id().as_str(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
-        let signature = key.sign(b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc").unwrap();
-        assert_eq!(
-            base64url::encode(&signature),
-            "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
-        );
-    }
-
-    #[test]
     fn a_custom_claim_never_takes_a_registered_name() {
         for claim in Claim::ALL.iter().copied() {
             let mut claims = claims();
@@ -483,27 +372,6 @@ mod tests {
             drop(claims.custom.insert("long".into(), json!("x".repeat(MAX_TOKEN_BYTES))));
         };
         assert_eq!(refusal(&long), Some(SignError::TokenTooLarge));
-    }
-
-    #[test]
-    fn a_key_signs_only_under_names_of_its_algorithm() {
-        let mismatch = Some(KeyError::AlgorithmMismatch);
-        assert_eq!(ed25519().with_algorithm_name(AlgorithmName::Hs256).err(), mismatch);
-        assert_eq!(hmac().with_algorithm_name(AlgorithmName::EdDsa).err(), mismatch);
-        let short = SigningKey::hmac_sha256("k".parse().unwrap(), &[1; 31]);
-        assert_eq!(short.err(), Some(KeyError::TooShort));
-    }
-
-    #[test]
-    fn debug_shows_no_material() {
-        assert_eq!(format!("{:?}", hmac()), "SigningKey(shared, HmacSha256)");
-        assert!(format!("{:?}", ed25519()).ends_with(", Ed25519)"));
-    }
-
-    #[test]
-    fn a_secret_is_not_published() {
-        assert_eq!(hmac().public_jwk(), None);
-        assert_eq!(ed25519().public_jwk(), ed25519().verifying_key().public_jwk());
     }
 
     proptest! {
