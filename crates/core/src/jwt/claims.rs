@@ -10,7 +10,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// What an accepted token says. Only [`verify`](super::verify) makes these.
+/// What an accepted token says. Only [`verify`](super::verify) and its second half,
+/// [`AuthenticToken::finish`](super::AuthenticToken::finish), make these.
 ///
 /// Registered claims are typed; custom ones are in [`payload`](Self::payload). Texts are never empty.
 ///

@@ -25,6 +25,9 @@ pub enum VerifyError {
     KeyNotFound,
     /// `algorithm_not_allowed`: `alg` is not a name of the key's own algorithm. `none` never is.
     AlgorithmNotAllowed,
+    /// `algorithm_needs_async`: the key's algorithm is not in this build, so that its host has to check the signature
+    /// ([`begin`](super::begin), in JavaScript `verifyAsync`). Nothing is said about the token.
+    AlgorithmNeedsAsync,
     /// `signature_invalid`: the key did not make this signature over this header and payload.
     SignatureInvalid,
     /// `payload_malformed`: authentic, but the payload is not canonical base64url of a JSON object whose member
@@ -60,6 +63,7 @@ impl VerifyError {
             Self::TokenTypeMismatch => "token_type_mismatch",
             Self::KeyNotFound => "key_not_found",
             Self::AlgorithmNotAllowed => "algorithm_not_allowed",
+            Self::AlgorithmNeedsAsync => "algorithm_needs_async",
             Self::SignatureInvalid => "signature_invalid",
             Self::PayloadMalformed => "payload_malformed",
             Self::ClaimMalformed(_) => "claim_malformed",

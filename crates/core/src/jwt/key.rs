@@ -1,26 +1,29 @@
 //! Keys that check signatures. Each knows its own algorithm.
 
+use super::ecdsa_key::EcdsaKey;
+use super::hmac_key::HmacKey;
+use super::rsa_key::RsaKey;
 use super::{Algorithm, AlgorithmName, Thumbprint};
 use crate::codec::base64url;
 use crate::id::KeyId;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-use zeroize::Zeroizing;
 
 /// Why bytes are not a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyError {
-    /// Not the canonical encoding of a point on the curve (RFC 8032 §5.1.3).
+    /// Not the canonical encoding of a point on the curve (RFC 8032 §5.1.3, RFC 7518 §6.2.1).
     NotOnCurve,
     /// A point of small order: signatures under it can be made without a private key.
     SmallOrder,
-    /// A symmetric key below 32 bytes (RFC 7518 §3.2).
+    /// A symmetric key with fewer bytes than its hash gives (RFC 7518 §3.2): 32, 48 or 64.
     TooShort,
+    /// An RSA modulus that does not have 2048 to 8192 bits, is even, or begins with a zero byte.
+    BadModulus,
+    /// An RSA exponent that is not an odd number from 3 to 2³²−1, or begins with a zero byte.
+    BadExponent,
     /// The name stands for an algorithm that is not the key's.
     AlgorithmMismatch,
     /// The key id is empty, too long, or has characters that a key id may not have.
@@ -32,7 +35,9 @@ impl fmt::Display for KeyError {
         f.write_str(match self {
             Self::NotOnCurve => "is not the canonical encoding of a point on the curve",
             Self::SmallOrder => "is a point of small order",
-            Self::TooShort => "is shorter than 32 bytes",
+            Self::TooShort => "is shorter than what its hash gives",
+            Self::BadModulus => "has a modulus that is not an odd number of 2048 to 8192 bits",
+            Self::BadExponent => "has an exponent that is not an odd number from 3 to 2^32-1",
             Self::AlgorithmMismatch => "belongs to another algorithm",
             Self::BadKeyId => "has an unusable key id",
         })
@@ -41,7 +46,8 @@ impl fmt::Display for KeyError {
 
 impl core::error::Error for KeyError {}
 
-/// A key that checks signatures: an Ed25519 public key, decoded once, or a shared HMAC secret.
+/// A key that checks signatures: a public key, decoded once, or a shared secret. It has one algorithm and no other
+/// (RFC 8725 §3.1).
 ///
 /// A secret is zeroized on drop. `Debug` shows the id and the algorithm alone.
 #[derive(Clone)]
@@ -54,7 +60,9 @@ pub struct VerifyingKey {
 #[derive(Clone)]
 enum Material {
     Ed25519(Box<ed25519_dalek::VerifyingKey>),
-    Hmac(HmacSecret),
+    Hmac(HmacKey),
+    Ecdsa(EcdsaKey),
+    Rsa(RsaKey),
 }
 
 impl VerifyingKey {
@@ -71,10 +79,7 @@ impl VerifyingKey {
         if point.is_weak() {
             return Err(KeyError::SmallOrder);
         }
-        let id = match id {
-            Some(id) => id,
-            None => Thumbprint::of_ed25519(public).to_key_id().map_err(|_| KeyError::BadKeyId)?,
-        };
+        let id = id.map_or_else(|| named_by(&Thumbprint::of_ed25519(public)), Ok)?;
         Ok(Self { id, name: AlgorithmName::EdDsa, material: Material::Ed25519(Box::new(point)) })
     }
 
@@ -84,8 +89,47 @@ impl VerifyingKey {
     ///
     /// [`KeyError::TooShort`] for less than 32 bytes.
     pub fn hmac_sha256(id: KeyId, secret: &[u8]) -> Result<Self, KeyError> {
-        let material = Material::Hmac(HmacSecret::new(secret)?);
-        Ok(Self { id, name: AlgorithmName::Hs256, material })
+        Self::hmac(id, Algorithm::HmacSha256, secret)
+    }
+
+    /// A shared secret for HMAC with SHA-256, SHA-384 or SHA-512: at least 32, 48 or 64 bytes (RFC 7518 §3.2).
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::TooShort`]; [`KeyError::AlgorithmMismatch`] for an algorithm that is not symmetric.
+    pub fn hmac(id: KeyId, algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
+        let material = Material::Hmac(HmacKey::new(algorithm, secret)?);
+        Ok(Self { id, name: algorithm.default_name(), material })
+    }
+
+    /// A public key on P-256 or P-384, by the big-endian coordinates of its point, 32 or 48 bytes each (RFC 7518
+    /// §6.2.1). Without an id, the key is named by its thumbprint.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::NotOnCurve`]; [`KeyError::AlgorithmMismatch`] for an algorithm that is not ECDSA.
+    pub fn ecdsa(id: Option<KeyId>, algorithm: Algorithm, x: &[u8], y: &[u8]) -> Result<Self, KeyError> {
+        let key = EcdsaKey::new(algorithm, x, y)?;
+        let id = id.map_or_else(|| named_by(&key.thumbprint()), Ok)?;
+        Ok(Self { id, name: algorithm.default_name(), material: Material::Ecdsa(key) })
+    }
+
+    /// An RSA public key, by its modulus of 2048 to 8192 bits and its odd exponent from 3 to 2³²−1, both big-endian
+    /// without leading zeros (RFC 7518 §6.3.1). Without an id, the key is named by its thumbprint.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::BadModulus`], [`KeyError::BadExponent`]; [`KeyError::AlgorithmMismatch`] for an algorithm that is
+    /// not RSA.
+    pub fn rsa(
+        id: Option<KeyId>,
+        algorithm: Algorithm,
+        modulus: &[u8],
+        exponent: &[u8],
+    ) -> Result<Self, KeyError> {
+        let key = RsaKey::new(algorithm, modulus, exponent)?;
+        let id = id.map_or_else(|| named_by(&key.thumbprint()), Ok)?;
+        Ok(Self { id, name: algorithm.default_name(), material: Material::Rsa(key) })
     }
 
     /// The same key, published under another name of its algorithm: `Ed25519` instead of `EdDSA`. Tokens under
@@ -108,62 +152,89 @@ impl VerifyingKey {
         &self.id
     }
 
+    /// The name of its algorithm in its JWK.
+    #[must_use]
+    pub const fn algorithm_name(&self) -> AlgorithmName {
+        self.name
+    }
+
     /// The one algorithm the key is for.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.name.algorithm()
     }
 
-    /// The key as a JWK for publication (RFC 7517, RFC 8037), members in the order `kty crv x kid alg use`;
-    /// `None` for a symmetric key, which is never published.
+    /// The key as a JWK for publication or for a host (RFC 7517, RFC 7518 §6, RFC 8037 §2): first the members of its
+    /// kind, then `kid`, `alg` and `use`. `None` for a symmetric key, which is never published.
     #[must_use]
     pub fn public_jwk(&self) -> Option<String> {
+        let members = match &self.material {
+            Material::Hmac(_) => return None,
+            Material::Ed25519(point) => {
+                format!(r#""kty":"OKP","crv":"Ed25519","x":"{}""#, base64url::encode(point.as_bytes()))
+            }
+            Material::Ecdsa(key) => key.jwk_members(),
+            Material::Rsa(key) => key.jwk_members(),
+        };
+        // A key id has no character that JSON would escape.
+        Some(format!(r#"{{{members},"kid":"{}","alg":"{}","use":"sig"}}"#, self.id, self.name.as_str()))
+    }
+
+    /// How many bytes a signature of this key has.
+    #[must_use]
+    pub const fn signature_bytes(&self) -> usize {
         match &self.material {
-            Material::Hmac(_) => None,
-            // A key id has no character that JSON would escape.
-            Material::Ed25519(point) => Some(format!(
-                r#"{{"kty":"OKP","crv":"Ed25519","x":"{}","kid":"{}","alg":"{}","use":"sig"}}"#,
-                base64url::encode(point.as_bytes()),
-                self.id,
-                self.name.as_str(),
-            )),
+            Material::Ed25519(_) => 64,
+            Material::Hmac(HmacKey::Sha256(_)) => 32,
+            Material::Hmac(HmacKey::Sha384(_)) => 48,
+            Material::Hmac(HmacKey::Sha512(_)) => 64,
+            Material::Ecdsa(key) => key.signature_bytes(),
+            Material::Rsa(key) => key.signature_bytes(),
         }
     }
 
     /// Whether this key made the signature over the message.
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// [`NotBuiltIn`] if this build cannot tell.
+    pub(super) fn check(&self, message: &[u8], signature: &[u8]) -> Result<bool, NotBuiltIn> {
         match &self.material {
-            Material::Ed25519(point) => ed25519_dalek::Signature::from_slice(signature)
-                .is_ok_and(|signature| point.verify_strict(message, &signature).is_ok()),
-            Material::Hmac(secret) => secret.verifies(message, signature),
+            Material::Ed25519(point) => Ok(ed25519_dalek::Signature::from_slice(signature)
+                .is_ok_and(|signature| point.verify_strict(message, &signature).is_ok())),
+            Material::Hmac(key) => Ok(key.verifies(message, signature)),
+            #[cfg(feature = "ecdsa")]
+            Material::Ecdsa(key) => Ok(key.verifies(message, signature)),
+            #[cfg(not(feature = "ecdsa"))]
+            Material::Ecdsa(_) => Err(NotBuiltIn),
+            #[cfg(feature = "rsa")]
+            Material::Rsa(key) => Ok(key.verifies(message, signature)),
+            #[cfg(not(feature = "rsa"))]
+            Material::Rsa(_) => Err(NotBuiltIn),
         }
     }
+
+    /// The state of a shared secret, to sign with.
+    #[cfg(feature = "issue")]
+    pub(super) const fn as_hmac(&self) -> Option<&HmacKey> {
+        match &self.material {
+            Material::Hmac(key) => Some(key),
+            _ => None,
+        }
+    }
+}
+
+/// This build leaves the algorithm of the key to its host ([`Algorithm::is_built_in`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotBuiltIn;
+
+fn named_by(thumbprint: &Thumbprint) -> Result<KeyId, KeyError> {
+    thumbprint.to_key_id().map_err(|_| KeyError::BadKeyId)
 }
 
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VerifyingKey({}, {:?})", self.id, self.algorithm())
-    }
-}
-
-/// A secret for HMAC-SHA-256, at least 32 bytes, zeroized on drop.
-#[derive(Clone)]
-pub(super) struct HmacSecret(Zeroizing<Vec<u8>>);
-
-impl HmacSecret {
-    pub(super) fn new(secret: &[u8]) -> Result<Self, KeyError> {
-        if secret.len() < 32 { Err(KeyError::TooShort) } else { Ok(Self(Zeroizing::new(secret.to_vec()))) }
-    }
-
-    #[cfg(feature = "issue")]
-    pub(super) fn expose(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Compares in constant time.
-    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let Ok(mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return false };
-        mac.chain_update(message).verify_slice(signature).is_ok()
     }
 }
 
@@ -181,6 +252,10 @@ mod tests {
 
     const PUBLIC: &[u8; 43] = b"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 
+    fn verifies(key: &VerifyingKey, message: &[u8], signature: &[u8]) -> bool {
+        key.check(message, signature).unwrap()
+    }
+
     fn public() -> [u8; 32] {
         base64url::decode_array(PUBLIC).unwrap()
     }
@@ -193,11 +268,11 @@ mod tests {
             b"hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
         )
         .unwrap();
-        assert!(key.verifies(message, &signature));
-        assert!(!key.verifies(b"another message", &signature));
-        assert!(!key.verifies(message, &signature[..63]));
-        assert!(!key.verifies(message, &[signature.as_slice(), &[0]].concat()));
-        assert!(!key.verifies(message, b""));
+        assert!(verifies(&key, message, &signature));
+        assert!(!verifies(&key, b"another message", &signature));
+        assert!(!verifies(&key, message, &signature[..63]));
+        assert!(!verifies(&key, message, &[signature.as_slice(), &[0]].concat()));
+        assert!(!verifies(&key, message, b""));
     }
 
     #[test]
@@ -212,10 +287,10 @@ mod tests {
             "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ",
         );
         let signature = base64url::decode(b"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap();
-        assert!(key.verifies(message.as_bytes(), &signature));
-        assert!(!key.verifies(message.as_bytes(), &signature[..31]));
-        assert!(!key.verifies(message.as_bytes(), b""));
-        assert!(!key.verifies(b"another message", &signature));
+        assert!(verifies(&key, message.as_bytes(), &signature));
+        assert!(!verifies(&key, message.as_bytes(), &signature[..31]));
+        assert!(!verifies(&key, message.as_bytes(), b""));
+        assert!(!verifies(&key, b"another message", &signature));
     }
 
     #[test]
@@ -240,8 +315,8 @@ mod tests {
         for (public, message, signature) in cases {
             let hex = |text: &str| data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap();
             let key = VerifyingKey::ed25519(None, &hex(public).try_into().unwrap()).unwrap();
-            assert!(key.verifies(&hex(message), &hex(signature)), "{public}");
-            assert!(!key.verifies(b"x", &hex(signature)), "{public}");
+            assert!(verifies(&key, &hex(message), &hex(signature)), "{public}");
+            assert!(!verifies(&key, b"x", &hex(signature)), "{public}");
         }
     }
 
@@ -279,8 +354,48 @@ mod tests {
         for hex in non_canonical {
             assert_eq!(load(hex), Err(KeyError::NotOnCurve), "{hex}");
         }
-        let short = VerifyingKey::hmac_sha256("k".parse().unwrap(), &[1; 31]);
-        assert_eq!(short.map(|_| ()), Err(KeyError::TooShort));
+        for (algorithm, shortest) in
+            [(Algorithm::HmacSha256, 32), (Algorithm::HmacSha384, 48), (Algorithm::HmacSha512, 64)]
+        {
+            let load = |bytes| {
+                VerifyingKey::hmac("k".parse().unwrap(), algorithm, &[1; 64][..bytes])
+                    .map(|key| key.algorithm())
+            };
+            assert_eq!(load(shortest - 1), Err(KeyError::TooShort));
+            assert_eq!(load(shortest), Ok(algorithm));
+        }
+    }
+
+    #[test]
+    fn a_kind_of_key_takes_only_its_own_algorithms() {
+        let id = || "k".parse::<KeyId>().unwrap();
+        let all = [
+            Algorithm::Ed25519,
+            Algorithm::HmacSha256,
+            Algorithm::HmacSha384,
+            Algorithm::HmacSha512,
+            Algorithm::EcdsaP256,
+            Algorithm::EcdsaP384,
+            Algorithm::RsaPkcs1Sha256,
+            Algorithm::RsaPkcs1Sha384,
+            Algorithm::RsaPkcs1Sha512,
+            Algorithm::RsaPssSha256,
+        ];
+        let mismatch = KeyError::AlgorithmMismatch;
+        for algorithm in all {
+            let hmac = VerifyingKey::hmac(id(), algorithm, &[1; 64]);
+            assert_eq!(hmac.is_ok(), algorithm.is_symmetric(), "{algorithm:?}");
+            assert!(hmac.err().is_none_or(|error| error == mismatch));
+            let ecdsa = VerifyingKey::ecdsa(Some(id()), algorithm, &[], &[]).err();
+            let is_ecdsa = matches!(algorithm, Algorithm::EcdsaP256 | Algorithm::EcdsaP384);
+            assert_eq!(ecdsa, Some(if is_ecdsa { KeyError::NotOnCurve } else { mismatch }), "{algorithm:?}");
+            let rsa = VerifyingKey::rsa(Some(id()), algorithm, &[], &[]).err();
+            assert_eq!(
+                rsa,
+                Some(if algorithm.is_rsa() { KeyError::BadModulus } else { mismatch }),
+                "{algorithm:?}"
+            );
+        }
     }
 
     #[test]

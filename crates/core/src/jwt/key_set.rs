@@ -1,9 +1,9 @@
 //! Key sets (RFC 7517 §5), the only place that keys come from.
 
-use super::{AlgorithmName, KeyError, VerifyingKey};
+use super::{Algorithm, AlgorithmName, KeyError, VerifyingKey};
 use crate::codec::base64url;
 use crate::id::KeyId;
-use crate::json::{self, Value};
+use crate::json::{self, Text, Value};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -17,7 +17,7 @@ pub enum KeySetError {
     Malformed,
     /// More than [`KeySet::MAX_KEYS`], unusable ones included.
     TooManyKeys,
-    /// An Ed25519 key whose members have the wrong type or encoding, or are no key.
+    /// A key whose members have the wrong type or encoding, or are no key.
     BadKey(KeyError),
     /// Two keys have the same id: nobody could say which one a token means.
     DuplicateKeyId,
@@ -66,27 +66,39 @@ impl KeySet {
     /// How many keys a set may have.
     pub const MAX_KEYS: usize = 64;
 
-    /// Reads a published JWK set.
+    /// Reads the JWK set of the issuer that this verifier belongs to.
     ///
-    /// Passed over, so that an issuer can publish them beside ours: keys of another `kty` or `crv`, keys that are not
-    /// for signatures (`use`, `key_ops`), and keys published with their private part `d`, which are nobody's proof
-    /// any more. A symmetric key (`oct`) is one of these: what is published is not secret. A key without `kid` is
-    /// named by its thumbprint.
+    /// Read are Ed25519 keys, P-256 and P-384 keys for ECDSA and RSA keys. A key without `alg` is for the one algorithm
+    /// of its curve; an RSA key without `alg` for `RS256`, the only one that RFC 7518 §3.1 recommends. A key without
+    /// `kid` is named by its thumbprint.
+    ///
+    /// Passed over, so that an issuer can publish them beside ours: keys of another `kty` or `crv`, EC and RSA keys whose
+    /// `alg` is not an [`AlgorithmName`], keys that are not for signatures (`use`, `key_ops`), and keys published with
+    /// their private part `d`, which are nobody's proof any more. A symmetric key (`oct`) is one of these: what is
+    /// published is not secret.
     ///
     /// # Errors
     ///
-    /// [`KeySetError`]; a broken Ed25519 key, or one whose `alg` is another algorithm's, spoils the set.
+    /// [`KeySetError`]; a broken key, or one whose `alg` is the name of another kind of key, spoils the set: an issuer
+    /// of ours does not publish such, so something is wrong that an operator must see.
     pub fn from_jwks(json: &[u8]) -> Result<Self, KeySetError> {
-        if json.len() > Self::MAX_JWKS_BYTES {
-            return Err(KeySetError::TooLarge);
-        }
-        let set = json::parse(json).map_err(|_| KeySetError::Malformed)?;
-        let entries = set.member("keys").and_then(Value::elements).ok_or(KeySetError::Malformed)?;
-        if entries.clone().count() > Self::MAX_KEYS {
-            return Err(KeySetError::TooManyKeys);
-        }
-        let keys: Result<Vec<_>, _> = entries.filter_map(|entry| read_key(entry).transpose()).collect();
+        let keys: Result<Vec<_>, _> = entries(json)?.filter_map(|jwk| read_key(jwk).transpose()).collect();
         Self::from_keys(keys?)
+    }
+
+    /// Reads the JWK set of somebody else: as [`from_jwks`](Self::from_jwks), but broken keys are passed over as well,
+    /// and so are all keys that share their id with another. Their sets change without our doing, and one odd key
+    /// must not lock out the users of the others.
+    ///
+    /// # Errors
+    ///
+    /// [`KeySetError::TooLarge`], [`KeySetError::Malformed`] and [`KeySetError::TooManyKeys`] for what is no JWK set,
+    /// [`KeySetError::NoUsableKey`].
+    pub fn from_third_party_jwks(json: &[u8]) -> Result<Self, KeySetError> {
+        let keys: Vec<VerifyingKey> = entries(json)?.filter_map(|jwk| read_key(jwk).ok()?).collect();
+        let shares_its_id =
+            |key: &VerifyingKey| keys.iter().filter(|other| other.id() == key.id()).nth(1).is_some();
+        Self::from_keys(keys.iter().filter(|key| !shares_its_id(key)).cloned())
     }
 
     /// A set of these keys.
@@ -137,37 +149,94 @@ impl KeySet {
     }
 }
 
+fn entries(json: &[u8]) -> Result<impl Iterator<Item = Value<'_>>, KeySetError> {
+    if json.len() > KeySet::MAX_JWKS_BYTES {
+        return Err(KeySetError::TooLarge);
+    }
+    let set = json::parse(json).map_err(|_| KeySetError::Malformed)?;
+    let entries = set.member("keys").and_then(Value::elements).ok_or(KeySetError::Malformed)?;
+    if entries.clone().count() > KeySet::MAX_KEYS { Err(KeySetError::TooManyKeys) } else { Ok(entries) }
+}
+
 /// Reads a JWK; `None` if it is well-formed but not for us.
 fn read_key(jwk: Value<'_>) -> Result<Option<VerifyingKey>, KeySetError> {
     if jwk.members().is_none() {
         return Err(KeySetError::Malformed);
     }
-    let text = |name| match jwk.member(name) {
-        None => Ok(None),
-        Some(value) => value.as_text().map(Some).ok_or(KeySetError::Malformed),
-    };
-    let is = |name, wanted: &str| Ok(text(name)?.is_some_and(|text| text == *wanted));
-    let is_for_signatures = text("use")?.is_none_or(|usage| usage == *"sig")
-        && jwk.member("key_ops").is_none_or(|operations| allows_verifying(operations));
-    if !is("kty", "OKP")? || !is("crv", "Ed25519")? || !is_for_signatures || jwk.member("d").is_some() {
+    let jwk = Jwk(jwk);
+    let is_for_signatures = jwk.text("use")?.is_none_or(|usage| usage == *"sig")
+        && jwk.0.member("key_ops").is_none_or(allows_verifying);
+    let Some(algorithm) = jwk.algorithm()?.filter(|_| is_for_signatures && jwk.0.member("d").is_none())
+    else {
         return Ok(None);
-    }
-    let id = match text("kid")? {
+    };
+    let name = match jwk.text("alg")?.map(|name| AlgorithmName::from_text(&name.to_cow())) {
+        None => algorithm.default_name(),
+        Some(Some(name)) => name,
+        Some(None) if algorithm == Algorithm::Ed25519 => {
+            return Err(KeySetError::BadKey(KeyError::AlgorithmMismatch));
+        }
+        Some(None) => return Ok(None),
+    };
+    // Which RSA algorithm is `alg`'s to say; the others are one with their curve.
+    let algorithm =
+        if algorithm.is_rsa() && name.algorithm().is_rsa() { name.algorithm() } else { algorithm };
+    let id = match jwk.text("kid")? {
         None => None,
         Some(id) => Some(id.to_cow().parse::<KeyId>().map_err(|_| KeySetError::BadKey(KeyError::BadKeyId))?),
     };
-    let public = text("x")?
-        .and_then(|x| base64url::decode_array(x.to_cow().as_bytes()).ok())
-        .ok_or(KeySetError::BadKey(KeyError::NotOnCurve))?;
-    let key = VerifyingKey::ed25519(id, &public).map_err(KeySetError::BadKey)?;
-    let key = match text("alg")? {
-        None => key,
-        Some(name) => AlgorithmName::from_text(&name.to_cow())
-            .ok_or(KeyError::AlgorithmMismatch)
-            .and_then(|name| key.with_algorithm_name(name))
-            .map_err(KeySetError::BadKey)?,
-    };
-    Ok(Some(key))
+    let key = jwk.key(id, algorithm).and_then(|key| key.with_algorithm_name(name));
+    key.map(Some).map_err(KeySetError::BadKey)
+}
+
+/// An object of a JWK set.
+struct Jwk<'a>(Value<'a>);
+
+impl<'a> Jwk<'a> {
+    fn text(&self, name: &str) -> Result<Option<Text<'a>>, KeySetError> {
+        match self.0.member(name) {
+            None => Ok(None),
+            Some(value) => value.as_text().map(Some).ok_or(KeySetError::Malformed),
+        }
+    }
+
+    /// What its kind of key is for, unless `alg` says otherwise; `None` for a kind that is not for us.
+    fn algorithm(&self) -> Result<Option<Algorithm>, KeySetError> {
+        let Some(kind) = self.text("kty")? else { return Ok(None) };
+        let curve = self.text("crv")?;
+        let curve = curve.as_ref().map(|curve| curve.to_cow());
+        Ok(match (&*kind.to_cow(), curve.as_deref()) {
+            ("OKP", Some("Ed25519")) => Some(Algorithm::Ed25519),
+            ("EC", Some("P-256")) => Some(Algorithm::EcdsaP256),
+            ("EC", Some("P-384")) => Some(Algorithm::EcdsaP384),
+            ("RSA", _) => Some(Algorithm::RsaPkcs1Sha256),
+            _ => None,
+        })
+    }
+
+    fn key(&self, id: Option<KeyId>, algorithm: Algorithm) -> Result<VerifyingKey, KeyError> {
+        match algorithm {
+            Algorithm::Ed25519 => {
+                let x = self.bytes("x").and_then(|x| x.try_into().ok()).ok_or(KeyError::NotOnCurve)?;
+                VerifyingKey::ed25519(id, &x)
+            }
+            Algorithm::EcdsaP256 | Algorithm::EcdsaP384 => {
+                let point = self.bytes("x").zip(self.bytes("y"));
+                let (x, y) = point.ok_or(KeyError::NotOnCurve)?;
+                VerifyingKey::ecdsa(id, algorithm, &x, &y)
+            }
+            _ => {
+                let n = self.bytes("n").ok_or(KeyError::BadModulus)?;
+                let e = self.bytes("e").ok_or(KeyError::BadExponent)?;
+                VerifyingKey::rsa(id, algorithm, &n, &e)
+            }
+        }
+    }
+
+    /// A member in canonical base64url.
+    fn bytes(&self, name: &str) -> Option<Vec<u8>> {
+        base64url::decode(self.0.member(name)?.as_text()?.to_cow().as_bytes()).ok()
+    }
 }
 
 fn allows_verifying(operations: Value<'_>) -> bool {
@@ -184,6 +253,16 @@ mod tests {
 
     const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
     const OTHER_X: &str = "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw";
+
+    /// The point of RFC 7515 A.3.1 and the modulus of RFC 7638 §3.1.
+    const EC_X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
+    const EC_Y: &str = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
+    const N: &str = concat!(
+        "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiF",
+        "V4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9",
+        "c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1",
+        "jF44-csFCur-kEgU8awapJzKnqDKgw",
+    );
 
     fn jwk(rest: &str) -> String {
         format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{X}"{rest}}}"#)
@@ -216,8 +295,12 @@ mod tests {
     #[test]
     fn keys_for_something_else_are_passed_over() {
         let others = [
-            r#"{"kty":"RSA","n":"AQAB","e":"AQAB","kid":"r"}"#.to_string(),
-            r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA","kid":"e"}"#.to_string(),
+            r#"{"kty":"RSA","n":"AQAB","e":"AQAB","kid":"r","use":"enc"}"#.to_string(),
+            r#"{"kty":"RSA","n":"AQAB","e":"AQAB","kid":"r","alg":"RSA-OAEP"}"#.to_string(),
+            r#"{"kty":"RSA","n":"AQAB","e":"AQAB","kid":"r","d":"AQ"}"#.to_string(),
+            r#"{"kty":"EC","crv":"P-521","x":"AA","y":"AA","kid":"e"}"#.to_string(),
+            r#"{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA","kid":"e"}"#.to_string(),
+            r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA","alg":"ECDH-ES"}"#.to_string(),
             r#"{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0i"}"#
                 .to_string(),
             r#"{"kty":"OKP","crv":"X25519","x":"AA"}"#.to_string(),
@@ -234,28 +317,101 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_broken_key_spoils_the_set() {
+    /// JWKs that are broken, and what is wrong with each.
+    fn broken() -> Vec<(String, KeySetError)> {
         let bad_key = KeySetError::BadKey;
         let zero = "A".repeat(43);
-        for (jwk, error) in [
-            (jwk(r#","alg":"HS256""#), bad_key(KeyError::AlgorithmMismatch)),
-            (jwk(r#","alg":"ES256""#), bad_key(KeyError::AlgorithmMismatch)),
-            (jwk(r#","alg":"none""#), bad_key(KeyError::AlgorithmMismatch)),
+        let ec = |crv: &str, x: &str, y: &str| format!(r#"{{"kty":"EC","crv":"{crv}","x":"{x}","y":"{y}"}}"#);
+        let rsa = |n: &str, rest: &str| format!(r#"{{"kty":"RSA","n":"{n}"{rest}}}"#);
+        let (even, short) = (format!("{}g", &N[..N.len() - 1]), &N[4..]);
+        let (e, not_on_curve) = (r#","e":"AQAB""#, bad_key(KeyError::NotOnCurve));
+        let (bad_modulus, bad_exponent) = (bad_key(KeyError::BadModulus), bad_key(KeyError::BadExponent));
+        let mismatch = bad_key(KeyError::AlgorithmMismatch);
+        std::vec![
+            (jwk(r#","alg":"HS256""#), mismatch),
+            (jwk(r#","alg":"ES256""#), mismatch),
+            (jwk(r#","alg":"none""#), mismatch),
             (jwk(r#","kid":"""#), bad_key(KeyError::BadKeyId)),
             (jwk(r#","kid":"\u0000""#), bad_key(KeyError::BadKeyId)),
             (jwk(r#","kid":7"#), KeySetError::Malformed),
             (jwk(r#","use":true"#), KeySetError::Malformed),
-            (r#"{"kty":"OKP","crv":"Ed25519"}"#.into(), bad_key(KeyError::NotOnCurve)),
-            (format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{X}="}}"#), bad_key(KeyError::NotOnCurve)),
-            (format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, &X[1..]), bad_key(KeyError::NotOnCurve)),
+            (r#"{"kty":"OKP","crv":"Ed25519"}"#.into(), not_on_curve),
+            (format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{X}="}}"#), not_on_curve),
+            (format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, &X[1..]), not_on_curve),
             (format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{zero}"}}"#), bad_key(KeyError::SmallOrder)),
             (r#"{"kty":["OKP"]}"#.into(), KeySetError::Malformed),
             ("7".into(), KeySetError::Malformed),
-        ] {
+            (r#"{"kty":"EC","crv":"P-256"}"#.into(), not_on_curve),
+            (ec("P-256", EC_X, EC_X), not_on_curve),
+            (ec("P-256", &zero, &zero), not_on_curve),
+            (ec("P-256", "", ""), not_on_curve),
+            (ec("P-256", EC_X, &format!("AA{EC_Y}")), not_on_curve),
+            (ec("P-384", EC_X, EC_Y), not_on_curve),
+            (ec("P-256", EC_X, EC_Y).replace("}", r#","alg":"ES384"}"#), mismatch),
+            (ec("P-256", EC_X, EC_Y).replace("}", r#","alg":"RS256"}"#), mismatch),
+            (rsa(N, ""), bad_exponent),
+            (rsa(N, r#","e":"AQ""#), bad_exponent),
+            (rsa(N, r#","e":"Ag""#), bad_exponent),
+            (rsa(N, r#","e":"AAEAAQ""#), bad_exponent),
+            (rsa(N, r#","e":"AQAAAAE""#), bad_exponent),
+            (rsa(N, r#","e":"""#), bad_exponent),
+            (rsa("", e), bad_modulus),
+            (rsa("AQAB", e), bad_modulus),
+            (rsa(&even, e), bad_modulus),
+            (rsa(short, e), bad_modulus),
+            (rsa(&format!("AAAA{N}"), e), bad_modulus),
+            (rsa(N, &format!(r#"{e},"alg":"HS256""#)), mismatch),
+            (rsa(N, &format!(r#"{e},"alg":"ES256""#)), mismatch),
+            (rsa(N, &format!(r#"{e},"alg":"EdDSA""#)), mismatch),
+        ]
+    }
+
+    #[test]
+    fn a_broken_key_spoils_the_set() {
+        for (jwk, error) in broken() {
             assert_eq!(load(core::slice::from_ref(&jwk)).err(), Some(error), "{jwk}");
         }
         assert_eq!(load(&[jwk(""), jwk("")]).err(), Some(KeySetError::DuplicateKeyId));
+    }
+
+    #[test]
+    fn a_broken_key_of_somebody_else_is_passed_over() {
+        let load = |keys: &[String]| {
+            KeySet::from_third_party_jwks(format!(r#"{{"keys":[{}]}}"#, keys.join(",")).as_bytes())
+        };
+        for (broken, _) in broken() {
+            let set = load(&[broken.clone(), jwk(r#","kid":"good""#)]).unwrap();
+            assert_eq!(set.iter().map(|key| key.id().as_str()).collect::<Vec<_>>(), ["good"], "{broken}");
+            assert_eq!(load(&[broken]).err(), Some(KeySetError::NoUsableKey));
+        }
+        let twice = [jwk(r#","kid":"twice""#), jwk(r#","kid":"once""#), jwk(r#","kid":"twice""#)];
+        let set = load(&twice).unwrap();
+        assert_eq!(set.iter().map(|key| key.id().as_str()).collect::<Vec<_>>(), ["once"]);
+        assert_eq!(KeySet::from_third_party_jwks(b"[]").err(), Some(KeySetError::Malformed));
+    }
+
+    #[test]
+    fn a_key_has_the_algorithm_of_its_alg_or_else_of_its_kind() {
+        let ec = |rest: &str| format!(r#"{{"kty":"EC","crv":"P-256","x":"{EC_X}","y":"{EC_Y}"{rest}}}"#);
+        let rsa = |rest: &str| format!(r#"{{"kty":"RSA","n":"{N}","e":"AQAB"{rest}}}"#);
+        for (jwk, algorithm) in [
+            (ec(""), Algorithm::EcdsaP256),
+            (ec(r#","alg":"ES256""#), Algorithm::EcdsaP256),
+            (rsa(""), Algorithm::RsaPkcs1Sha256),
+            (rsa(r#","alg":"RS256""#), Algorithm::RsaPkcs1Sha256),
+            (rsa(r#","alg":"RS384""#), Algorithm::RsaPkcs1Sha384),
+            (rsa(r#","alg":"RS512""#), Algorithm::RsaPkcs1Sha512),
+            (rsa(r#","alg":"PS256""#), Algorithm::RsaPssSha256),
+        ] {
+            let set = load(core::slice::from_ref(&jwk)).unwrap();
+            assert_eq!(set.iter().map(VerifyingKey::algorithm).collect::<Vec<_>>(), [algorithm], "{jwk}");
+            let published = set.public_jwks();
+            assert_eq!(KeySet::from_jwks(published.as_bytes()).unwrap().public_jwks(), published);
+        }
+        // RFC 7638 §3.1.
+        assert!(
+            load(&[rsa("")]).unwrap().select(Some("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs")).is_some()
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! The algorithm belongs to the key and is never chosen by a token (RFC 8725 §3.1): a header can only agree with it
 //! or be refused. Claims are not read before the signature has been checked, and [`VerifiedClaims`] comes from
-//! [`verify`] alone.
+//! [`verify`] alone, or from its two halves: [`begin`], and what follows on a [`Candidate`].
 //!
 //! ```
 //! use postern_core::jwt::{KeySet, TenantRule, VerificationPolicy, VerifyError, verify};
@@ -16,17 +16,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Standards: RFC 7515 (JWS), 7517 (JWK), 7518 (HMAC), 7519 (JWT), 7638 (thumbprint), 7800 (`cnf`), 8037 (Ed25519
+//! Standards: RFC 7515 (JWS), 7517 (JWK), 7518 (HMAC, ECDSA, RSA), 7519 (JWT), 7638 (thumbprint), 7800 (`cnf`), 8037 (Ed25519
 //! in JOSE), 8725 (best practices), 9068 (access tokens), 9864 (the algorithm name `Ed25519`).
 
 mod algorithm;
+mod candidate;
 mod claim;
 mod claims;
+mod curve;
+mod ecdsa_key;
 mod error;
 mod header;
+mod hmac_key;
 mod key;
 mod key_set;
 mod policy;
+mod rsa_key;
 #[cfg(feature = "issue")]
 mod sign;
 #[cfg(feature = "issue")]
@@ -35,6 +40,7 @@ mod thumbprint;
 mod verify;
 
 pub use algorithm::{Algorithm, AlgorithmName};
+pub use candidate::{AuthenticToken, Candidate, SignatureVerdict, unverified_issuer};
 pub use claim::Claim;
 pub use claims::VerifiedClaims;
 pub use error::VerifyError;
@@ -48,7 +54,7 @@ pub use sign::{AccessTokenClaims, SignError};
 #[cfg(feature = "issue")]
 pub use signing_key::SigningKey;
 pub use thumbprint::Thumbprint;
-pub use verify::{MAX_TOKEN_BYTES, verify};
+pub use verify::{MAX_TOKEN_BYTES, begin, verify};
 
 #[cfg(test)]
 mod wycheproof_tests;

@@ -1,6 +1,5 @@
 //! Keys that sign. Each knows its own algorithm and the key that checks what it signs.
 
-use super::key::HmacSecret;
 use super::{Algorithm, AlgorithmName, KeyError, SignError, VerifyingKey};
 use crate::id::KeyId;
 use crate::secret::Secret;
@@ -9,8 +8,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use ed25519_dalek::Signer as _;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 
 /// A key that signs, with the verifying key that belongs to it.
 ///
@@ -25,7 +22,8 @@ pub struct SigningKey {
 #[derive(Clone)]
 enum Material {
     Ed25519(Box<ed25519_dalek::SigningKey>),
-    Hmac(HmacSecret),
+    /// The secret is in the verifying key.
+    Hmac,
 }
 
 impl SigningKey {
@@ -46,9 +44,17 @@ impl SigningKey {
     ///
     /// [`KeyError::TooShort`] for less than 32 bytes.
     pub fn hmac_sha256(id: KeyId, secret: &[u8]) -> Result<Self, KeyError> {
-        let verifying = VerifyingKey::hmac_sha256(id, secret)?;
-        let material = Material::Hmac(HmacSecret::new(secret)?);
-        Ok(Self { verifying, name: AlgorithmName::Hs256, material })
+        Self::hmac(id, Algorithm::HmacSha256, secret)
+    }
+
+    /// A shared secret for HMAC with SHA-256, SHA-384 or SHA-512: at least 32, 48 or 64 bytes (RFC 7518 §3.2).
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::TooShort`]; [`KeyError::AlgorithmMismatch`] for an algorithm that is not symmetric.
+    pub fn hmac(id: KeyId, algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
+        let verifying = VerifyingKey::hmac(id, algorithm, secret)?;
+        Ok(Self { verifying, name: algorithm.default_name(), material: Material::Hmac })
     }
 
     /// The same key, signing and published under another name of its algorithm: `Ed25519` instead of `EdDSA`.
@@ -94,10 +100,8 @@ impl SigningKey {
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
         match &self.material {
             Material::Ed25519(key) => Ok(key.sign(message).to_bytes().to_vec()),
-            Material::Hmac(secret) => {
-                let mac =
-                    Hmac::<Sha256>::new_from_slice(secret.expose()).map_err(|_| SignError::Unencodable)?;
-                Ok(mac.chain_update(message).finalize().into_bytes().to_vec())
+            Material::Hmac => {
+                self.verifying.as_hmac().map(|key| key.sign(message)).ok_or(SignError::Unencodable)
             }
         }
     }

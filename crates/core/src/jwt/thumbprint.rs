@@ -18,6 +18,18 @@ impl Thumbprint {
         Self::of_canonical(&format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, base64url::encode(public)))
     }
 
+    /// Of a public key on the curve of that name (RFC 7638 §3.2), both coordinates in full length.
+    pub(super) fn of_ec(curve: &str, x: &[u8], y: &[u8]) -> Self {
+        let (x, y) = (base64url::encode(x), base64url::encode(y));
+        Self::of_canonical(&format!(r#"{{"crv":"{curve}","kty":"EC","x":"{x}","y":"{y}"}}"#))
+    }
+
+    /// Of an RSA public key (RFC 7638 §3.1), both numbers big-endian and without leading zeros.
+    pub(super) fn of_rsa(modulus: &[u8], exponent: &[u8]) -> Self {
+        let (n, e) = (base64url::encode(modulus), base64url::encode(exponent));
+        Self::of_canonical(&format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#))
+    }
+
     /// Of a symmetric key. Publishing it lets others test guesses of the key (RFC 7638 §7), which is harmless only
     /// for a random one.
     #[must_use]

@@ -1,9 +1,10 @@
 //! From a text to claims that can be relied on.
 
 use super::header::Header;
-use super::{AlgorithmName, KeySet, VerificationPolicy, VerifiedClaims, VerifyError};
+use super::{AlgorithmName, Candidate, KeySet, VerificationPolicy, VerifiedClaims, VerifyError};
 use crate::codec::base64url;
 use crate::time::UnixSeconds;
+use alloc::borrow::Cow;
 
 /// How many bytes a token may have: 8 KiB, about as much as servers take in one header.
 pub const MAX_TOKEN_BYTES: usize = 8192;
@@ -22,6 +23,22 @@ pub fn verify(
     policy: &VerificationPolicy,
     now: UnixSeconds,
 ) -> Result<VerifiedClaims, VerifyError> {
+    begin(token, keys, policy)?.check()?.finish(now)
+}
+
+/// The first half of [`verify`]: all that can be said before the signature is checked.
+///
+/// For hosts that check signatures elsewhere, as browsers do with WebCrypto; such a host says its verdict to
+/// [`Candidate::checked_by_host`].
+///
+/// # Errors
+///
+/// [`VerifyError`], up to [`AlgorithmNotAllowed`](VerifyError::AlgorithmNotAllowed).
+pub fn begin<'a>(
+    token: &'a str,
+    keys: &'a KeySet,
+    policy: &'a VerificationPolicy,
+) -> Result<Candidate<'a>, VerifyError> {
     let parts = Parts::of(token)?;
     let header = Header::read(parts.header)?;
     let signature = base64url::decode(parts.signature.as_bytes()).map_err(|_| VerifyError::TokenMalformed)?;
@@ -33,25 +50,25 @@ pub fn verify(
     if named != Some(key.algorithm()) {
         return Err(VerifyError::AlgorithmNotAllowed);
     }
-    if !key.verifies(parts.signed.as_bytes(), &signature) {
-        return Err(VerifyError::SignatureInvalid);
-    }
-    let claims = VerifiedClaims::read(parts.payload)?;
-    policy.check(&claims, now)?;
-    Ok(claims)
+    Ok(Candidate {
+        key: Cow::Borrowed(key),
+        policy: Cow::Borrowed(policy),
+        signed: Cow::Borrowed(parts.signed),
+        signature,
+    })
 }
 
 /// The compact serialization (RFC 7515 §7.1), taken apart but not decoded.
-struct Parts<'a> {
+pub(super) struct Parts<'a> {
     header: &'a str,
-    payload: &'a str,
+    pub(super) payload: &'a str,
     signature: &'a str,
     /// Header and payload with the dot between them.
     signed: &'a str,
 }
 
 impl<'a> Parts<'a> {
-    fn of(token: &'a str) -> Result<Self, VerifyError> {
+    pub(super) fn of(token: &'a str) -> Result<Self, VerifyError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(VerifyError::TokenTooLarge);
         }

@@ -40,7 +40,7 @@ pub(crate) fn key_sets_file() -> Value {
         good.clone(),
     );
     for (name, other) in [
-        ("an RSA key", json!({"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "r"})),
+        ("an RSA key for encryption", json!({"kty": "RSA", "n": "AQAB", "e": "AQAB", "alg": "RSA-OAEP"})),
         ("an X25519 key", json!({"kty": "OKP", "crv": "X25519", "x": "AA", "kid": "x"})),
         ("a shared secret", json!({"kty": "oct", "k": encode(SECRET), "kid": "o"})),
         ("a key for encryption", with(json!({"use": "enc", "kid": "e"}))),

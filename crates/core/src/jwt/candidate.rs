@@ -1,0 +1,145 @@
+//! Verification in two halves, for hosts that check signatures elsewhere.
+
+use super::verify::Parts;
+use super::{VerificationPolicy, VerifiedClaims, VerifyError, VerifyingKey};
+use crate::time::UnixSeconds;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A token that has passed every check before its signature, with the key that must have signed it.
+///
+/// Made by [`begin`](super::begin), and used up by [`check`](Self::check) or [`checked_by_host`](Self::checked_by_host).
+/// None of its claims can be read: nobody has vouched for them yet.
+#[must_use = "a candidate is not a verified token"]
+#[derive(Clone)]
+pub struct Candidate<'a> {
+    pub(super) key: Cow<'a, VerifyingKey>,
+    pub(super) policy: Cow<'a, VerificationPolicy>,
+    /// Header and payload as in the token, with the dot between them.
+    pub(super) signed: Cow<'a, str>,
+    pub(super) signature: Vec<u8>,
+}
+
+/// What a host says of a signature that it has checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureVerdict {
+    /// The candidate's key made the candidate's signature over the candidate's signing input, by the algorithm of the
+    /// key and no other.
+    Valid,
+    /// It did not, or the host could not tell.
+    Invalid,
+}
+
+impl<'a> Candidate<'a> {
+    /// The key that must have made the signature. A host imports its [`public_jwk`](VerifyingKey::public_jwk) for its
+    /// [`algorithm`](VerifyingKey::algorithm), whatever the token's header says.
+    #[must_use]
+    pub fn key(&self) -> &VerifyingKey {
+        &self.key
+    }
+
+    /// What must have been signed (RFC 7515 §5.2): ASCII.
+    #[must_use]
+    pub fn signing_input(&self) -> &[u8] {
+        self.signed.as_bytes()
+    }
+
+    /// The signature, decoded; of any length. ECDSA's is r ‖ s (RFC 7518 §3.4), as WebCrypto takes it.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// The same candidate with nothing borrowed, to be kept while a host is busy.
+    pub fn into_owned(self) -> Candidate<'static> {
+        Candidate {
+            key: Cow::Owned(self.key.into_owned()),
+            policy: Cow::Owned(self.policy.into_owned()),
+            signed: Cow::Owned(self.signed.into_owned()),
+            signature: self.signature,
+        }
+    }
+
+    /// Checks the signature here.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError::AlgorithmNeedsAsync`] if this build leaves the key's algorithm to its host;
+    /// [`VerifyError::SignatureInvalid`].
+    pub fn check(self) -> Result<AuthenticToken<'a>, VerifyError> {
+        match self.key.check(self.signing_input(), &self.signature) {
+            Err(_) => Err(VerifyError::AlgorithmNeedsAsync),
+            Ok(false) => Err(VerifyError::SignatureInvalid),
+            Ok(true) => Ok(AuthenticToken { policy: self.policy, signed: self.signed }),
+        }
+    }
+
+    /// Takes a host's word for the signature.
+    ///
+    /// **Whom this trusts.** For an algorithm that this build leaves to its host, the host's word is all there is: a
+    /// host that answers [`Valid`](SignatureVerdict::Valid) without having verified exactly
+    /// [`signature`](Self::signature) over [`signing_input`](Self::signing_input) under [`key`](Self::key) lets
+    /// anybody in. For an algorithm that is built in, the word can only refuse: the signature is checked here as well.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError::SignatureInvalid`].
+    pub fn checked_by_host(self, verdict: SignatureVerdict) -> Result<AuthenticToken<'a>, VerifyError> {
+        match verdict {
+            SignatureVerdict::Invalid => Err(VerifyError::SignatureInvalid),
+            SignatureVerdict::Valid if self.key.algorithm().is_built_in() => self.check(),
+            SignatureVerdict::Valid => Ok(AuthenticToken { policy: self.policy, signed: self.signed }),
+        }
+    }
+}
+
+impl fmt::Debug for Candidate<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Candidate").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// A token whose signature is good, its claims still unread.
+///
+/// ```compile_fail
+/// let forged = postern_core::jwt::AuthenticToken { policy: todo!(), signed: "e30.e30".into() };
+/// ```
+#[must_use = "an authentic token may still be expired or for somebody else"]
+pub struct AuthenticToken<'a> {
+    policy: Cow<'a, VerificationPolicy>,
+    signed: Cow<'a, str>,
+}
+
+impl AuthenticToken<'_> {
+    /// Reads the claims and holds them against the policy that the token was begun with.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError`], from [`PayloadMalformed`](VerifyError::PayloadMalformed) on.
+    pub fn finish(self, now: UnixSeconds) -> Result<VerifiedClaims, VerifyError> {
+        let (_, payload) = self.signed.split_once('.').ok_or(VerifyError::TokenMalformed)?;
+        let claims = VerifiedClaims::read(payload)?;
+        self.policy.check(&claims, now)?;
+        Ok(claims)
+    }
+}
+
+impl fmt::Debug for AuthenticToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuthenticToken")
+    }
+}
+
+/// The `iss` that a token claims, believed by nobody.
+///
+/// For one purpose: to choose among several issuers whose keys and policy [`begin`](super::begin) shall take. That
+/// policy then demands the same issuer of the signed claims, so a lie chooses keys under which the token fails.
+/// `None` if the token is too large, not a token, or has no issuer.
+#[must_use]
+pub fn unverified_issuer(token: &str) -> Option<String> {
+    let parts = Parts::of(token).ok()?;
+    let claims = VerifiedClaims::read(parts.payload).ok()?;
+    Some(claims.issuer()).filter(|issuer| !issuer.is_empty()).map(Into::into)
+}
