@@ -6,6 +6,7 @@ mod bundle;
 mod ci;
 mod configuration;
 mod dev;
+mod fuzz;
 mod migrations;
 mod process;
 mod session;
@@ -24,6 +25,7 @@ cargo xtask COMMAND
   build [--development | --release]       build the Worker into build/worker/
   test [native | end-to-end] [PATTERN]    run every test, or one half of them, or the test files named like PATTERN
   bench [--quick] [NAME...]               measure ours against theirs: docs/benchmarks.md
+  fuzz [TARGET | all] [SECONDS]           look for inputs that break a reader, and keep what reaches new code
   ci                                      format, lints, licences, bare metal and the empty import list
   setup                                   install what the other commands need; they call it themselves
 ";
@@ -48,6 +50,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["build", options @ ..] => build::run(options),
         ["test", selection @ ..] => test::run_selected(selection),
         ["bench", options @ ..] => bench::run_selected(options),
+        ["fuzz", options @ ..] => fuzz::run_selected(options),
         ["ci"] => ci::run_all(),
         ["setup"] => setup::everything(),
         [] | ["help" | "--help" | "-h"] => {
