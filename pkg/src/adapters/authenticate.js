@@ -1,0 +1,153 @@
+// The one place where a request is judged; every framework's adapter only carries its answer.
+import { check, checkNames, texts } from "../check.js";
+import { ConfigurationError, KeysError } from "../errors.js";
+import { readCredentials } from "./credentials.js";
+import { refusal, refusalOf } from "./refusal.js";
+
+const OPTIONS = ["optional", "requires", "authorize", "dpop", "requireDpop", "realm"];
+
+/**
+ * A request, as much of it as is looked at.
+ *
+ * @typedef {object} RequestLike
+ * @property {string} method
+ * @property {string} url absolute, or from the path on
+ * @property {(name: "authorization" | "dpop") => readonly string[]} header all values of a header
+ */
+
+/**
+ * An answer, or what the handler of the route is to know.
+ *
+ * @typedef {{ claims: any, headers: Record<string, string> } | { refusal: import("./refusal.js").Refusal }} Outcome
+ */
+
+/**
+ * The judge of one route.
+ *
+ * @param {any} verifier has `verifyAsync`, or `verify` and perhaps `ready`
+ * @param {any} [options]
+ * @returns {(request: RequestLike) => Promise<Outcome>} claims are undefined where no token was presented and none is
+ *   needed; the headers belong into the answer in any case
+ */
+export function createAuthenticator(verifier, options = {}) {
+  const canVerify = ["verify", "verifyAsync"].some((method) => typeof verifier?.[method] === "function");
+  check(canVerify, "verifier", "must be one of createVerifier or createIssuers");
+  const route = readRoute(options);
+  return async (request) => {
+    const credentials = readCredentials(request.header("authorization"));
+    if ("refusal" in credentials) return { refusal: refusal(credentials.refusal, route.challenge) };
+    if (credentials.scheme === "none") {
+      return route.optional ? { claims: undefined, headers: {} } : { refusal: refusal("missing_token", route.challenge) };
+    }
+    const { scheme, token } = credentials;
+    if (scheme === "bearer" && route.requireDpop) return { refusal: refusal("dpop_required", route.challenge) };
+    if (scheme === "dpop" && !route.dpop) return { refusal: refusal("scheme_unsupported", route.challenge) };
+    try {
+      const claims = await verifyToken(verifier, token);
+      const headers = await checkPossession(route.dpop, request, { scheme, token, claims });
+      const isGranted = await isAuthorized(route, claims);
+      return isGranted ? { claims, headers } : { refusal: denial(route, scheme) };
+    } catch (error) {
+      const answer = error instanceof Refused ? refusal(error.code, route.challenge, { scheme }) : refusalOf(error, route.challenge, scheme);
+      if (!answer) throw error;
+      return { refusal: answer };
+    }
+  };
+}
+
+/**
+ * The judge of claims that are there already: of a route behind one that authenticates.
+ *
+ * @param {any} permissions
+ * @returns {(claims: any) => import("./refusal.js").Refusal | undefined}
+ */
+export function createPermissionCheck(permissions) {
+  const requires = texts(permissions, "requires");
+  const challenge = { schemes: /** @type {const} */ (["Bearer"]), realm: undefined, algorithms: [] };
+  return (claims) => {
+    if (!claims) return refusal("missing_token", challenge);
+    return isGranted(claims, requires) ? undefined : refusal("permission_denied", challenge, { scope: requires });
+  };
+}
+
+/** A refusal that has its place in the table of refusals, and no error of its own. */
+class Refused extends Error {
+  /** @param {string} code */
+  constructor(code) {
+    super(code);
+    this.code = code;
+  }
+}
+
+/** @param {any} options */
+function readRoute(options) {
+  checkNames(options, OPTIONS);
+  const { optional = false, requireDpop = false, authorize, dpop, realm } = options;
+  check(typeof optional === "boolean", "optional", "must be a boolean");
+  check(typeof requireDpop === "boolean", "requireDpop", "must be a boolean");
+  check(dpop === undefined || typeof dpop?.check === "function", "dpop", "must be one of createDpopChecker");
+  check(!requireDpop || dpop !== undefined, "requireDpop", "needs dpop");
+  check(authorize === undefined || typeof authorize === "function", "authorize", "must be a function");
+  const isQuotable = typeof realm === "string" && /^[\x20-\x7e]+$/.test(realm) && !/["\\]/.test(realm);
+  check(realm === undefined || isQuotable, "realm", "must be printable ASCII without quotes and backslashes");
+  const requires = options.requires === undefined ? [] : texts(options.requires, "requires");
+  /** @type {import("./refusal.js").Challenge["schemes"]} */
+  const schemes = requireDpop ? ["DPoP"] : dpop ? ["Bearer", "DPoP"] : ["Bearer"];
+  return { optional, requireDpop, authorize, dpop, requires, challenge: { schemes, realm, algorithms: dpop?.algorithms ?? [] } };
+}
+
+/** @param {any} verifier @param {string} token */
+async function verifyToken(verifier, token) {
+  if (verifier.verifyAsync) return verifier.verifyAsync(token);
+  try {
+    return verifier.verify(token);
+  } catch (error) {
+    if (!verifier.ready || !(error instanceof KeysError) || error.code !== "keys_not_loaded") throw error;
+    await verifier.ready();
+    return verifier.verify(token);
+  }
+}
+
+/**
+ * Whoever holds a bound token has to prove to hold its key as well; a proof without a bound token proves nothing.
+ *
+ * @param {any} dpop
+ * @param {RequestLike} request
+ * @param {{ scheme: string, token: string, claims: any }} presented
+ * @returns {Promise<Record<string, string>>} headers for the answer
+ */
+async function checkPossession(dpop, { method, url, header }, { scheme, token, claims }) {
+  const { cnf } = claims.payload;
+  // Any confirmation, also one that is not understood: the issuer did not mean the token to be used without it.
+  if (scheme === "bearer") return cnf === undefined ? {} : refuse("token_bound");
+  const thumbprint = cnf?.jkt;
+  if (typeof thumbprint !== "string" || thumbprint === "") return refuse("token_not_bound");
+  const [proof, ...others] = header("dpop");
+  if (!proof) return refuse("dpop_proof_missing");
+  if (others.length > 0) return refuse("dpop_proof_malformed");
+  const { nextNonce } = await dpop.check({ proof, method, url, token, thumbprint });
+  return nextNonce === undefined ? {} : { "dpop-nonce": nextNonce };
+}
+
+/** @param {ReturnType<typeof readRoute>} route @param {any} claims */
+async function isAuthorized({ requires, authorize }, claims) {
+  // Only `true` will do: a promise that was forgotten, or a count, is no permission.
+  return isGranted(claims, requires) && (authorize === undefined || (await authorize(claims)) === true);
+}
+
+/** @param {any} claims @param {readonly string[]} requires */
+function isGranted(claims, requires) {
+  if (requires.length === 0) return true;
+  if (typeof claims.canAll === "function") return claims.canAll(requires) === true;
+  throw new ConfigurationError("requires", "needs claims with permissions: for tokens of other issuers, use authorize");
+}
+
+/** @param {ReturnType<typeof readRoute>} route @param {string} scheme */
+function denial({ challenge, requires }, scheme) {
+  return refusal("permission_denied", challenge, { scheme, scope: requires });
+}
+
+/** @param {string} code @returns {never} */
+function refuse(code) {
+  throw new Refused(code);
+}

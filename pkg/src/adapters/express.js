@@ -1,0 +1,38 @@
+// Middleware for Express 5, and for 4.
+import { createAuthenticator, createPermissionCheck } from "./authenticate.js";
+import { nodeRequestLike } from "./node-request.js";
+
+/**
+ * @param {any} verifier
+ * @param {any} [options]
+ */
+export function authenticate(verifier, options) {
+  const judge = createAuthenticator(verifier, options);
+  return (/** @type {any} */ request, /** @type {any} */ response, /** @type {(error?: unknown) => void} */ next) => {
+    const carry = (/** @type {import("./authenticate.js").Outcome} */ outcome) => {
+      if ("refusal" in outcome) return write(response, outcome.refusal);
+      request.claims = outcome.claims;
+      for (const [name, value] of Object.entries(outcome.headers)) response.setHeader(name, value);
+      next();
+    };
+    judge(nodeRequestLike(request, request.originalUrl)).then(carry).catch(next);
+  };
+}
+
+/** @param {...string} permissions */
+export function requires(...permissions) {
+  const refusalFor = createPermissionCheck(permissions);
+  return (/** @type {any} */ request, /** @type {any} */ response, /** @type {(error?: unknown) => void} */ next) => {
+    const refusal = refusalFor(request.claims);
+    if (refusal) write(response, refusal);
+    else next();
+  };
+}
+
+/** @param {import("node:http").ServerResponse} response @param {import("./refusal.js").Refusal} refusal */
+function write(response, { status, headers, body }) {
+  // With Node's own methods, because those of Express add a charset, which JSON has none of.
+  response.statusCode = status;
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.end(JSON.stringify(body));
+}

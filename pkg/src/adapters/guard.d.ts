@@ -1,0 +1,47 @@
+import type { Claims } from "../index.js";
+import type { AnyClaims, ClaimsOf, Refusal, RouteOptions, TokenVerifier } from "./types.js";
+
+export type { Problem, Refusal, RouteOptions, TokenVerifier } from "./types.js";
+
+/** What a guard says of a request: either its claims, or the response to give instead. */
+export type Guarded<C> =
+  | {
+      readonly claims: C;
+      /** To be set in the response: the nonce for the next proof, if it changes. */
+      readonly headers: Readonly<Record<string, string>>;
+      readonly response?: undefined;
+    }
+  | { readonly response: Response; readonly claims?: undefined; readonly headers?: undefined };
+
+/**
+ * Makes the guard of a route.
+ *
+ * ```js
+ * const guard = createGuard(verifier, { requires: ["docs:write"] });
+ * const { claims, response } = await guard(request);
+ * if (response) return response;
+ * ```
+ *
+ * @throws {ConfigurationError} naming the option that is wrong
+ */
+export function createGuard<C extends AnyClaims = Claims, const O extends RouteOptions<C> = {}>(
+  verifier: TokenVerifier<C>,
+  options?: O & RouteOptions<C>,
+): (request: Request) => Promise<Guarded<ClaimsOf<C, O>>>;
+
+/** A request of any framework. */
+export interface RequestLike {
+  readonly method: string;
+  /** The address as the client sent it: absolute, or from the path on. */
+  readonly url: string;
+  /** All values of a header, its name in lower case. Values must not have been joined or dropped. */
+  header(name: "authorization" | "dpop"): readonly string[];
+}
+
+/** The judge that all adapters are made of, for frameworks that have none. */
+export function createAuthenticator<C extends AnyClaims = Claims, const O extends RouteOptions<C> = {}>(
+  verifier: TokenVerifier<C>,
+  options?: O & RouteOptions<C>,
+): (
+  request: RequestLike,
+) => Promise<{ claims: ClaimsOf<C, O>; headers: Record<string, string>; refusal?: undefined } | { refusal: Refusal }>;

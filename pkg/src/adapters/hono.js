@@ -1,0 +1,32 @@
+// Middleware for Hono 4.
+import { createAuthenticator, createPermissionCheck } from "./authenticate.js";
+import { requestLike, responseOf } from "./web-request.js";
+
+/**
+ * @param {any} verifier
+ * @param {any} [options]
+ * @returns {import("hono").MiddlewareHandler}
+ */
+export function authenticate(verifier, options) {
+  const judge = createAuthenticator(verifier, options);
+  return async (context, next) => {
+    const outcome = await judge(requestLike(context.req.raw));
+    if ("refusal" in outcome) return responseOf(outcome.refusal);
+    context.set("claims", outcome.claims);
+    for (const [name, value] of Object.entries(outcome.headers)) context.header(name, value);
+    await next();
+  };
+}
+
+/**
+ * @param {...string} permissions
+ * @returns {import("hono").MiddlewareHandler}
+ */
+export function requires(...permissions) {
+  const refusalFor = createPermissionCheck(permissions);
+  return async (context, next) => {
+    const refusal = refusalFor(context.get("claims"));
+    if (refusal) return responseOf(refusal);
+    await next();
+  };
+}

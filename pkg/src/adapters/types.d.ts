@@ -1,0 +1,53 @@
+import type { Claims, PosternError } from "../index.js";
+import type { DpopChecker } from "../dpop/index.js";
+
+/** What a route can demand of the claims of any verifier. */
+export interface AnyClaims {
+  readonly payload: Readonly<Record<string, any>>;
+}
+
+/** What tokens are verified by: a verifier of `createVerifier`, or the issuers of `createIssuers`. */
+export type TokenVerifier<C extends AnyClaims> =
+  | { verifyAsync(token: string): Promise<C> }
+  | { verify(token: string): C; ready?(): Promise<void> };
+
+/** The permissions that these claims know by name: none for tokens of other issuers. */
+export type PermissionOf<C> = C extends Claims<infer Name> ? Name : never;
+
+/** What a route demands. */
+export interface RouteOptions<C extends AnyClaims = Claims> {
+  /** Lets requests without a token pass, with no claims. A token that is bad is refused all the same. */
+  optional?: boolean;
+  /** Permissions that the token must all grant: else 403 `permission_denied`. */
+  requires?: PermissionOf<C> | readonly PermissionOf<C>[];
+  /** Any other condition: what is not `true` is answered with 403 `permission_denied`. */
+  authorize?: (claims: C) => boolean | Promise<boolean>;
+  /** Accepts tokens that are bound to a key, with proofs (RFC 9449). Without it, bound tokens are refused. */
+  dpop?: DpopChecker;
+  /** Refuses tokens that are not bound to a key. */
+  requireDpop?: boolean;
+  /** The `realm` of challenges. */
+  realm?: string;
+}
+
+/** The claims of a route: perhaps none, if it is optional. */
+export type ClaimsOf<C, O> = O extends { optional: false } ? C : O extends { optional: boolean } ? C | undefined : C;
+
+/** A refusal in the form of RFC 9457. */
+export interface Problem {
+  /** `urn:postern:problem:` and the code. */
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  /** What happened, for programs: a code of the README's table. Stable. */
+  readonly code: string;
+}
+
+/** An answer that says no, to be written as it is. */
+export interface Refusal {
+  readonly status: number;
+  readonly code: PosternError["code"];
+  /** The content type and, for status 401 and 403, the challenge. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Problem;
+}
