@@ -54,6 +54,12 @@ impl EcdsaKey {
         format!(r#""kty":"EC","crv":"{}","x":"{x}","y":"{y}""#, self.curve)
     }
 
+    /// The point as SEC1 writes it (§2.3.3), uncompressed.
+    #[cfg(feature = "pem")]
+    pub(super) fn to_sec1(&self) -> alloc::vec::Vec<u8> {
+        [&[4], &*self.x, &*self.y].concat()
+    }
+
     /// How many bytes its signatures have: two numbers in full length.
     pub(super) const fn signature_bytes(&self) -> usize {
         self.x.len().saturating_mul(2)

@@ -58,7 +58,7 @@ pub struct VerifyingKey {
 }
 
 #[derive(Clone)]
-enum Material {
+pub(super) enum Material {
     Ed25519(Box<ed25519_dalek::VerifyingKey>),
     Hmac(HmacKey),
     Ecdsa(EcdsaKey),
@@ -178,6 +178,12 @@ impl VerifyingKey {
         };
         // A key id has no character that JSON would escape.
         Some(format!(r#"{{{members},"kid":"{}","alg":"{}","use":"sig"}}"#, self.id, self.name.as_str()))
+    }
+
+    /// The key itself.
+    #[cfg(feature = "pem")]
+    pub(super) const fn material(&self) -> &Material {
+        &self.material
     }
 
     /// How many bytes a signature of this key has.

@@ -30,6 +30,8 @@ mod header;
 mod hmac_key;
 mod key;
 mod key_set;
+#[cfg(feature = "pem")]
+mod pem;
 mod policy;
 mod rsa_key;
 #[cfg(feature = "issue")]
@@ -46,6 +48,8 @@ pub use claims::VerifiedClaims;
 pub use error::VerifyError;
 pub use key::{KeyError, VerifyingKey};
 pub use key_set::{KeySet, KeySetError};
+#[cfg(feature = "pem")]
+pub use pem::{HostKey, PemError, PrivateKey};
 pub use policy::{PolicyError, TenantRule, VerificationPolicy};
 #[cfg(feature = "issue")]
 pub(crate) use sign::sign_access_token;

@@ -63,6 +63,16 @@ impl RsaKey {
         format!(r#""kty":"RSA","n":"{n}","e":"{e}""#)
     }
 
+    #[cfg(feature = "pem")]
+    pub(super) const fn modulus(&self) -> &[u8] {
+        &self.modulus
+    }
+
+    #[cfg(feature = "pem")]
+    pub(super) const fn exponent(&self) -> &[u8] {
+        &self.exponent
+    }
+
     /// How many bytes its signatures have.
     pub(super) const fn signature_bytes(&self) -> usize {
         self.modulus.len()
