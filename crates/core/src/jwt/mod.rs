@@ -61,4 +61,4 @@ pub use thumbprint::Thumbprint;
 pub use verify::{MAX_TOKEN_BYTES, begin, verify};
 
 #[cfg(test)]
-mod wycheproof_tests;
+mod signature_vectors;
