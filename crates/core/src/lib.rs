@@ -12,7 +12,7 @@
 //!
 //! # Features
 //!
-//! Features add modules and never change behaviour: `verify`, `issue`, `password`, `config`. All are on by default.
+//! Features add modules and never change behaviour: `verify`, `comb`, `issue`, `password`, `config`. All are on by default.
 #![no_std]
 #![cfg_attr(
     test,
@@ -28,6 +28,8 @@ pub mod account;
 pub mod codec;
 #[cfg(feature = "config")]
 pub mod config;
+#[cfg(feature = "verify")]
+pub mod ed25519;
 pub mod entropy;
 #[cfg(feature = "issue")]
 pub mod flow;

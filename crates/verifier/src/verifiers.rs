@@ -2,10 +2,11 @@
 
 use crate::fields::Fields;
 use crate::policy::Policy;
-use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+#[cfg(feature = "comb")]
+use postern_core::ed25519::Workshop;
 use postern_core::id::KeyId;
 use postern_core::jwt::{KeySet, VerifyError, VerifyingKey, verify};
 use postern_core::time::UnixSeconds;
@@ -22,12 +23,17 @@ pub type Handle = u32;
 
 /// The verifiers of one module instance.
 ///
+/// With the feature `comb`, a key that has accepted enough tokens gets tables, made in slices: every further token that
+/// is accepted pays for one slice, less than for its own check, until they are complete. No timer is needed, which a
+/// Worker would not have between requests, and no token pays for more than one slice.
+///
 /// Arguments lie at the start of the buffer, answers as well. Every method returns the length of a text there: of the
 /// answer if positive, of the reason for a refusal if negative.
-#[derive(Debug)]
 pub struct Verifiers {
     buffer: Box<[u8]>,
     open: Vec<Option<Verifier>>,
+    #[cfg(feature = "comb")]
+    workshop: Workshop,
 }
 
 #[derive(Debug)]
@@ -36,6 +42,17 @@ struct Verifier {
     /// The HS256 key, to be joined to every key set that is set later.
     secret: Option<VerifyingKey>,
     keys: Option<KeySet>,
+}
+
+impl Verifier {
+    #[cfg_attr(not(feature = "comb"), expect(unused_mut, reason = "changed by `comb` alone"))]
+    fn replace_keys(&mut self, mut keys: KeySet) {
+        #[cfg(feature = "comb")]
+        if let Some(replaced) = &self.keys {
+            keys.inherit_tables(replaced);
+        }
+        self.keys = Some(keys);
+    }
 }
 
 impl Default for Verifiers {
@@ -48,7 +65,12 @@ impl Verifiers {
     /// No verifiers yet, and an empty buffer.
     #[must_use]
     pub fn new() -> Self {
-        Self { buffer: alloc::vec![0; BUFFER_BYTES].into_boxed_slice(), open: Vec::new() }
+        Self {
+            buffer: alloc::vec![0; BUFFER_BYTES].into_boxed_slice(),
+            open: Vec::new(),
+            #[cfg(feature = "comb")]
+            workshop: Workshop::new(),
+        }
     }
 
     /// The buffer. It never moves.
@@ -94,7 +116,7 @@ impl Verifiers {
         };
         match published.and_then(joined) {
             Ok(keys) => {
-                verifier.keys = Some(keys);
+                verifier.replace_keys(keys);
                 0
             }
             Err(error) => self.refuse(&[error.code()]),
@@ -130,7 +152,10 @@ impl Verifiers {
     /// Refusal: the code of the [`VerifyError`]; if it leaves a claim open, a space and the name of the claim.
     pub fn verify(&mut self, handle: Handle, length: usize, now: UnixSeconds) -> i32 {
         match self.decide(handle, length, now) {
-            Ok(payload) => answer(&mut self.buffer, &[&payload]),
+            Ok(payload) => {
+                self.prepare(handle);
+                answer(&mut self.buffer, &[&payload])
+            }
             Err(error) => match error.claim() {
                 Some(claim) => self.refuse(&[error.code(), " ", claim.name()]),
                 None => self.refuse(&[error.code()]),
@@ -145,6 +170,19 @@ impl Verifiers {
         0
     }
 
+    /// Makes one slice of a table, if one is due.
+    #[cfg(feature = "comb")]
+    fn prepare(&mut self, handle: Handle) {
+        if let Some(Verifier { keys: Some(keys), .. }) = get_mut(&mut self.open, handle) {
+            // Whether there is more to do shows at the next token.
+            let _ = keys.prepare(&mut self.workshop);
+        }
+    }
+
+    #[cfg(not(feature = "comb"))]
+    #[expect(clippy::unused_self, reason = "without tables there is nothing to prepare")]
+    const fn prepare(&self, _: Handle) {}
+
     fn decide(&self, handle: Handle, length: usize, now: UnixSeconds) -> Result<String, VerifyError> {
         let verifier = usize::try_from(handle).ok().and_then(|at| self.open.get(at)?.as_ref());
         let Some(Verifier { policy, keys: Some(keys), .. }) = verifier else {
@@ -153,7 +191,7 @@ impl Verifiers {
         let token =
             str::from_utf8(argument(&self.buffer, length)).map_err(|_| VerifyError::TokenMalformed)?;
         let claims = policy.admit(verify(token, keys, policy.core(), now)?)?;
-        Ok(claims.payload().to_owned())
+        Ok(claims.into_payload())
     }
 
     fn refuse(&mut self, texts: &[&str]) -> i32 {
@@ -172,12 +210,16 @@ fn argument(buffer: &[u8], length: usize) -> &[u8] {
 
 /// Writes the texts to the buffer, one after the other, and returns their length.
 fn answer(buffer: &mut [u8], texts: &[&str]) -> i32 {
-    let mut written = 0usize;
-    for (slot, byte) in buffer.iter_mut().zip(texts.iter().flat_map(|text| text.bytes())) {
-        *slot = byte;
-        written = written.saturating_add(1);
+    let size = buffer.len();
+    let mut rest = buffer;
+    for text in texts {
+        // Every text fits; one that did not would be left out.
+        if let Some((slot, after)) = core::mem::take(&mut rest).split_at_mut_checked(text.len()) {
+            slot.copy_from_slice(text.as_bytes());
+            rest = after;
+        }
     }
-    i32::try_from(written).unwrap_or_default()
+    i32::try_from(size.saturating_sub(rest.len())).unwrap_or_default()
 }
 
 #[cfg(test)]

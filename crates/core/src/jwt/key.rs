@@ -5,10 +5,11 @@ use super::hmac_key::HmacKey;
 use super::rsa_key::RsaKey;
 use super::{Algorithm, AlgorithmName, Thumbprint};
 use crate::codec::base64url;
+use crate::ed25519::{PublicKey, PublicKeyError};
 use crate::id::KeyId;
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::fmt;
 
 /// Why bytes are not a key.
@@ -46,8 +47,17 @@ impl fmt::Display for KeyError {
 
 impl core::error::Error for KeyError {}
 
+impl From<PublicKeyError> for KeyError {
+    fn from(error: PublicKeyError) -> Self {
+        match error {
+            PublicKeyError::NotOnCurve => Self::NotOnCurve,
+            PublicKeyError::SmallOrder => Self::SmallOrder,
+        }
+    }
+}
+
 /// A key that checks signatures: a public key, decoded once, or a shared secret. It has one algorithm and no other
-/// (RFC 8725 §3.1).
+/// (RFC 8725 §3.1). Clones share what was computed for the key.
 ///
 /// A secret is zeroized on drop. `Debug` shows the id and the algorithm alone.
 #[derive(Clone)]
@@ -59,7 +69,7 @@ pub struct VerifyingKey {
 
 #[derive(Clone)]
 pub(super) enum Material {
-    Ed25519(Box<ed25519_dalek::VerifyingKey>),
+    Ed25519(Arc<PublicKey>),
     Hmac(HmacKey),
     Ecdsa(EcdsaKey),
     Rsa(RsaKey),
@@ -72,15 +82,9 @@ impl VerifyingKey {
     ///
     /// [`KeyError::NotOnCurve`] and [`KeyError::SmallOrder`] for bytes under which a signature would prove nothing.
     pub fn ed25519(id: Option<KeyId>, public: &[u8; 32]) -> Result<Self, KeyError> {
-        if !is_canonical(public) {
-            return Err(KeyError::NotOnCurve);
-        }
-        let point = ed25519_dalek::VerifyingKey::from_bytes(public).map_err(|_| KeyError::NotOnCurve)?;
-        if point.is_weak() {
-            return Err(KeyError::SmallOrder);
-        }
+        let point = PublicKey::from_bytes(public)?;
         let id = id.map_or_else(|| named_by(&Thumbprint::of_ed25519(public)), Ok)?;
-        Ok(Self { id, name: AlgorithmName::EdDsa, material: Material::Ed25519(Box::new(point)) })
+        Ok(Self { id, name: AlgorithmName::EdDsa, material: Material::Ed25519(Arc::new(point)) })
     }
 
     /// A shared secret for HMAC-SHA-256, at least 32 bytes. Whoever can verify with it can also sign.
@@ -171,7 +175,7 @@ impl VerifyingKey {
         let members = match &self.material {
             Material::Hmac(_) => return None,
             Material::Ed25519(point) => {
-                format!(r#""kty":"OKP","crv":"Ed25519","x":"{}""#, base64url::encode(point.as_bytes()))
+                format!(r#""kty":"OKP","crv":"Ed25519","x":"{}""#, base64url::encode(&point.to_bytes()))
             }
             Material::Ecdsa(key) => key.jwk_members(),
             Material::Rsa(key) => key.jwk_members(),
@@ -199,6 +203,25 @@ impl VerifyingKey {
         }
     }
 
+    /// The public key, of a key for Ed25519.
+    #[cfg(feature = "comb")]
+    pub(crate) const fn public_key(&self) -> Option<&Arc<PublicKey>> {
+        match &self.material {
+            Material::Ed25519(point) => Some(point),
+            _ => None,
+        }
+    }
+
+    /// Takes over the tables of another key, if it is the same point.
+    #[cfg(feature = "comb")]
+    pub(super) fn share_tables_of(&mut self, other: &Self) {
+        if let (Material::Ed25519(point), Some(known)) = (&mut self.material, other.public_key())
+            && point.to_bytes() == known.to_bytes()
+        {
+            *point = known.clone();
+        }
+    }
+
     /// Whether this key made the signature over the message.
     ///
     /// # Errors
@@ -206,8 +229,9 @@ impl VerifyingKey {
     /// [`NotBuiltIn`] if this build cannot tell.
     pub(super) fn check(&self, message: &[u8], signature: &[u8]) -> Result<bool, NotBuiltIn> {
         match &self.material {
-            Material::Ed25519(point) => Ok(ed25519_dalek::Signature::from_slice(signature)
-                .is_ok_and(|signature| point.verify_strict(message, &signature).is_ok())),
+            Material::Ed25519(point) => {
+                Ok(signature.try_into().is_ok_and(|signature| point.verifies_vartime(message, signature)))
+            }
             Material::Hmac(key) => Ok(key.verifies(message, signature)),
             #[cfg(feature = "ecdsa")]
             Material::Ecdsa(key) => Ok(key.verifies(message, signature)),
@@ -242,13 +266,6 @@ impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VerifyingKey({}, {:?})", self.id, self.algorithm())
     }
-}
-
-/// Whether the y coordinate is below the field's prime 2²⁵⁵−19 (RFC 8032 §5.1.3). The one other freedom of the
-/// encoding, a sign bit for x = 0, exists only for points of small order.
-fn is_canonical(point: &[u8; 32]) -> bool {
-    let [low, middle @ .., high] = point;
-    *low < 0xED || *high & 0x7F != 0x7F || middle.iter().any(|byte| *byte != 0xFF)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use super::{Algorithm, AlgorithmName, KeyError, VerifyingKey};
 use crate::codec::base64url;
+#[cfg(feature = "comb")]
+use crate::ed25519::{Progress, Workshop};
 use crate::id::KeyId;
 use crate::json::{self, Text, Value};
 use alloc::string::String;
@@ -66,6 +68,10 @@ impl KeySet {
     /// How many keys a set may have.
     pub const MAX_KEYS: usize = 64;
 
+    /// For how many keys of a set tables are made: half a megabyte of them.
+    #[cfg(feature = "comb")]
+    pub const MAX_TABLES: usize = 8;
+
     /// Reads the JWK set of the issuer that this verifier belongs to.
     ///
     /// Read are Ed25519 keys, P-256 and P-384 keys for ECDSA and RSA keys. A key without `alg` is for the one algorithm
@@ -123,6 +129,31 @@ impl KeySet {
     /// All keys.
     pub fn iter(&self) -> impl Iterator<Item = &VerifyingKey> {
         self.0.iter()
+    }
+
+    /// Does one slice of the work on tables for the Ed25519 keys in use, to be called after a token was accepted. A
+    /// slice takes less time than checking a signature without tables; without work to do the call costs nothing.
+    ///
+    /// A key is worked for once it has accepted [`PublicKey::USES_BEFORE_TABLES`] signatures, and at most
+    /// [`MAX_TABLES`](Self::MAX_TABLES) keys of a set are.
+    ///
+    /// [`PublicKey::USES_BEFORE_TABLES`]: crate::ed25519::PublicKey::USES_BEFORE_TABLES
+    #[cfg(feature = "comb")]
+    pub fn prepare(&self, workshop: &mut Workshop) -> Progress {
+        let keys = || self.0.iter().filter_map(VerifyingKey::public_key);
+        let wanting = keys().find(|key| key.wants_tables());
+        let has_room = || keys().filter(|key| key.has_tables()).count() < Self::MAX_TABLES;
+        workshop.advance(wanting.filter(|_| has_room()))
+    }
+
+    /// Takes over what was computed for the keys of the set that this one replaces.
+    #[cfg(feature = "comb")]
+    pub fn inherit_tables(&mut self, replaced: &Self) {
+        for key in &mut self.0 {
+            for known in &replaced.0 {
+                key.share_tables_of(known);
+            }
+        }
     }
 
     /// The set as a JWK set for publication, sorted by key id, without the symmetric keys.

@@ -88,7 +88,7 @@ impl VerifyingKey {
     pub fn to_pem(&self) -> Option<String> {
         let (oid, parameters, bits) = match self.material() {
             Material::Hmac(_) => return None,
-            Material::Ed25519(point) => (ED25519, None, point.as_bytes().to_vec()),
+            Material::Ed25519(point) => (ED25519, None, point.to_bytes().to_vec()),
             Material::Ecdsa(key) => {
                 let curve = if self.algorithm() == Algorithm::EcdsaP384 { &P384 } else { &P256 };
                 (EC, Some(AnyRef::from(curve)), key.to_sec1())
