@@ -1,9 +1,13 @@
 //! The right to be issued access tokens. Signing takes a [`Grant`] and nothing else, and a [`Grant`] comes only
 //! from an account's owner, who saw every proof and had the last word.
 
+mod unsigned;
+
+pub use unsigned::UnsignedAccessToken;
+
 use crate::account::AccountRecord;
 use crate::id::{AccountId, ClientId, SessionId, TenantId, TokenId};
-use crate::jwt::{AccessTokenClaims, SignError, SigningKey, sign_access_token};
+use crate::jwt::{AccessTokenClaims, SignError, SigningKey, VerifyingKey, sign_access_token};
 use crate::session::{KeyThumbprint, SessionRecord};
 use crate::time::{Seconds, UnixSeconds};
 use alloc::string::{String, ToString as _};
@@ -111,8 +115,35 @@ impl Grant {
         token_id: TokenId,
         now: UnixSeconds,
     ) -> Result<IssuedToken, SignError> {
+        let claims = self.claims(profile, token_id, now)?;
+        let access_token = sign_access_token(key, &claims)?;
+        Ok(IssuedToken { access_token, expires_in: expires_in(&claims) })
+    }
+
+    /// Prepares the access token of this grant for a host that signs it with the private half of this key: an RSA key
+    /// always, as core has no RSA signatures, and any other that lives outside.
+    ///
+    /// # Errors
+    ///
+    /// As for [`sign`](Self::sign).
+    pub fn prepare(
+        self,
+        key: &VerifyingKey,
+        profile: &TokenProfile,
+        token_id: TokenId,
+        now: UnixSeconds,
+    ) -> Result<UnsignedAccessToken, SignError> {
+        UnsignedAccessToken::new(key, &self.claims(profile, token_id, now)?)
+    }
+
+    fn claims(
+        self,
+        profile: &TokenProfile,
+        token_id: TokenId,
+        now: UnixSeconds,
+    ) -> Result<AccessTokenClaims, SignError> {
         let admission = self.admission;
-        let claims = AccessTokenClaims {
+        Ok(AccessTokenClaims {
             issuer: profile.issuer.clone(),
             audiences: profile.audience.clone(),
             subject: admission.account,
@@ -133,8 +164,12 @@ impl Grant {
             authentication_class: None,
             confirmation_thumbprint: admission.key_thumbprint.map(|thumbprint| thumbprint.to_string()),
             custom: serde_json::Map::new(),
-        };
-        let access_token = sign_access_token(key, &claims)?;
-        Ok(IssuedToken { access_token, expires_in: profile.access_ttl.as_secs() })
+        })
     }
+}
+
+/// The life of these claims in seconds.
+fn expires_in(claims: &AccessTokenClaims) -> u32 {
+    let seconds = claims.expires_at.as_secs().saturating_sub(claims.issued_at.as_secs());
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }

@@ -227,7 +227,7 @@ impl VerifyingKey {
     /// # Errors
     ///
     /// [`NotBuiltIn`] if this build cannot tell.
-    pub(super) fn check(&self, message: &[u8], signature: &[u8]) -> Result<bool, NotBuiltIn> {
+    pub(crate) fn check(&self, message: &[u8], signature: &[u8]) -> Result<bool, NotBuiltIn> {
         match &self.material {
             Material::Ed25519(point) => {
                 Ok(signature.try_into().is_ok_and(|signature| point.verifies_vartime(message, signature)))
@@ -256,7 +256,7 @@ impl VerifyingKey {
 
 /// This build leaves the algorithm of the key to its host ([`Algorithm::is_built_in`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NotBuiltIn;
+pub(crate) struct NotBuiltIn;
 
 fn named_by(thumbprint: &Thumbprint) -> Result<KeyId, KeyError> {
     thumbprint.to_key_id().map_err(|_| KeyError::BadKeyId)

@@ -52,9 +52,9 @@ pub use key_set::{KeySet, KeySetError};
 pub use pem::{HostKey, PemError, PrivateKey};
 pub use policy::{PolicyError, TenantRule, VerificationPolicy};
 #[cfg(feature = "issue")]
-pub(crate) use sign::sign_access_token;
-#[cfg(feature = "issue")]
 pub use sign::{AccessTokenClaims, SignError};
+#[cfg(feature = "issue")]
+pub(crate) use sign::{join, sign_access_token, signing_input};
 #[cfg(feature = "issue")]
 pub use signing_key::SigningKey;
 pub use thumbprint::Thumbprint;

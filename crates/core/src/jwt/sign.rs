@@ -1,6 +1,8 @@
 //! Signing access tokens. Whether one may be signed is decided before: the public way here is through a grant.
 
-use super::{Claim, MAX_TOKEN_BYTES, SigningKey, VerificationPolicy, VerifiedClaims, VerifyError};
+use super::{
+    Claim, MAX_TOKEN_BYTES, SigningKey, VerificationPolicy, VerifiedClaims, VerifyError, VerifyingKey,
+};
 use crate::codec::base64url;
 use crate::id::{AccountId, ClientId, SessionId, TenantId, TokenId};
 use crate::time::UnixSeconds;
@@ -73,6 +75,8 @@ pub enum SignError {
     Unencodable,
     /// The token would have more than [`MAX_TOKEN_BYTES`].
     TokenTooLarge,
+    /// What a host signed does not verify with the key that the token was prepared for.
+    SignatureRefused,
 }
 
 impl fmt::Display for SignError {
@@ -86,6 +90,7 @@ impl fmt::Display for SignError {
             Self::ClaimMalformed(claim) => write!(f, "the claim {} is empty or out of range", claim.name()),
             Self::Unencodable => f.write_str("a custom claim cannot be written so that verifiers read it"),
             Self::TokenTooLarge => f.write_str("the token would be larger than verifiers accept"),
+            Self::SignatureRefused => f.write_str("the signature is not one of the token's key"),
         }
     }
 }
@@ -100,21 +105,32 @@ impl core::error::Error for SignError {}
 ///
 /// [`SignError`]; what is signed, [`verify`](super::verify) can read.
 pub(crate) fn sign_access_token(key: &SigningKey, claims: &AccessTokenClaims) -> Result<String, SignError> {
+    let input = signing_input(key.verifying_key(), claims)?;
+    let signature = key.sign(input.as_bytes())?;
+    join(input, &signature)
+}
+
+/// Header and payload of a token that this key will sign (RFC 7515 §5.1).
+pub(crate) fn signing_input(key: &VerifyingKey, claims: &AccessTokenClaims) -> Result<String, SignError> {
     let payload = write_payload(claims)?;
     // Neither a key id nor a name has a character that JSON would escape.
     let header = format!(
         r#"{{"alg":"{}","typ":"{}","kid":"{}"}}"#,
         key.algorithm_name().as_str(),
         VerificationPolicy::DEFAULT_TOKEN_TYPE,
-        key.key_id(),
+        key.id(),
     );
-    let mut token = base64url::encode(header.as_bytes());
-    token.push('.');
-    token.push_str(&base64url::encode(payload.as_bytes()));
-    let signature = key.sign(token.as_bytes())?;
-    token.push('.');
-    token.push_str(&base64url::encode(&signature));
-    if token.len() > MAX_TOKEN_BYTES { Err(SignError::TokenTooLarge) } else { Ok(token) }
+    let mut input = base64url::encode(header.as_bytes());
+    input.push('.');
+    input.push_str(&base64url::encode(payload.as_bytes()));
+    Ok(input)
+}
+
+/// The token of a signing input and its signature.
+pub(crate) fn join(mut input: String, signature: &[u8]) -> Result<String, SignError> {
+    input.push('.');
+    input.push_str(&base64url::encode(signature));
+    if input.len() > MAX_TOKEN_BYTES { Err(SignError::TokenTooLarge) } else { Ok(input) }
 }
 
 fn write_payload(claims: &AccessTokenClaims) -> Result<String, SignError> {

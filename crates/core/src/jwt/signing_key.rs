@@ -22,6 +22,8 @@ pub struct SigningKey {
 #[derive(Clone)]
 enum Material {
     Ed25519(Box<ed25519_dalek::SigningKey>),
+    #[cfg(feature = "ecdsa")]
+    EcdsaP256(Box<p256::ecdsa::SigningKey>),
     /// The secret is in the verifying key.
     Hmac,
 }
@@ -36,6 +38,22 @@ impl SigningKey {
         let key = Box::new(ed25519_dalek::SigningKey::from_bytes(seed.expose()));
         let verifying = VerifyingKey::ed25519(None, key.verifying_key().as_bytes())?;
         Ok(Self { verifying, name: AlgorithmName::EdDsa, material: Material::Ed25519(key) })
+    }
+
+    /// A P-256 key from its private number, big-endian, for ES256 (RFC 7518 §3.4). Signatures are deterministic (RFC
+    /// 6979), so they need no randomness. Without an id, the key is named by its thumbprint.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::NotOnCurve`] for zero and for numbers not below the order of the curve.
+    #[cfg(feature = "ecdsa")]
+    pub fn ecdsa_p256(id: Option<KeyId>, secret: &Secret<32>) -> Result<Self, KeyError> {
+        let key = p256::ecdsa::SigningKey::from_slice(secret.expose()).map_err(|_| KeyError::NotOnCurve)?;
+        let point = key.verifying_key().to_sec1_point(false);
+        let (x, y) = point.x().zip(point.y()).ok_or(KeyError::NotOnCurve)?;
+        let verifying = VerifyingKey::ecdsa(id, Algorithm::EcdsaP256, x, y)?;
+        let name = verifying.algorithm_name();
+        Ok(Self { verifying, name, material: Material::EcdsaP256(Box::new(key)) })
     }
 
     /// A shared secret for HMAC-SHA-256, at least 32 bytes. Every verifier that has it can also sign.
@@ -73,11 +91,6 @@ impl SigningKey {
         self.verifying.id()
     }
 
-    /// The name of its algorithm in the headers of its tokens.
-    pub(super) const fn algorithm_name(&self) -> AlgorithmName {
-        self.name
-    }
-
     /// The one algorithm the key is for.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
@@ -100,6 +113,12 @@ impl SigningKey {
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
         match &self.material {
             Material::Ed25519(key) => Ok(key.sign(message).to_bytes().to_vec()),
+            #[cfg(feature = "ecdsa")]
+            Material::EcdsaP256(key) => {
+                let signature: p256::ecdsa::Signature =
+                    key.try_sign(message).map_err(|_| SignError::Unencodable)?;
+                Ok(signature.to_bytes().to_vec())
+            }
             Material::Hmac => {
                 self.verifying.as_hmac().map(|key| key.sign(message)).ok_or(SignError::Unencodable)
             }
@@ -137,6 +156,30 @@ mod tests {
             base64url::encode(&signature),
             "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
         );
+    }
+
+    #[test]
+    #[cfg(feature = "ecdsa")]
+    fn rfc_6979_appendix_a_2_5() {
+        let secret = |hex: &str| {
+            let bytes = data_encoding::HEXUPPER.decode(hex.as_bytes()).unwrap();
+            Secret::<32>::new(bytes.try_into().unwrap())
+        };
+        let x = "C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721";
+        let key = SigningKey::ecdsa_p256(None, &secret(x)).unwrap();
+        let signature = key.sign(b"sample").unwrap();
+        assert_eq!(
+            data_encoding::HEXUPPER.encode(&signature),
+            concat!(
+                "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716",
+                "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8",
+            )
+        );
+        assert_eq!(key.verifying_key().check(b"sample", &signature), Ok(true));
+        let order = "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551";
+        for refused in [order, &"F".repeat(64), &"0".repeat(64)] {
+            assert_eq!(SigningKey::ecdsa_p256(None, &secret(refused)).err(), Some(KeyError::NotOnCurve));
+        }
     }
 
     #[test]
