@@ -194,6 +194,8 @@ export type TokenErrorCode =
   | "header_malformed"
   | "critical_header_unsupported"
   | "token_type_mismatch"
+  | "issuer_unknown"
+  | "missing_kid"
   | "key_not_found"
   | "algorithm_not_allowed"
   | "signature_invalid"

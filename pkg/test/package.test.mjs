@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { readFileSync } from "node:fs";
+import { readFileSync, symlinkSync } from "node:fs";
 import { createProject, MODERN_NODE, PACKAGE, run, TOOLS } from "./support/project.mjs";
 import { createTask } from "./support/task.mjs";
 import { createIssuer, mask, snapshot } from "./support/tokens.mjs";
@@ -27,42 +27,42 @@ test("the package contains what it needs and nothing else", (t) => {
   }
 });
 
-test("a bundle of the default export is one file that runs anywhere", async (t) => {
-  const task = await createTask("hmacSecret");
-  const project = createProject(t, { "consumer.mjs": CONSUMER, "main.mjs": program(task) });
-  const esbuild = join(TOOLS, ".bin", "esbuild");
-  for (const [name, options] of [
-    ["browser.mjs", ["--platform=browser"]],
-    ["neutral.mjs", ["--platform=neutral", "--minify"]],
-  ]) {
-    project.run(esbuild, ["main.mjs", "--bundle", "--format=esm", `--outfile=elsewhere/${name}`, "--log-level=error", ...options]);
-    assert.equal(project.run(process.execPath, [`elsewhere/${name}`]), "ok\n", name);
-  }
-  const inline = program(task, "postern/inline");
-  run(process.execPath, ["-e", `require("fs").writeFileSync("inline.mjs", ${JSON.stringify(inline)})`], project.folder);
-  project.run(esbuild, ["inline.mjs", "--bundle", "--platform=node", "--format=esm", "--outfile=elsewhere/node.mjs", "--log-level=error"]);
-  assert.equal(project.run(process.execPath, ["elsewhere/node.mjs"]), "ok\n");
-});
-
 test("a module that imports the package and uses nothing of it bundles to nothing", (t) => {
   const project = createProject(t, { "main.mjs": 'import { createVerifier } from "postern";\n' });
   const out = project.run(join(TOOLS, ".bin", "esbuild"), ["main.mjs", "--bundle", "--format=esm", "--platform=browser"]);
   assert.ok(out.length < 200, out);
 });
 
-test("the manifest is in order", () => {
+test("the manifest is in order, and every entry has the types that it says", (t) => {
   run(MODERN_NODE, [join(TOOLS, "publint", "src", "cli.js"), "--strict"], PACKAGE);
+  const { tarball } = createProject(t);
+  const attw = join(TOOLS, "@arethetypeswrong", "cli", "dist", "index.js");
+  // The module itself has no types: each bundler and runtime imports it as something else.
+  run(MODERN_NODE, [attw, tarball, "--profile", "esm-only", "--exclude-entrypoints", "verifier.wasm"], PACKAGE);
 });
 
 test("the types hold", () => {
-  for (const project of ["test/types/tsconfig.json", "test/types/sources.json"]) {
+  for (const project of ["test/types/tsconfig.json", "test/types/adapters.json", "test/types/sources.json"]) {
     run(MODERN_NODE, [join(TOOLS, "typescript", "bin", "tsc"), "-p", project], PACKAGE);
   }
 });
 
-test("the example of the README runs", async (t) => {
+test("every code and every option is in the README", () => {
+  const read = (path) => readFileSync(join(PACKAGE, path), "utf8");
+  const readme = read("README.md");
+  const unions = [...read("src/index.d.ts").matchAll(/ErrorCode =([^;]+);/g), ...read("src/dpop/index.d.ts").matchAll(/ErrorCode =([^;]+);/g)];
+  const codes = unions.flatMap(([, union]) => [...union.matchAll(/"(\w+)"/g)].map(([, code]) => code));
+  const refusals = [...read("src/adapters/refusal.js").matchAll(/^ {4}(\w+): \{ status/gm)].map(([, code]) => code);
+  const files = ["src/adapters/types.d.ts", "src/dpop/index.d.ts", "src/issuers/index.d.ts"];
+  const options = files.flatMap((file) => [...read(file).matchAll(/interface \w*Options\b[^{]*\{\n([\s\S]*?)\n\}/g)].flatMap(([, body]) => [...body.matchAll(/^ {2}(\w+)\??: /gm)].map(([, name]) => name)));
+  assert.ok(codes.length > 30 && refusals.length > 7 && options.length > 25, `${codes.length} ${refusals.length} ${options.length}`);
+  for (const name of [...codes, ...refusals, ...options]) assert.ok(readme.includes(`\`${name}\``) || readme.includes(`\`${name}(`), name);
+});
+
+test("the examples of the README run, one after the other", async (t) => {
   const readme = readFileSync(join(PACKAGE, "README.md"), "utf8");
-  const [, example] = readme.match(/```js\n([\s\S]*?)```/);
+  const examples = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, example]) => example);
+  assert.equal(examples.length, 4);
   const issuer = await createIssuer();
   const now = Math.floor(Date.now() / 1000);
   const claims = { iss: "https://auth.example.com", aud: "https://api.example.com", tid: "default", iat: now, exp: now + 300, pm: mask(64, [0]) };
@@ -73,7 +73,18 @@ test("the example of the README runs", async (t) => {
     };
     globalThis.permissions = ${JSON.stringify(snapshot(["docs:write"]))};
     globalThis.token = ${JSON.stringify(await issuer.sign(claims))};
+    globalThis.createDocument = globalThis.listDocuments = globalThis.handler = (c) => c.text("reached");
   `;
-  const project = createProject(t, { "world.mjs": world, "main.mjs": `import "./world.mjs";\n${example}\nconsole.log(claims.subject);` });
-  assert.equal(project.run(process.execPath, ["main.mjs"]), "00112233445566778899aabbccddeeff\n");
+  const requests = `
+    const headers = { authorization: "Bearer " + token };
+    const answers = await Promise.all([
+      app.request("/me", { headers }), app.request("/me"), app.request("/docs", { method: "POST", headers }),
+      app.request("/docs", { method: "POST" }), app.request("/docs"), app.request("/private", { headers }), app.request("/partners", { headers }),
+    ]);
+    console.log(claims.subject, ...answers.map(({ status }) => status));
+  `;
+  const main = ['import "./world.mjs";', ...examples, requests].join("\n");
+  const project = createProject(t, { "world.mjs": world, "main.mjs": main });
+  symlinkSync(join(TOOLS, "hono"), join(project.folder, "node_modules", "hono"));
+  assert.equal(project.run(process.execPath, ["main.mjs"]), "00112233445566778899aabbccddeeff 200 401 200 401 200 401 401\n");
 });

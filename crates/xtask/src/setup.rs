@@ -49,7 +49,7 @@ pub(crate) fn npm_packages() -> Result<()> {
     if installed.exists() && modified(installed)? >= modified(Path::new("package-lock.json"))? {
         return Ok(());
     }
-    announce("Installing npm packages (about 500 MB, once)");
+    announce("Installing npm packages (about 800 MB, once)");
     run(&mut command("npm", "ci --ignore-scripts --loglevel=error"))
         .context("npm is needed: install Node 20 or later from https://nodejs.org")?;
     // npm keeps the time stamps of an unchanged tree; this one is what the comparison above reads.

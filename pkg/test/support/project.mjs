@@ -1,6 +1,6 @@
 // A project of a user: an empty folder into which the packed package is installed.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,16 +12,28 @@ export const TOOLS = join(dirname(PACKAGE), "node_modules");
 export const MODERN_NODE =
   Number(process.versions.node.split(".")[0]) >= 22 ? process.execPath : join(TOOLS, ".bin", "node");
 
-/** Packs the package as it would be published, installs it without network, and removes all after the test. */
-export function createProject(t, files = {}) {
+/** A project into which the package is installed, packed as it would be published: once per process, without network. */
+function createTemplate() {
   const folder = mkdtempSync(join(tmpdir(), "postern-package-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const packed = run("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", folder], PACKAGE);
-  const [{ filename, files: contents }] = JSON.parse(packed);
+  const [{ filename, files }] = JSON.parse(packed);
   writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }');
   run("npm", ["install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund", join(folder, filename)], folder);
+  return { folder, tarball: join(folder, filename), contents: files.map(({ path }) => path) };
+}
+
+let template;
+
+/** A copy of that project with more files. All is removed after the test. */
+export function createProject(t, files = {}) {
+  template ??= createTemplate();
+  const folder = mkdtempSync(join(tmpdir(), "postern-project-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  cpSync(template.folder, folder, { recursive: true });
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-  return { folder, contents: contents.map(({ path }) => path), run: (command, args) => run(command, args, folder) };
+  const { tarball, contents } = template;
+  return { folder, tarball, contents, run: (command, args) => run(command, args, folder) };
 }
 
 export function run(command, args, cwd) {
