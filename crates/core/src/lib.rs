@@ -43,6 +43,7 @@ pub mod intake;
 pub mod json;
 #[cfg(feature = "verify")]
 pub mod jwt;
+pub mod keyring;
 #[cfg(any(feature = "password", feature = "issue"))]
 pub mod password;
 #[cfg(feature = "verify")]

@@ -1,6 +1,7 @@
 //! Lint: settings that are allowed and still worth a word.
 
 use super::{Config, Environment, MailSender, SessionLimit, ValidationMode};
+use crate::time::Seconds;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -55,6 +56,7 @@ const DAY: u32 = 86_400;
 pub(super) fn lint(config: &Config, deployment: Deployment) -> Vec<Finding> {
     let mut findings = Findings(Vec::new());
     tokens(config, &mut findings);
+    keys(config, &mut findings);
     sessions(config, &mut findings);
     proofs(config, &mut findings);
     limits(config, &mut findings);
@@ -93,6 +95,27 @@ fn tokens(config: &Config, findings: &mut Findings) {
                 "sessions.over_limit is single, but with jwt_only access tokens outlive their session";
             findings.add(Severity::Warn, "jwtonly_single_session", message);
         }
+    }
+}
+
+fn keys(config: &Config, findings: &mut Findings) {
+    let publish_before = config.keys.publish_before.as_secs();
+    if publish_before < DAY {
+        let message = format!(
+            "keys.publish_before_seconds is {publish_before}: verifiers that cache keys for a day refuse new tokens"
+        );
+        findings.add(Severity::Warn, "key_published_late", message);
+    }
+    match config.keys.rotate_after.map(Seconds::as_secs) {
+        None => {
+            let message = "keys.rotate_after_seconds is 0: keys are replaced only when an operator says so";
+            findings.add(Severity::Info, "keys_not_rotated", message);
+        }
+        Some(after) if after > 180 * DAY => {
+            let message = format!("keys.rotate_after_seconds is {after}: replace keys twice a year at least");
+            findings.add(Severity::Warn, "key_rotation_slow", message);
+        }
+        Some(_) => {}
     }
 }
 

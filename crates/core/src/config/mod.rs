@@ -14,7 +14,7 @@ mod url;
 pub use limits::{Limits, RateLimit};
 pub use lint::{Deployment, Finding, Severity};
 pub use settings::{
-    AlgorithmName, CodeSettings, LockoutSettings, MailSender, MailSettings, PasswordSettings,
+    AlgorithmName, CodeSettings, KeySettings, LockoutSettings, MailSender, MailSettings, PasswordSettings,
     PermissionSettings, Preset, SessionLimit, SessionSettings, TokenSettings, ValidationMode,
     ValidationSettings,
 };
@@ -35,6 +35,7 @@ pub struct Config {
     client_id: ClientId,
     tenant: TenantId,
     tokens: TokenSettings,
+    keys: KeySettings,
     sessions: SessionSettings,
     validation: ValidationSettings,
     passwords: PasswordSettings,
@@ -175,6 +176,12 @@ impl Config {
         &self.tokens
     }
 
+    /// The rotation of keys.
+    #[must_use]
+    pub const fn keys(&self) -> &KeySettings {
+        &self.keys
+    }
+
     /// Sessions and their rotation.
     #[must_use]
     pub const fn sessions(&self) -> &SessionSettings {
@@ -238,6 +245,7 @@ impl Config {
             client_id: root.parsed_or("client_id", "postern")?,
             tenant: root.parsed_or("tenant", "default")?,
             tokens: TokenSettings::read(root.section("tokens"), preset),
+            keys: KeySettings::read(root.section("keys")),
             sessions: SessionSettings::read(root.section("sessions"), preset),
             validation: ValidationSettings::read(root.section("validation"), preset),
             passwords: PasswordSettings::read(root.section("passwords"), preset),

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 /// One year, the longest that anything may live.
 const YEAR: u32 = 31_536_000;
+const DAY: u32 = 86_400;
 
 /// A named set of defaults. Values that are given win over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +84,30 @@ impl TokenSettings {
             algorithm_name: section.choice("algorithm_name", AlgorithmName::EdDsa, &names),
             leeway: section.seconds("leeway_seconds", 30, 0..=120),
         }
+    }
+}
+
+/// `keys`: how long signing and edge-tag keys are known, used and kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeySettings {
+    /// How long a key is used, 1 hour to 1 year, default 90 days; `None`, which is 0, replaces it by order only.
+    pub rotate_after: Option<Seconds>,
+    /// How long a signing key is published before it is used, 1 second to 30 days, default 1 day.
+    pub publish_before: Seconds,
+}
+
+impl KeySettings {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let rotate_after = section.seconds("rotate_after_seconds", 90 * DAY, 0..=YEAR);
+        let publish_before = section.seconds("publish_before_seconds", DAY, 1..=30 * DAY);
+        let rotates = rotate_after != Seconds::ZERO;
+        if rotates && rotate_after < Seconds::new(3_600) {
+            section.refuse("rotate_after_seconds", "must be 0, or 3600 at least");
+        } else if rotates && rotate_after <= publish_before {
+            section.refuse("rotate_after_seconds", "must be 0, or more than keys.publish_before_seconds");
+        }
+        Self { rotate_after: rotates.then_some(rotate_after), publish_before }
     }
 }
 
