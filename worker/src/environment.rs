@@ -2,12 +2,14 @@
 //! missing. There are no defaults to fall back to.
 
 use crate::ambient::Ambient;
-use crate::object::keyring::ROOT_KEY_BINDING;
+use crate::object::keyring::{KeyPurpose, ROOT_KEY_BINDING};
+use crate::store::keyring;
 use crate::wire::problem::Problem;
 use postern_core::config::{self, Config, Deployment, Finding, SessionLimit, Severity};
 use postern_core::grant::TokenProfile;
 use postern_core::intake::SignUpPolicy;
 use postern_core::jwt::{AlgorithmName, TenantRule, VerificationPolicy};
+use postern_core::keyring::{KeyKind, KeyPolicy};
 use postern_core::password::{Argon2Params, PasswordPolicy};
 use postern_core::session::{DeviceBinding, OpenPolicy, OverCap, RefreshLimit, RotationPolicy};
 use postern_core::throttle::LockoutPolicy;
@@ -17,8 +19,11 @@ use std::rc::Rc;
 use worker::js_sys::{JSON, Reflect};
 use worker::kv::KvStore;
 use worker::{D1Database, Env, ObjectNamespace, Queue};
+use zeroize::Zeroizing;
 
 const CONFIGURATION: &str = "POSTERN";
+/// The secret binding of the operator's token: at least 32 bytes in base64.
+const OPERATOR_TOKEN_BINDING: &str = "POSTERN_OPERATOR_TOKEN";
 const BINDINGS: [&str; 8] =
     ["DIRECTORY", "EDGE", "OUTBOX", "ACCOUNT", "INTAKE", "KEYRING", "LIMITER", "REVOCATION"];
 
@@ -30,6 +35,15 @@ struct Settings {
     argon2: Argon2Params,
     profile: TokenProfile,
     verification: VerificationPolicy,
+    keys: KeyPolicies,
+}
+
+/// How the keys of each purpose live.
+struct KeyPolicies {
+    signing: KeyPolicy,
+    edge_tag: KeyPolicy,
+    /// Peppers and the sharding key: nothing says any more that a digest of theirs exists nowhere.
+    lasting: KeyPolicy,
 }
 
 thread_local! {
@@ -77,6 +91,20 @@ impl Environment {
 
     pub(crate) fn token_profile(&self) -> &TokenProfile {
         &self.settings.profile
+    }
+
+    /// How the keys of a purpose live.
+    pub(crate) fn key_policy(&self, purpose: KeyPurpose) -> &KeyPolicy {
+        match purpose {
+            KeyPurpose::Signing => &self.settings.keys.signing,
+            KeyPurpose::EdgeTag => &self.settings.keys.edge_tag,
+            KeyPurpose::Pepper | KeyPurpose::Sharding => &self.settings.keys.lasting,
+        }
+    }
+
+    /// The secret that authorises an operator, as it is bound.
+    pub(crate) fn operator_token(&self) -> Option<Zeroizing<String>> {
+        self.env.secret(OPERATOR_TOKEN_BINDING).ok().map(|secret| Zeroizing::new(secret.to_string()))
     }
 
     /// The name under which the signing algorithm is written.
@@ -249,6 +277,29 @@ impl Settings {
         let verification =
             VerificationPolicy::new(&*profile.issuer, profile.audience.iter().cloned(), tenant)?
                 .with_leeway(config.tokens().leeway)?;
-        Ok(Self { rotation, open, argon2, profile, verification, config })
+        let keys = KeyPolicies::of(config.keys())?;
+        Ok(Self { rotation, open, argon2, profile, verification, keys, config })
+    }
+}
+
+impl KeyPolicies {
+    fn of(settings: &config::KeySettings) -> Result<Self, Box<dyn std::error::Error>> {
+        /// A session of any configuration has ended by then.
+        const LONGEST_SESSION: u32 = 31_536_000;
+        let copies = keyring::COPY_USABLE_FOR.as_secs();
+        let after = |seconds: u32| Some(Seconds::new(seconds.saturating_add(copies)));
+        // Other isolates learn of a key when they renew their copy; a minute more for their clocks.
+        let lead = Seconds::new(copies.saturating_add(60));
+        let signed = after(Environment::longest_access_token().as_secs());
+        Ok(Self {
+            signing: KeyPolicy::new(
+                KeyKind::Ed25519,
+                settings.publish_before,
+                settings.rotate_after,
+                signed,
+            )?,
+            edge_tag: KeyPolicy::new(KeyKind::Secret, lead, settings.rotate_after, after(LONGEST_SESSION))?,
+            lasting: KeyPolicy::new(KeyKind::Secret, lead, None, None)?,
+        })
     }
 }

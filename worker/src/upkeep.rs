@@ -1,9 +1,10 @@
-//! The minute's work: credential changes that an account object has not confirmed, and rows that have expired.
+//! The minute's work: credential changes that an account object has not confirmed, keys whose time has come, and
+//! rows that have expired.
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::store::directory::{Directory, PendingFence};
-use crate::store::fence;
+use crate::store::{fence, keyring};
 use crate::wire::problem::Problem;
 use postern_core::time::{Seconds, UnixMillis};
 
@@ -21,6 +22,7 @@ pub(crate) async fn run(environment: &Environment, ambient: Ambient) -> Result<(
     let now = ambient.now();
     let steps = [
         ("fences", close_fences(environment, &directory, now).await),
+        ("keys", keyring::settle(environment).await),
         ("deliveries", directory.forget_deliveries(before(now, KEEP_DELIVERIES)).await),
         ("audit trail", directory.forget_audit(before(now, KEEP_AUDIT)).await),
     ];

@@ -11,7 +11,7 @@ use crate::outbox::mail;
 use crate::outbox::message::{AuditEvent, Message, Owner, Parcel};
 use crate::store::accounts::Accounts;
 use crate::store::directory::{AuditRow, Directory};
-use crate::store::intake;
+use crate::store::{intake, keyring};
 use crate::wire::problem::Problem;
 use worker::wasm_bindgen::JsValue;
 use worker::{MessageBatch, MessageExt as _, Result};
@@ -80,6 +80,7 @@ async fn acknowledge(environment: &Environment, parcel: &Parcel) -> std::result:
     let acknowledged = match parcel.owner {
         Owner::Account(account) => Accounts::new(environment).acknowledge(&account, ids).await,
         Owner::Intake(shard) => intake::acknowledge(environment, shard, ids).await,
+        Owner::Keyring => keyring::acknowledge(environment, ids).await,
     };
     acknowledged.map_err(|error| Problem::unavailable("owner", error))
 }

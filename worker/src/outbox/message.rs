@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Owner {
     Account(AccountId),
     Intake(u8),
+    Keyring,
 }
 
 /// One effect.

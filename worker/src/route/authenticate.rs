@@ -5,11 +5,11 @@ use crate::object::call::ask;
 use crate::object::revocation::{RevocationCall, name};
 use crate::route::exchange::Exchange;
 use crate::store::accounts::Accounts;
-use crate::store::edge;
+use crate::store::{edge, keyring};
 use crate::wire::problem::Problem;
 use postern_core::config::ValidationMode;
 use postern_core::flow::validate::{Mode, Next, TokenSubject, by_shard};
-use postern_core::jwt::{VerifiedClaims, verify};
+use postern_core::jwt::{VerifiedClaims, VerifyError, verify};
 use postern_core::revocation::{RevocationShard, SHARDS, shard_of};
 use postern_core::time::UnixMillis;
 use std::cell::Cell;
@@ -61,8 +61,14 @@ pub(crate) async fn verified(exchange: &Exchange, token: &str) -> Result<Authent
     let keyring = exchange.keyring().await?;
     let policy = exchange.environment.verification_policy();
     let now = exchange.ambient.now().to_seconds();
-    let claims =
-        verify(token, keyring.key_set(), policy, now).map_err(|error| Problem::token(error.code()))?;
+    let mut verdict = verify(token, keyring.key_set(), policy, now);
+    if matches!(verdict, Err(VerifyError::KeyNotFound)) {
+        // After an emergency the new key is in use at once, and this isolate may not have it yet.
+        if let Some(newer) = keyring::load_newer(&exchange.environment, exchange.ambient).await? {
+            verdict = verify(token, newer.key_set(), policy, now);
+        }
+    }
+    let claims = verdict.map_err(|error| Problem::token(error.code()))?;
     let subject = TokenSubject::of(&claims).map_err(|_| Problem::token("claim_malformed"))?;
     Ok(Authenticated { claims, subject })
 }

@@ -1,25 +1,28 @@
 //! `GET /.well-known/jwks.json`, `GET /api/v1/auth/public-key` and `GET /api/v1/auth/permissions`: what verifiers
-//! need.
+//! need. Public, cacheable, and readable by pages of any origin.
 
 use crate::route::exchange::Exchange;
 use crate::wire::answer::{Answer, respond};
 use crate::wire::problem::Problem;
+use postern_core::codec::base64url;
+use sha2::{Digest as _, Sha256};
+use worker::Method;
 
-/// A verifier may keep the keys for five minutes, and use old ones for an hour when it cannot reach us.
-const CACHE_CONTROL: &str = "public, max-age=300, stale-if-error=3600";
+/// A verifier may keep what it has read for five minutes: the time within which a revoked key is refused by those
+/// that fetch keys.
+const MOST_MAX_AGE_SECONDS: u32 = 300;
 
-/// RFC 7517 §5.
+/// RFC 7517 §5. Every key that is or will be in use, or whose tokens may still live.
 pub(crate) async fn jwks(exchange: &Exchange) -> Answer {
     let keyring = exchange.keyring().await?;
-    let document = keyring.key_set().public_jwks();
-    respond(200, "application/jwk-set+json", CACHE_CONTROL, document.into_bytes())
+    publish(exchange, "application/jwk-set+json", keyring.key_set().public_jwks())
 }
 
 /// The permission registry that the masks in tokens are made with, as the npm package takes it.
 pub(crate) fn permissions(exchange: &Exchange) -> Answer {
     let registry = &exchange.environment.config().permissions().registry;
-    let document = serde_json::to_vec(registry).map_err(|error| Problem::internal("registry", error))?;
-    respond(200, "application/json", CACHE_CONTROL, document)
+    let document = serde_json::to_string(registry).map_err(|error| Problem::internal("registry", error))?;
+    publish(exchange, "application/json", document)
 }
 
 /// The signing key alone, as a JWK.
@@ -27,6 +30,31 @@ pub(crate) async fn public_key(exchange: &Exchange) -> Answer {
     let keyring = exchange.keyring().await?;
     let jwk = keyring.signing().public_jwk();
     let jwk = jwk.ok_or_else(|| Problem::internal("public key", "the signing key is symmetric"))?;
-    let document = format!(r#"{{"key_type":"OKP","public_key":{jwk}}}"#);
-    respond(200, "application/json", CACHE_CONTROL, document.into_bytes())
+    publish(exchange, "application/json", format!(r#"{{"key_type":"OKP","public_key":{jwk}}}"#))
+}
+
+/// A document with its strong validator (RFC 9110 §8.8.3), or the news that it has not changed.
+fn publish(exchange: &Exchange, content_type: &str, document: String) -> Answer {
+    let [tag @ .., _, _, _, _, _, _, _, _] = <[u8; 32]>::from(Sha256::digest(document.as_bytes()));
+    let tag = format!("\"{}\"", base64url::encode(&tag));
+    let known = exchange.header("if-none-match").is_some_and(|tags| names(&tags, &tag));
+    let status = if known { 304 } else { 200 };
+    let has_body = !known && exchange.request.method() != Method::Head;
+    let bytes = if has_body { document.into_bytes() } else { Vec::new() };
+    // Whoever has just read the keys knows the next one well before it is used.
+    let publish_before = exchange.environment.config().keys().publish_before.as_secs();
+    let max_age = MOST_MAX_AGE_SECONDS.min(publish_before / 2);
+    let cache_control = format!("public, max-age={max_age}, stale-if-error={}", max_age.saturating_mul(12));
+    let response = respond(status, content_type, &cache_control, bytes)?;
+    let headers = response.headers();
+    let set = |name, value| headers.set(name, value).map_err(|error| Problem::internal("answer", error));
+    set("etag", &tag)?;
+    set("access-control-allow-origin", "*")?;
+    set("access-control-expose-headers", "etag")?;
+    Ok(response)
+}
+
+/// Whether an `If-None-Match` names a tag, by weak comparison (RFC 9110 §13.1.2).
+fn names(tags: &str, tag: &str) -> bool {
+    tags.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
 }

@@ -1,5 +1,6 @@
 //! The endpoints, one file each: parse, load, decide, commit, respond.
 
+pub(crate) mod admin;
 pub(crate) mod authenticate;
 #[cfg(feature = "development")]
 pub(crate) mod development;

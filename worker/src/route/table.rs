@@ -2,7 +2,8 @@
 
 use crate::route::exchange::Exchange;
 use crate::route::{
-    health, keys, login, logout, me, refresh, sessions, set_password, sign_up, validate, verify_sign_up,
+    admin, health, keys, login, logout, me, refresh, sessions, set_password, sign_up, validate,
+    verify_sign_up,
 };
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
@@ -15,6 +16,9 @@ enum Route {
     Jwks,
     PublicKey,
     Permissions,
+    ListKeys,
+    RotateKeys,
+    RevokeKey,
     SignUp,
     VerifySignUp,
     SetPassword,
@@ -34,12 +38,18 @@ enum Route {
     DevelopmentTwoWrites,
 }
 
-/// Method, path and route. A `*` at the end stands for one further segment.
+/// Method, path and route. A `*` stands for one segment.
 const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Get, "/health", Route::Health),
     (Method::Get, "/.well-known/jwks.json", Route::Jwks),
+    (Method::Head, "/.well-known/jwks.json", Route::Jwks),
     (Method::Get, "/api/v1/auth/public-key", Route::PublicKey),
+    (Method::Head, "/api/v1/auth/public-key", Route::PublicKey),
     (Method::Get, "/api/v1/auth/permissions", Route::Permissions),
+    (Method::Head, "/api/v1/auth/permissions", Route::Permissions),
+    (Method::Get, "/api/v1/auth/admin/keys", Route::ListKeys),
+    (Method::Post, "/api/v1/auth/admin/keys/rotate", Route::RotateKeys),
+    (Method::Post, "/api/v1/auth/admin/keys/*/revoke", Route::RevokeKey),
     (Method::Post, "/api/v1/auth/signup", Route::SignUp),
     (Method::Post, "/api/v1/auth/verify-signup", Route::VerifySignUp),
     (Method::Post, "/api/v1/auth/set-password", Route::SetPassword),
@@ -68,6 +78,9 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::Jwks => keys::jwks(exchange).await,
         Route::PublicKey => keys::public_key(exchange).await,
         Route::Permissions => keys::permissions(exchange),
+        Route::ListKeys => admin::keys::list(exchange).await,
+        Route::RotateKeys => admin::keys::rotate(exchange).await,
+        Route::RevokeKey => admin::keys::revoke(exchange, segment).await,
         Route::SignUp => sign_up::handle(exchange).await,
         Route::VerifySignUp => verify_sign_up::handle(exchange).await,
         Route::SetPassword => set_password::handle(exchange).await,
@@ -107,8 +120,11 @@ fn find<'a>(method: &Method, path: &'a str) -> Result<(Route, &'a str), Problem>
 }
 
 fn matched<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
-    match pattern.strip_suffix('*') {
+    match pattern.split_once('*') {
         None => (pattern == path).then_some(""),
-        Some(stem) => path.strip_prefix(stem).filter(|rest| !rest.is_empty() && !rest.contains('/')),
+        Some((before, after)) => path
+            .strip_prefix(before)
+            .and_then(|rest| rest.strip_suffix(after))
+            .filter(|segment| !segment.is_empty() && !segment.contains('/')),
     }
 }

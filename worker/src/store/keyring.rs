@@ -1,28 +1,34 @@
 //! The keys of this isolate: a copy of what the keyring object holds.
 //!
 //! A copy is renewed after a minute, and used for ten when the keyring cannot be reached; after that nothing is
-//! signed or checked with it.
+//! signed or checked with it. So a revoked key is refused within a minute while the keyring answers.
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
-use crate::object::call::ask;
-use crate::object::keyring::{KeyMaterial, KeyPurpose, KeyringAnswer, KeyringCall, NAME};
+use crate::object::call::{Unconfirmed, ask};
+use crate::object::keyring::{KeyMaterial, KeyPurpose, KeyView, KeyringCall, LoadAnswer, NAME, OrderAnswer};
 use crate::wire::problem::Problem;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use postern_core::codec::base64url;
 use postern_core::identifier::length_prefixed;
 use postern_core::jwt::{KeySet, SigningKey};
+use postern_core::keyring::KeyState;
 use postern_core::password::{Pepper, Peppers};
 use postern_core::secret::Secret;
 use postern_core::session::EdgeKey;
 use postern_core::time::{Seconds, UnixMillis};
+use serde::de::DeserializeOwned;
 use sha2::Sha256;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use zeroize::Zeroizing;
 
 const RENEW_AFTER: Seconds = Seconds::new(60);
-const USABLE_FOR: Seconds = Seconds::new(600);
+/// How long a copy is used when the keyring cannot be reached.
+pub(crate) const COPY_USABLE_FOR: Seconds = Seconds::new(600);
+/// A token may name a key that is newer than the copy. Anybody may write any name, so a copy of this age is as
+/// good as a new one.
+const ASK_FOR_UNKNOWN_AFTER: Seconds = Seconds::new(5);
 
 /// All keys of the deployment, ready for use.
 pub(crate) struct Keyring {
@@ -49,7 +55,7 @@ pub(crate) async fn load(environment: &Environment, ambient: Ambient) -> Result<
         let is_fresh = age(*read_at) < RENEW_AFTER.as_millis();
         let others_renew =
             RENEWED_SINCE.get().is_some_and(|since| age(since) < RENEWAL_TAKES_AT_MOST.as_millis());
-        if is_fresh || (others_renew && age(*read_at) < USABLE_FOR.as_millis()) {
+        if is_fresh || (others_renew && age(*read_at) < COPY_USABLE_FOR.as_millis()) {
             return Ok(keyring.clone());
         }
         RENEWED_SINCE.set(Some(ambient.now()));
@@ -60,16 +66,80 @@ pub(crate) async fn load(environment: &Environment, ambient: Ambient) -> Result<
             COPY.set(Some((ambient.now(), keyring.clone())));
             Ok(keyring)
         }
-        (Err(_), Some((read_at, keyring))) if age(read_at) < USABLE_FOR.as_millis() => Ok(keyring),
+        (Err(_), Some((read_at, keyring))) if age(read_at) < COPY_USABLE_FOR.as_millis() => Ok(keyring),
         (Err(problem), _) => Err(problem),
     }
 }
 
+/// The keys as they are now, for a token whose key the copy does not have; `None` if the copy is hardly older.
+pub(crate) async fn load_newer(
+    environment: &Environment,
+    ambient: Ambient,
+) -> Result<Option<Rc<Keyring>>, Problem> {
+    let read_at = COPY.with_borrow(|copy| copy.as_ref().map(|(read_at, _)| *read_at));
+    let is_new = |read_at| ambient.now().millis_since(read_at) < ASK_FOR_UNKNOWN_AFTER.as_millis();
+    if read_at.is_some_and(is_new) {
+        return Ok(None);
+    }
+    let keyring = Rc::new(read(environment).await?);
+    COPY.set(Some((ambient.now(), keyring.clone())));
+    Ok(Some(keyring))
+}
+
+/// Does what is due by now with the keys: the minute's work.
+pub(crate) async fn settle(environment: &Environment) -> Result<(), Problem> {
+    let changed: bool = tell(environment, &KeyringCall::Settle).await?;
+    if changed {
+        COPY.set(None);
+    }
+    Ok(())
+}
+
+/// All keys, as an operator sees them.
+pub(crate) async fn list(environment: &Environment) -> Result<Vec<KeyView>, Problem> {
+    tell(environment, &KeyringCall::List).await
+}
+
+/// Begins to rotate the keys of a purpose. The same operation again is answered again.
+pub(crate) async fn rotate(
+    environment: &Environment,
+    operation: String,
+    purpose: KeyPurpose,
+) -> Result<OrderAnswer, Problem> {
+    order(environment, &KeyringCall::Rotate { operation, purpose }).await
+}
+
+/// Takes a signing key away. The same operation again is answered again.
+pub(crate) async fn revoke(
+    environment: &Environment,
+    operation: String,
+    kid: String,
+) -> Result<OrderAnswer, Problem> {
+    order(environment, &KeyringCall::Revoke { operation, kid }).await
+}
+
+/// Confirms the delivery of outbox rows.
+pub(crate) async fn acknowledge(environment: &Environment, ids: Vec<String>) -> Result<(), Unconfirmed> {
+    let keyring = environment.keyring().map_err(|problem| Unconfirmed::because(problem.code()))?;
+    ask::<_, bool>(&keyring, NAME, &KeyringCall::Acknowledge { ids }).await.map(drop)
+}
+
+async fn order(environment: &Environment, call: &KeyringCall) -> Result<OrderAnswer, Problem> {
+    let answer = tell(environment, call).await;
+    // Also when it is not known what became of it: this isolate sees at once what there is.
+    COPY.set(None);
+    answer
+}
+
+async fn tell<A: DeserializeOwned>(environment: &Environment, call: &KeyringCall) -> Result<A, Problem> {
+    let answer = ask(&environment.keyring()?, NAME, call).await;
+    answer.map_err(|error| Problem::unavailable("keyring", error))
+}
+
 async fn read(environment: &Environment) -> Result<Keyring, Problem> {
-    let answer = ask(&environment.keyring()?, NAME, &KeyringCall::Read).await;
-    match answer.map_err(|error| Problem::unavailable("keyring", error))? {
-        KeyringAnswer::Keys(keys) => Keyring::from(&keys, environment),
-        KeyringAnswer::RootKeyUnusable => {
+    match tell(environment, &KeyringCall::Load).await? {
+        LoadAnswer::Keys(keys) => Keyring::from(&keys, environment),
+        LoadAnswer::RootKeyUnusable => {
             Err(Problem::misconfigured("POSTERN_ROOT_KEY does not open the stored keys, or is malformed"))
         }
     }
@@ -78,35 +148,35 @@ async fn read(environment: &Environment) -> Result<Keyring, Problem> {
 impl Keyring {
     fn from(keys: &[KeyMaterial], environment: &Environment) -> Result<Self, Problem> {
         let unusable = || Problem::internal("keyring", "a key is missing or malformed");
-        let of = |purpose: KeyPurpose| {
-            // Newest first: ids only grow.
-            let mut found: Vec<_> = keys.iter().filter(|key| key.purpose == purpose).collect();
-            found.sort_by_key(|key| std::cmp::Reverse(key.id));
+        let of = |purpose: KeyPurpose, wanted: fn(KeyState) -> bool| {
+            let found = keys.iter().filter(move |key| key.purpose == purpose && wanted(key.state));
             let decode = |key: &KeyMaterial| {
                 Some((key.id, Secret::new(base64url::decode_array::<32>(key.material.as_bytes()).ok()?)))
             };
-            found.into_iter().map(decode).collect::<Option<Vec<_>>>()
+            found.map(decode).collect::<Option<Vec<_>>>().ok_or_else(unusable)
         };
-        let signing =
-            of(KeyPurpose::Signing).and_then(|keys| keys.into_iter().next()).ok_or_else(unusable)?.1;
-        let signing = SigningKey::ed25519(&signing)
-            .and_then(|key| key.with_algorithm_name(environment.algorithm_name()))
-            .map_err(|error| Problem::internal("keyring", error))?;
-        let key_set = KeySet::from_keys([signing.verifying_key().clone()])
-            .map_err(|error| Problem::internal("keyring", error))?;
-        let edge: Vec<_> = of(KeyPurpose::EdgeTag)
-            .ok_or_else(unusable)?
-            .into_iter()
+        let active = |purpose| of(purpose, KeyState::is_active)?.into_iter().next().ok_or_else(unusable);
+        let other = |purpose| of(purpose, |state| !state.is_active());
+
+        let signing_key = |seed: &Secret<32>| {
+            SigningKey::ed25519(seed)
+                .and_then(|key| key.with_algorithm_name(environment.algorithm_name()))
+                .map_err(|error| Problem::internal("keyring", error))
+        };
+        let signing = signing_key(&active(KeyPurpose::Signing)?.1)?;
+        let mut checking = vec![signing.verifying_key().clone()];
+        for (_, seed) in other(KeyPurpose::Signing)? {
+            checking.push(signing_key(&seed)?.verifying_key().clone());
+        }
+        let key_set = KeySet::from_keys(checking).map_err(|error| Problem::internal("keyring", error))?;
+        let edge: Vec<_> = core::iter::once(active(KeyPurpose::EdgeTag)?)
+            .chain(other(KeyPurpose::EdgeTag)?)
             .map(|(id, key)| EdgeKey::new(id, key))
             .collect();
-        let mut peppers = of(KeyPurpose::Pepper).ok_or_else(unusable)?.into_iter();
-        let current = peppers.next().map(|(id, key)| Pepper::new(id, key));
-        let peppers = Peppers::new(current, peppers.map(|(id, key)| Pepper::new(id, key)).collect());
-        let sharding = of(KeyPurpose::Sharding).and_then(|keys| keys.into_iter().next_back());
-        let sharding = sharding.ok_or_else(unusable)?.1;
-        if edge.is_empty() || peppers.current().is_none() {
-            return Err(unusable());
-        }
+        let (id, pepper) = active(KeyPurpose::Pepper)?;
+        let others = other(KeyPurpose::Pepper)?.into_iter().map(|(id, key)| Pepper::new(id, key));
+        let peppers = Peppers::new(Some(Pepper::new(id, pepper)), others.collect());
+        let sharding = active(KeyPurpose::Sharding)?.1;
         Ok(Self { signing, key_set, edge, peppers, sharding })
     }
 
@@ -119,7 +189,7 @@ impl Keyring {
         &self.key_set
     }
 
-    /// The edge key for new generations.
+    /// The edge key for new generations: the first.
     pub(crate) fn edge_key(&self) -> Option<&EdgeKey> {
         self.edge.first()
     }

@@ -95,6 +95,23 @@ impl Problem {
         problem
     }
 
+    /// An operator's route without the operator's token, or with another.
+    pub(crate) const fn operator_token_invalid() -> Self {
+        let mut problem = Self::new(401, "operator_token_invalid", "The operator's token is not valid");
+        problem.challenges = true;
+        problem
+    }
+
+    /// The id of an operation came with another request before.
+    pub(crate) const fn idempotency_key_reused() -> Self {
+        Self::new(409, "idempotency_key_reused", "The idempotency key was used for another request")
+    }
+
+    /// There are as many keys as may be: the oldest must go first.
+    pub(crate) const fn too_many_keys() -> Self {
+        Self::new(409, "too_many_keys", "There are too many keys")
+    }
+
     /// The account behind proven credentials may not sign in, for the reason the code names.
     pub(crate) const fn account(code: &'static str) -> Self {
         Self::new(403, code, "The account may not sign in")

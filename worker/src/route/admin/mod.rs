@@ -1,0 +1,4 @@
+//! The operator's endpoints. Each begins with [`operator::authorise`].
+
+pub(crate) mod keys;
+mod operator;
