@@ -15,7 +15,7 @@ const target = resolve(workspace, process.env.CARGO_TARGET_DIR ?? "target");
 const wasmPath = join(target, "wasm32-unknown-unknown", "verifier", "postern_verifier.wasm");
 
 /** The module must stay as small as this, gzipped. */
-const MAX_WASM_GZIP_BYTES = 46_080;
+const MAX_WASM_GZIP_BYTES = 63_488;
 
 if (!process.argv.includes("--no-cargo")) compile();
 const wasm = readFileSync(wasmPath);

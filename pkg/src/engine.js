@@ -6,6 +6,14 @@ const MAX_TOKEN_BYTES = 8192;
 /** The size of the module's buffer. */
 const MAX_INPUT_BYTES = 65_536;
 
+/** What `postern_finish` returns instead of a length when the key set is another one by now. */
+const KEYS_CHANGED = 0x7fff_ffff;
+
+/** The refusal that says nothing about the token. */
+const NEEDS_ASYNC = "algorithm_needs_async";
+
+/** @typedef {{ keySet: string, keyId: string }} Candidate which key must have signed, and of which key set it is */
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
@@ -21,6 +29,8 @@ export class Engine {
   /** @type {any} */
   #exports;
   #buffer = new Uint8Array(0);
+  /** The first eight words of the buffer: a digest. */
+  #words = new Uint32Array(0);
 
   /** Counts instances. A verifier that was opened in an earlier one opens itself again. */
   generation = 0;
@@ -56,14 +66,16 @@ export class Engine {
   }
 
   /**
-   * Gives a verifier an HS256 secret. To be called before `setJwks`, whose keys then join it.
+   * Gives a verifier a shared secret. To be called before `setJwks`, whose keys then join it.
    *
    * @param {number} handle
    * @param {string} keyId
-   * @param {Uint8Array} secret at least 32 bytes
+   * @param {Uint8Array} secret
+   * @param {string} algorithm `HS256`, `HS384` or `HS512`
    */
-  setSecret(handle, keyId, secret) {
-    const status = this.#run((wasm) => wasm.postern_set_secret(handle, this.#writeFields([keyId, secret])));
+  setSecret(handle, keyId, secret, algorithm) {
+    const fields = [keyId, algorithm, secret];
+    const status = this.#run((wasm) => wasm.postern_set_secret(handle, this.#writeFields(fields)));
     if (status >= 0) return;
     const [option, reason] = this.#read(-status).split(": ", 2);
     throw new ConfigurationError(option, reason);
@@ -77,20 +89,79 @@ export class Engine {
    * @param {number} now seconds since 1970, a whole number
    */
   verify(handle, token, now) {
-    // A UTF-16 unit becomes one to three bytes, and the buffer has room for that: nothing is ever cut off.
-    if (token.length > MAX_TOKEN_BYTES) throw new TokenError("token_too_large");
+    const status = this.#run((wasm) => wasm.postern_verify(handle, this.#writeToken(token), high(now), now >>> 0));
+    return status >= 0 ? this.#read(status) : this.#refuse(status);
+  }
+
+  /**
+   * Checks of a token what can be checked before its signature, for a key that the module leaves to its host.
+   *
+   * @param {number} handle
+   * @param {string} token
+   * @returns {Candidate}
+   */
+  begin(handle, token) {
+    const status = this.#run((wasm) => wasm.postern_begin(handle, this.#writeToken(token)));
+    if (status < 0) return this.#refuse(status);
+    const [keySet, keyId] = this.#read(status).split(" ");
+    return { keySet, keyId };
+  }
+
+  /**
+   * A public key of a verifier as a JWK.
+   *
+   * @param {number} handle
+   * @param {string} keyId
+   */
+  publicJwk(handle, keyId) {
+    const status = this.#run((wasm) => wasm.postern_public_jwk(handle, this.#write(encoder.encode(keyId))));
+    return status >= 0 ? this.#read(status) : this.#refuse(status);
+  }
+
+  /**
+   * Verifies a token whose signature the host has checked, and returns the JSON text of its payload.
+   *
+   * @param {number} handle
+   * @param {string} token
+   * @param {number} now seconds since 1970, a whole number
+   * @param {string} keySet the one of the candidate that was checked
+   * @param {boolean} isSigned what the host found
+   * @returns {string | undefined} nothing when the verifier has got other keys since
+   */
+  finish(handle, token, now, keySet, isSigned) {
     const status = this.#run((wasm) => {
-      const { written } = encoder.encodeInto(token, this.#view());
-      return wasm.postern_verify(handle, written, Math.floor(now / 0x1_0000_0000), now >>> 0);
+      const length = this.#writeToken(token);
+      return wasm.postern_finish(handle, length, high(now), now >>> 0, Number(keySet), isSigned ? 1 : 0);
     });
-    if (status >= 0) return this.#read(status);
-    const [code, claim] = this.#read(-status).split(" ");
-    throw new TokenError(code, claim);
+    if (status === KEYS_CHANGED) return undefined;
+    return status >= 0 ? this.#read(status) : this.#refuse(status);
+  }
+
+  /**
+   * The SHA-256 of a text, as eight words in the module's memory. They stay until the next call.
+   *
+   * @param {string} text no longer than a token
+   */
+  digest(text) {
+    this.#run((wasm) => wasm.postern_digest(this.#writeToken(text)));
+    return this.#words;
   }
 
   /** @param {number} handle */
   close(handle) {
     this.#run((wasm) => wasm.postern_close(handle));
+  }
+
+  /**
+   * Throws the refusal in the buffer.
+   *
+   * @param {number} status
+   * @returns {never}
+   */
+  #refuse(status) {
+    const [code, claim] = this.#read(-status).split(" ");
+    if (code === NEEDS_ASYNC) throw new KeysError(code, "WebCrypto checks signatures of this key: use verifyAsync");
+    throw new TokenError(code, claim);
   }
 
   /** @param {(wasm: any) => number} call */
@@ -119,8 +190,16 @@ export class Engine {
       const address = this.#exports.postern_buffer();
       const size = this.#exports.postern_buffer_size();
       this.#buffer = new Uint8Array(this.#exports.memory.buffer, address, size);
+      this.#words = new Uint32Array(this.#exports.memory.buffer, address, 8);
     }
     return this.#buffer;
+  }
+
+  /** @param {string} token */
+  #writeToken(token) {
+    // A UTF-16 unit becomes one to three bytes, and the buffer has room for that: nothing is ever cut off.
+    if (token.length > MAX_TOKEN_BYTES) throw new TokenError("token_too_large");
+    return encoder.encodeInto(token, this.#view()).written;
   }
 
   /** @param {Uint8Array} bytes */
@@ -149,3 +228,6 @@ export class Engine {
     return decoder.decode(this.#view().subarray(0, length));
   }
 }
+
+/** The upper half of a time. A 64-bit argument would have to be a `BigInt`. @param {number} now */
+const high = (now) => Math.floor(now / 0x1_0000_0000);

@@ -13,15 +13,19 @@ export interface PermissionRegistry {
   }[];
 }
 
-/** The names of a registry: literal types for one written `as const`, else `string`. */
-export type PermissionName<R extends PermissionRegistry> = R["permissions"][number]["name"];
+/** The names in use of a registry: literal types for one written `as const`, else `string`. */
+export type PermissionName<R extends PermissionRegistry> = Exclude<
+  R["permissions"][number],
+  { readonly deleted: true }
+>["name"];
 
-/** A public key set (RFC 7517). Keys other than Ed25519 signature keys are passed over. */
+/** A public key set (RFC 7517). Keys that are not for signatures, private ones and shared ones are passed over. */
 export interface JsonWebKeySet {
   readonly keys: readonly Readonly<Record<string, unknown>>[];
 }
 
-interface CommonOptions<R extends PermissionRegistry> {
+/** What tokens are demanded to be, whatever their keys. */
+export interface CommonOptions<R extends PermissionRegistry> {
   /** The `iss` that tokens must have, exactly. */
   issuer: string;
   /** The `aud` that tokens must have, or several, of which they must have one. */
@@ -41,34 +45,55 @@ interface CommonOptions<R extends PermissionRegistry> {
   requiredClaims?: readonly RegisteredClaim[];
   /** The issuer's registry of permissions. Needed by `can` and its kin. */
   permissions?: R;
-  /**
-   * How many accepted tokens are remembered, 0 to 100,000, so that one that comes again costs a look-up. They stay in
-   * memory until newer ones push them out or the keys change. Default 0.
-   */
-  cacheSize?: number;
   /** The clock, in seconds since 1970. Default: the system's. */
   now?: () => number;
 }
 
-interface KeyOptions {
-  /** The issuer's public keys, as an object or as JSON text. */
+/** Where public keys come from. */
+export interface KeyOptions {
+  /**
+   * The issuer's public keys, as an object or as JSON text. With `jwksUrl` beside it, this is the set to begin with:
+   * the first token starts one fetch in the background.
+   */
   jwks?: JsonWebKeySet | string;
   /** Where the issuer publishes its keys: `https`, or `http` on localhost. */
   jwksUrl?: string | URL;
   /** After how many seconds fetched keys are renewed in the background, 0 to 86,400. Default 600. */
   jwksMaxAgeSeconds?: number;
+  /**
+   * For how many seconds keys stay in use while renewing them fails, 0 to 604,800, counted from the first failure; then
+   * tokens are refused with `keys_stale`. Default 86,400.
+   */
+  jwksMaxStaleSeconds?: number;
   /** Replaces the global `fetch` for the key set. */
   fetch?: typeof fetch;
-  /** The shared secret of HS256 tokens, at least 32 bytes. Never in a browser build. */
+}
+
+/** A shared secret instead of public keys, or beside them. */
+export interface SecretOptions {
+  /** A secret shared with the issuer: at least 32, 48 or 64 bytes by its algorithm. Never in a browser build. */
   hmacSecret?: Uint8Array;
+  /** The algorithm of the secret. Default `HS256`. */
+  hmacAlgorithm?: "HS256" | "HS384" | "HS512";
   /** The `kid` of the secret. Default `hs256`. */
   hmacKeyId?: string;
 }
 
+/** Whether tokens are remembered. */
+export interface CacheOptions {
+  /**
+   * How many accepted tokens are remembered, 0 to 100,000, so that one that comes again costs a look-up. Their claims
+   * are then frozen. They stay in memory until newer ones push them out or the keys change. Default 0.
+   */
+  cacheSize?: number;
+}
+
 /** What `createVerifier` needs: where tokens come from, for whom they are, and the keys to judge them with. */
 export type VerifierOptions<R extends PermissionRegistry = PermissionRegistry> = CommonOptions<R> &
-    KeyOptions &
-    ({ jwks: JsonWebKeySet | string } | { jwksUrl: string | URL } | { hmacSecret: Uint8Array });
+  KeyOptions &
+  SecretOptions &
+  CacheOptions &
+  ({ jwks: JsonWebKeySet | string } | { jwksUrl: string | URL } | { hmacSecret: Uint8Array });
 
 /**
  * Makes a verifier for the access tokens of one issuer. Make it once, at the top of a program.
@@ -80,13 +105,19 @@ export function createVerifier<const R extends PermissionRegistry = PermissionRe
 ): Verifier<PermissionName<R>>;
 
 /**
+ * The same for a registry that is read at run time: the names are those of the type argument, which
+ * `npx postern permissions` writes.
+ */
+export function createVerifier<Name extends string>(options: VerifierOptions): Verifier<Name>;
+
+/**
  * Compiles the verifier off the calling thread. Optional and only of use in browsers, before the first
  * `createVerifier`, which otherwise compiles on the spot; elsewhere it does nothing.
  */
 export function init(): Promise<void>;
 
 /** Verifies the access tokens of one issuer. Made by `createVerifier`. */
-export declare class Verifier<Name extends string = string> {
+export declare class Verifier<Name extends string = string> implements AsyncVerifier<Name> {
   private constructor();
   /**
    * Verifies a token, synchronously and without network.
@@ -95,14 +126,51 @@ export declare class Verifier<Name extends string = string> {
    * background, at most one in 30 seconds; this call does not wait for it.
    *
    * @throws {TokenError} when the token is not to be trusted: answer 401
-   * @throws {KeysError} `keys_not_loaded` when `ready` has not been awaited: answer 503
+   * @throws {KeysError} `keys_not_loaded` when `ready` has not been awaited: answer 503; `algorithm_needs_async` when
+   *   the token's key is RSA or ECDSA: use `verifyAsync`
    */
   verify(token: string): Claims<Name>;
-  /** Resolves when there are keys; fetches them from `jwksUrl` if there are none. @throws {KeysError} */
+  verifyAsync(token: string): Promise<Claims<Name>>;
   ready(): Promise<void>;
-  /** Fetches the keys from `jwksUrl` now. If that fails, the keys in use stay. @throws {KeysError} */
   refresh(): Promise<void>;
+  revoke(mark: RevocationMark): void;
+  setRevocations(marks: Iterable<RevocationMark>): void;
 }
+
+/** What every verifier can do, also one that leaves all signatures to WebCrypto. */
+export interface AsyncVerifier<Name extends string = string> {
+  /**
+   * Verifies a token by the same rules as `verify`, with keys of every algorithm: RSA and ECDSA signatures are checked
+   * by WebCrypto. Needs no `ready`: it fetches the keys if there are none, and waits for one fetch, at most one in 30
+   * seconds, when it does not know the token's key.
+   *
+   * Rejects with a {@link TokenError} when the token is not to be trusted, and with a {@link KeysError} when there are
+   * no keys to judge it with.
+   */
+  verifyAsync(token: string): Promise<Claims<Name>>;
+  /** Resolves when there are keys; fetches them from `jwksUrl` if there are none. Rejects with a {@link KeysError}. */
+  ready(): Promise<void>;
+  /** Fetches the keys from `jwksUrl` now. If that fails, the keys in use stay. Rejects with a {@link KeysError}. */
+  refresh(): Promise<void>;
+  /**
+   * Refuses tokens from now on though they have not expired: those of a session with `token_revoked`, those of an
+   * account below a version with `token_stale`. Marks are never taken back; 100,000 are kept.
+   *
+   * @throws {ConfigurationError} for what is no mark, and for one too many
+   */
+  revoke(mark: RevocationMark): void;
+  /** Replaces all marks by these. @throws {ConfigurationError} the marks of before then stay */
+  setRevocations(marks: Iterable<RevocationMark>): void;
+}
+
+/** What has been revoked: a session (`sid`), or the tokens of an account (`sub`) that are older than a version (`av`). */
+export type RevocationMark = (
+  | { readonly sessionId: string; readonly subject?: never; readonly accountVersion?: never }
+  | { readonly subject: string; readonly accountVersion: number; readonly sessionId?: never }
+) & {
+  /** When the last token that it hits has expired, in seconds since 1970: the mark may then be forgotten. Default: in a day. */
+  readonly until?: number;
+};
 
 /** What a verified token says. */
 export declare class Claims<Name extends string = string> {
@@ -207,10 +275,17 @@ export type TokenErrorCode =
   | "token_expired"
   | "token_not_yet_valid"
   | "token_issued_in_future"
-  | "tenant_mismatch";
+  | "tenant_mismatch"
+  | "token_revoked"
+  | "token_stale";
 
 /** Why there are no keys to judge with. */
-export type KeysErrorCode = "keys_not_loaded" | "keys_unavailable" | "keys_invalid";
+export type KeysErrorCode =
+  | "keys_not_loaded"
+  | "keys_unavailable"
+  | "keys_invalid"
+  | "keys_stale"
+  | "algorithm_needs_async";
 
 /** The base of every error this package throws on purpose. None quotes a token or a key. */
 export declare class PosternError extends Error {

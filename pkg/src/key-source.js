@@ -16,11 +16,14 @@ export class KeySource {
   #url;
   #fetch;
   #maxAgeSeconds;
+  #maxStaleSeconds;
   #accept;
   /** @type {number | undefined} */
   #attemptedAt;
   /** @type {number | undefined} */
   #loadedAt;
+  /** @type {number | undefined} the first failure since the last success */
+  #failingSince;
   /** @type {Promise<void> | undefined} */
   #pending;
   #share;
@@ -30,13 +33,15 @@ export class KeySource {
    * @param {URL} options.url
    * @param {typeof globalThis.fetch | undefined} options.fetch
    * @param {number} options.maxAgeSeconds
-   * @param {(jwks: string) => void} options.accept takes the key set, or throws
+   * @param {number} options.maxStaleSeconds
+   * @param {(jwks: string) => void | Promise<void>} options.accept takes the key set, or throws
    * @param {boolean} options.share whether concurrent callers may await one fetch
    */
-  constructor({ url, fetch, maxAgeSeconds, accept, share }) {
+  constructor({ url, fetch, maxAgeSeconds, maxStaleSeconds, accept, share }) {
     this.#url = url;
     this.#fetch = fetch;
     this.#maxAgeSeconds = maxAgeSeconds;
+    this.#maxStaleSeconds = maxStaleSeconds;
     this.#accept = accept;
     this.#share = share;
   }
@@ -58,31 +63,57 @@ export class KeySource {
   }
 
   /**
-   * Fetches the keys in the background, unless that was tried less than 30 seconds ago.
+   * Fetches the keys, unless that was tried less than 30 seconds ago: whatever tokens come, the issuer is not flooded.
+   *
+   * @param {number} now
+   * @returns {Promise<void> | undefined} nothing when there is nothing to wait for
+   */
+  refreshUnlessRecent(now) {
+    if (this.#pending && this.#share) return this.#pending;
+    const last = this.#attemptedAt;
+    return last !== undefined && now >= last && now - last < COOL_DOWN_SECONDS ? undefined : this.refresh(now);
+  }
+
+  /**
+   * The same without anybody to wait for it. A failure shows as `key_not_found` of the tokens, and the next attempt
+   * follows after the cool-down.
    *
    * @param {number} now
    */
   refreshInBackground(now) {
-    const last = this.#attemptedAt;
-    if (last !== undefined && now >= last && now - last < COOL_DOWN_SECONDS) return;
-    // A failure shows as `key_not_found` of the tokens, and the next attempt follows after the cool-down.
-    this.refresh(now).catch(() => {});
+    this.refreshUnlessRecent(now)?.catch(() => {});
   }
 
   /**
-   * Whether the keys have been used for so long that a withdrawn one might still be among them.
+   * Whether the keys should be renewed: after their age, because a withdrawn one might be among them; at once if they
+   * were given and never fetched, because nobody knows how old they are.
    *
    * @param {number} now
    */
   isStale(now) {
-    return this.#loadedAt !== undefined && now - this.#loadedAt >= this.#maxAgeSeconds;
+    return this.#loadedAt === undefined || now - this.#loadedAt >= this.#maxAgeSeconds;
+  }
+
+  /**
+   * Whether renewing the keys has failed for so long that they are not to be used any more. Counted from the first
+   * failure, not from the last success: a program that was idle over night has not failed.
+   *
+   * @param {number} now
+   */
+  isTooStale(now) {
+    return this.#failingSince !== undefined && now - this.#failingSince >= this.#maxStaleSeconds;
   }
 
   /** @param {number} now */
   async #load(now) {
-    const jwks = await this.#get();
-    this.#accept(jwks);
+    try {
+      await this.#accept(await this.#get());
+    } catch (error) {
+      this.#failingSince ??= now;
+      throw error;
+    }
     this.#loadedAt = now;
+    this.#failingSince = undefined;
   }
 
   async #get() {

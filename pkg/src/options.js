@@ -8,9 +8,11 @@ const KNOWN = new Set([
   "jwks",
   "jwksUrl",
   "jwksMaxAgeSeconds",
+  "jwksMaxStaleSeconds",
   "fetch",
   "hmacSecret",
   "hmacKeyId",
+  "hmacAlgorithm",
   "tenant",
   "anyTenant",
   "leewaySeconds",
@@ -21,13 +23,16 @@ const KNOWN = new Set([
   "now",
 ]);
 
+/** How many bytes a secret must have: as many as its hash gives (RFC 7518 §3.2). */
+const HMAC_BYTES = new Map([["HS256", 32], ["HS384", 48], ["HS512", 64]]);
+
 /**
  * Checks the options of `createVerifier`; what is not understood is refused, never ignored.
  *
  * @param {any} options
- * @param {boolean} allowHmac whether this build may hold a shared secret
+ * @param {{ allowHmac: boolean, allowCache?: boolean }} build whether it may hold a shared secret, and remember tokens
  */
-export function readOptions(options, allowHmac) {
+export function readOptions(options, { allowHmac, allowCache = true }) {
   if (options === null || typeof options !== "object") throw new ConfigurationError("options", "must be an object");
   for (const name of Object.keys(options)) {
     if (!KNOWN.has(name)) throw new ConfigurationError(name, "is not an option");
@@ -42,20 +47,26 @@ export function readOptions(options, allowHmac) {
   check(tenant === undefined || isText(tenant), "tenant", "must be a non-empty string");
   check(anyTenant === undefined || typeof anyTenant === "boolean", "anyTenant", "must be a boolean");
   check(!(tenant !== undefined && anyTenant), "tenant", "contradicts anyTenant");
-  const { leewaySeconds, tokenType, requiredClaims, jwksMaxAgeSeconds = 600, cacheSize = 0 } = options;
+  const { leewaySeconds, tokenType, requiredClaims, cacheSize = 0 } = options;
+  const { jwksMaxAgeSeconds = 600, jwksMaxStaleSeconds = 86_400 } = options;
   check(leewaySeconds === undefined || isWhole(leewaySeconds, 120), "leewaySeconds", "must be a whole number from 0 to 120");
   check(tokenType === undefined || isText(tokenType), "tokenType", "must be a non-empty string");
   const areClaims = Array.isArray(requiredClaims) && requiredClaims.every(isText);
   check(requiredClaims === undefined || areClaims, "requiredClaims", "must be an array of names of claims");
   check(isWhole(jwksMaxAgeSeconds, 86_400), "jwksMaxAgeSeconds", "must be a whole number from 0 to 86400");
+  check(isWhole(jwksMaxStaleSeconds, 604_800), "jwksMaxStaleSeconds", "must be a whole number from 0 to 604800");
+  check(allowCache || options.cacheSize === undefined, "cacheSize", "is not an option of this build");
   check(isWhole(cacheSize, 100_000), "cacheSize", "must be a whole number from 0 to 100000");
   check(now === undefined || typeof now === "function", "now", "must be a function that returns seconds");
   check(fetch === undefined || typeof fetch === "function", "fetch", "must be a function");
 
+  const { hmacAlgorithm = "HS256" } = options;
+  const hmacBytes = HMAC_BYTES.get(hmacAlgorithm);
+  check(hmacBytes !== undefined, "hmacAlgorithm", "must be HS256, HS384 or HS512");
   if (hmacSecret !== undefined) {
     check(allowHmac, "hmacSecret", "is not for browsers: whoever can verify with it can issue tokens");
-    check(hmacSecret instanceof Uint8Array, "hmacSecret", "must be a Uint8Array of at least 32 bytes");
-    check(hmacSecret.length >= 32, "hmacSecret", "must be a Uint8Array of at least 32 bytes");
+    const isLong = hmacSecret instanceof Uint8Array && hmacSecret.length >= (hmacBytes ?? 0);
+    check(isLong, "hmacSecret", `must be a Uint8Array of at least ${hmacBytes} bytes`);
   } else {
     check(jwks !== undefined || jwksUrl !== undefined, "jwks", "or jwksUrl is needed");
   }
@@ -74,9 +85,11 @@ export function readOptions(options, allowHmac) {
     jwks: typeof jwks === "object" ? JSON.stringify(jwks) : jwks,
     jwksUrl: jwksUrl === undefined ? undefined : checkUrl(jwksUrl),
     jwksMaxAgeSeconds,
+    jwksMaxStaleSeconds,
     cacheSize,
     fetch,
     hmacSecret: hmacSecret?.slice(),
+    hmacAlgorithm,
     hmacKeyId: options.hmacKeyId ?? "hs256",
     registry: options.permissions === undefined ? undefined : new Registry(options.permissions),
     now: now ?? (() => Date.now() / 1000),

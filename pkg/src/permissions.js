@@ -54,11 +54,7 @@ export class Registry {
    * @param {string} name
    */
   bitOf(name) {
-    const bit = this.#bits.get(name);
-    if (bit === undefined) {
-      throw new PermissionError("permission_unknown", `the registry has no permission ${JSON.stringify(name)}`);
-    }
-    return bit;
+    return this.#bits.get(name) ?? unknown(name);
   }
 
   /**
@@ -92,6 +88,14 @@ export class Registry {
     const root = this.isRoot(words);
     return [...this.#bits].filter(([, bit]) => root || hasBit(words, bit)).map(([name]) => name);
   }
+}
+
+/**
+ * @param {string} name
+ * @returns {never}
+ */
+function unknown(name) {
+  throw new PermissionError("permission_unknown", `the registry has no permission ${JSON.stringify(name)}`);
 }
 
 /**

@@ -1,21 +1,36 @@
 /**
- * Tokens that have been verified, with the text of their payloads. Bounded; the oldest goes first.
+ * @typedef {object} Entry
+ * @property {string} signed header and payload of the token, without its signature
+ * @property {Uint32Array} digest of its signature
+ * @property {import("./claims.js").Claims} claims
+ * @property {number} from when it was verified
+ * @property {number} until when it expires
+ */
+
+/**
+ * Tokens that have been verified, with their claims. Bounded; the oldest goes first.
  *
- * Only what was accepted comes in, so nobody fills it with garbage. It holds text, not claims: no caller can change
- * what another one reads.
+ * Only what was accepted comes in, so nobody fills it with garbage. It never holds a token: what it keeps of a
+ * signature is a digest, and without its signature a token is no credential. So a dump of the heap gives away nobody's
+ * session. The claims are frozen, so that no caller can change what another one reads.
  */
 export class TokenCache {
   #size;
-  /** @type {Map<string, { payload: string, from: number, until: number }>} */
+  #digestOf;
+  /** @type {Map<number, Entry>} by 30 bits of the digest; tokens that share them take turns */
   #entries = new Map();
 
-  /** @param {number} size how many tokens are kept */
-  constructor(size) {
+  /**
+   * @param {number} size how many tokens are kept
+   * @param {(text: string) => Uint32Array} digestOf SHA-256; the result need not outlive the next call
+   */
+  constructor(size, digestOf) {
     this.#size = size;
+    this.#digestOf = digestOf;
   }
 
   /**
-   * The payload of a token, if verifying it now would give the same answer as before.
+   * The claims of a token, if verifying it now would give the same answer as before.
    *
    * That is so from the time it was verified until it expires: `nbf` and `iat` have come and do not go. Within the
    * leeway on either side, the module decides.
@@ -24,24 +39,52 @@ export class TokenCache {
    * @param {number} now
    */
   get(token, now) {
-    const entry = this.#entries.get(token);
-    return entry && entry.from <= now && now < entry.until ? entry.payload : undefined;
+    if (this.#entries.size === 0) return undefined;
+    const dot = token.lastIndexOf(".");
+    const digest = this.#digestOf(token.slice(dot + 1));
+    const entry = this.#entries.get(keyOf(digest));
+    if (!entry || now < entry.from || now >= entry.until) return undefined;
+    if (entry.signed.length !== dot || !token.startsWith(entry.signed)) return undefined;
+    return entry.digest.every((word, at) => word === digest[at]) ? entry.claims : undefined;
   }
 
   /**
    * @param {string} token
-   * @param {string} payload
+   * @param {import("./claims.js").Claims} claims
    * @param {number} now when it was verified
-   * @param {number} expiresAt its `exp`
    */
-  add(token, payload, now, expiresAt) {
-    this.#entries.delete(token);
-    if (this.#entries.size >= this.#size) this.#entries.delete(this.#entries.keys().next().value ?? "");
-    this.#entries.set(token, { payload, from: now, until: Math.floor(expiresAt) });
+  add(token, claims, now) {
+    const dot = token.lastIndexOf(".");
+    const digest = this.#digestOf(token.slice(dot + 1)).slice();
+    const key = keyOf(digest);
+    this.#entries.delete(key);
+    if (this.#entries.size >= this.#size) {
+      const [oldest] = this.#entries.keys();
+      this.#entries.delete(oldest);
+    }
+    const signed = copyOf(token.slice(0, dot));
+    this.#entries.set(key, { signed, digest, claims, from: now, until: Math.floor(claims.expiresAt) });
   }
 
   /** Forgets everything, because the keys have changed. */
   clear() {
     this.#entries.clear();
   }
+}
+
+/** @param {Uint32Array} digest */
+function keyOf(digest) {
+  return digest[0] >>> 2;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/**
+ * The same text in memory of its own: engines make a part of a string by pointing into the whole, which would stay.
+ *
+ * @param {string} text
+ */
+function copyOf(text) {
+  return decoder.decode(encoder.encode(text));
 }

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { setImmediate as settle } from "node:timers/promises";
 import { test } from "node:test";
 import { ConfigurationError, createVerifier, KeysError, TokenError } from "postern";
+import { Engine } from "../dist/engine.js";
+import { createVerifierFactory } from "../dist/verifier.js";
 import { AUDIENCE, createIssuer, ISSUER, NOW } from "./support/tokens.mjs";
 
 const [old, next] = [await createIssuer("old"), await createIssuer("next")];
@@ -122,13 +125,94 @@ test("what is not a key set is refused, and the keys in use stay", async () => {
   }
 });
 
-test("keys given at the start are used at once, and renewed from the address", async () => {
-  const { verifier, fetches } = remote(serve(next.jwks), { jwks: old.jwks });
-  assert.equal(verifier.verify(await old.sign()).clientId, "web");
+test("keys given at the start are used at once, and renewed once in the background by the first token", async () => {
+  let jwks = next.jwks;
+  const { verifier, clock, fetches } = remote(() => Response.json(jwks), { jwks: old.jwks });
   await verifier.ready();
   assert.equal(fetches.length, 0);
-  await verifier.refresh();
+  const token = await old.sign();
+  assert.equal(verifier.verify(token).clientId, "web");
+  assert.equal(verifier.verify(token).clientId, "web");
+  await settle();
+  assert.equal(fetches.length, 1);
+  assert.throws(() => verifier.verify(token), { code: "key_not_found" }, "the snapshot was older than the withdrawal");
+  clock.now += 60;
   assert.equal(verifier.verify(await next.sign()).clientId, "web");
+  await settle();
+  assert.equal(fetches.length, 1);
+});
+
+test("keys that cannot be renewed stay in use for a bounded time, counted from the first failure", async () => {
+  let reachable = true;
+  const { verifier, clock } = remote(
+    () => {
+      if (!reachable) throw new TypeError("no network");
+      return Response.json(old.jwks);
+    },
+    { jwksMaxStaleSeconds: 3600 },
+  );
+  await verifier.ready();
+  const token = await old.sign({ exp: NOW + 1_000_000 });
+  // A week without a token is no failure.
+  clock.now += 604_800;
+  assert.equal(verifier.verify(token).clientId, "web");
+  await settle();
+  reachable = false;
+  clock.now += 600;
+  verifier.verify(token);
+  await settle();
+  clock.now += 3599;
+  assert.equal(verifier.verify(token).clientId, "web");
+  clock.now += 1;
+  const isStale = (error) => error instanceof KeysError && error.code === "keys_stale";
+  assert.throws(() => verifier.verify(token), isStale);
+  await assert.rejects(verifier.verifyAsync(token), isStale);
+  reachable = true;
+  clock.now += 30;
+  assert.equal((await verifier.verifyAsync(token)).clientId, "web", "it waits for the fetch");
+  assert.equal(verifier.verify(token).clientId, "web");
+});
+
+test("verifyAsync needs no ready, and waits for one fetch when it does not know the key", async () => {
+  let jwks = old.jwks;
+  const { verifier, clock, fetches } = remote(() => Response.json(jwks));
+  const [known, unknown] = [await old.sign(), await next.sign()];
+  const both = await Promise.all([verifier.verifyAsync(known), verifier.verifyAsync(known)]);
+  assert.deepEqual(both.map(({ clientId }) => clientId), ["web", "web"]);
+  assert.equal(fetches.length, 1);
+  await assert.rejects(verifier.verifyAsync(unknown), { code: "key_not_found" });
+  assert.equal(fetches.length, 1, "the first fetch was a moment ago");
+  clock.now += 30;
+  jwks = next.jwks;
+  assert.equal((await verifier.verifyAsync(unknown)).clientId, "web");
+  assert.equal(fetches.length, 2);
+  await assert.rejects(verifier.verifyAsync(known), { code: "key_not_found" });
+  assert.equal(fetches.length, 2);
+});
+
+test("a fetch that fails leaves the refusal of verifyAsync as it is", async () => {
+  const { verifier, clock } = remote((n) => {
+    if (n > 1) throw new TypeError("no network");
+    return Response.json(old.jwks);
+  });
+  await verifier.ready();
+  clock.now += 30;
+  await assert.rejects(verifier.verifyAsync(await next.sign()), { code: "key_not_found" });
+  const { verifier: empty } = remote(() => new Response("<html>"));
+  await assert.rejects(empty.verifyAsync(await old.sign()), { code: "keys_invalid" });
+});
+
+test("where requests must not wait for each other's fetches, each has its own", async () => {
+  const bytes = readFileSync(new URL("../dist/verifier.wasm", import.meta.url));
+  const create = createVerifierFactory(new Engine(() => new WebAssembly.Module(bytes)), { allowHmac: false, shareFetch: false });
+  let fetches = 0;
+  const fetch = async () => {
+    fetches += 1;
+    return Response.json(old.jwks);
+  };
+  const verifier = create({ issuer: ISSUER, audience: AUDIENCE, jwksUrl: URL_OF_KEYS, now: () => NOW, fetch });
+  await Promise.all([verifier.ready(), verifier.ready()]);
+  assert.equal(fetches, 2);
 });
 
 test("an address that could be tampered with is refused", () => {

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigurationError, createVerifier, init, PosternError } from "postern";
 import * as inline from "postern/inline";
+import * as webcrypto from "postern/webcrypto";
+import { createVerifierFactory as createWebCryptoVerifierFactory } from "../dist/webcrypto/verifier.js";
 import { createIssuer, optionsFor } from "./support/tokens.mjs";
 
 const issuer = await createIssuer();
@@ -44,21 +46,30 @@ test("a wrong option is named", () => {
     [{ ...good, cacheSize: -1 }, "cacheSize"],
     [{ ...good, cacheSize: true }, "cacheSize"],
     [{ ...good, jwksMaxAgeSeconds: -1 }, "jwksMaxAgeSeconds"],
+    [{ ...good, jwksMaxStaleSeconds: 604_801 }, "jwksMaxStaleSeconds"],
     [{ ...good, hmacSecret: new Uint8Array(32), hmacKeyId: key.kid }, "jwks"],
+    [{ ...good, hmacAlgorithm: "none" }, "hmacAlgorithm"],
+    [{ ...good, hmacAlgorithm: "EdDSA" }, "hmacAlgorithm"],
+    [{ ...good, jwks: undefined, hmacSecret: new Uint8Array(47), hmacAlgorithm: "HS384" }, "hmacSecret"],
+    [{ ...good, jwks: undefined, hmacSecret: new Uint8Array(63), hmacAlgorithm: "HS512" }, "hmacSecret"],
     [{ ...good, jwks: undefined, hmacSecret: new Uint8Array(31) }, "hmacSecret"],
     [{ ...good, jwks: undefined, hmacSecret: "x".repeat(32) }, "hmacSecret"],
     [{ ...good, jwks: undefined, hmacSecret: new Uint8Array(32), hmacKeyId: "a b" }, "hmacKeyId"],
     [{ ...good, audiance: "typo" }, "audiance"],
     [{ ...good, algorithms: ["none"] }, "algorithms"],
   ];
+  const creators = [createVerifier, createWebCryptoVerifierFactory({ allowHmac: true, shareFetch: true })];
   for (const [options, option] of cases) {
-    assert.throws(
-      () => createVerifier(options),
-      (error) => error instanceof ConfigurationError && error instanceof PosternError && error.option === option &&
-        error.code === "configuration_invalid" && error.message.startsWith(`${option}: `),
-      `${option}: ${JSON.stringify(options)?.slice(0, 100)}`,
-    );
+    for (const create of creators) {
+      assert.throws(
+        () => create(options),
+        (error) => error instanceof ConfigurationError && error instanceof PosternError && error.option === option &&
+          error.code === "configuration_invalid" && error.message.startsWith(`${option}: `),
+        `${option}: ${JSON.stringify(options)?.slice(0, 100)}`,
+      );
+    }
   }
+  assert.throws(() => webcrypto.createVerifier({ ...good, cacheSize: 5 }), (error) => error.option === "cacheSize");
 });
 
 test("a clock that tells no time stops the verifier instead of accepting everything", async () => {
@@ -92,6 +103,8 @@ test("the inlined build is the same, but never takes a shared secret", async () 
   await init();
   assert.equal(inline.createVerifier(good).verify(token).clientId, "web");
   const options = { ...good, jwks: undefined, hmacSecret: new Uint8Array(32) };
-  assert.throws(() => inline.createVerifier(options), (error) => error.option === "hmacSecret");
+  for (const { createVerifier } of [inline, webcrypto]) {
+    assert.throws(() => createVerifier(options), (error) => error.option === "hmacSecret");
+  }
   assert.throws(() => inline.createVerifier(good).verify(""), (error) => error instanceof inline.TokenError);
 });

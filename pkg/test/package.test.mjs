@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { readFileSync, symlinkSync } from "node:fs";
+import { gzipSync } from "node:zlib";
 import { createProject, MODERN_NODE, PACKAGE, run, TOOLS } from "./support/project.mjs";
 import { createTask } from "./support/task.mjs";
 import { createIssuer, mask, snapshot } from "./support/tokens.mjs";
@@ -20,7 +21,7 @@ test("the packed package installs and verifies, in the oldest and the newest Nod
 
 test("the package contains what it needs and nothing else", (t) => {
   const { contents } = createProject(t);
-  const expected = [/^package\.json$/, /^README\.md$/, /^LICENSE-(MIT|APACHE)$/, /^dist\/[a-z0-9-]+\.(js|d\.ts|wasm)$/, /^dist\/[a-z]+\/[a-z0-9-]+\.(js|d\.ts)$/];
+  const expected = [/^package\.json$/, /^bin\/postern\.js$/, /^README\.md$/, /^LICENSE-(MIT|APACHE)$/, /^dist\/[a-z0-9-]+\.(js|d\.ts|wasm)$/, /^dist\/[a-z]+\/[a-z0-9-]+\.(js|d\.ts)$/];
   for (const file of contents) assert.ok(expected.some((pattern) => pattern.test(file)), file);
   for (const file of ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "dist/index.d.ts", "dist/verifier.wasm"]) {
     assert.ok(contents.includes(file), file);
@@ -31,6 +32,14 @@ test("a module that imports the package and uses nothing of it bundles to nothin
   const project = createProject(t, { "main.mjs": 'import { createVerifier } from "postern";\n' });
   const out = project.run(join(TOOLS, ".bin", "esbuild"), ["main.mjs", "--bundle", "--format=esm", "--platform=browser"]);
   assert.ok(out.length < 200, out);
+});
+
+test("the build without WebAssembly stays small, and has none in it", (t) => {
+  const project = createProject(t, { "main.mjs": 'export { createVerifier } from "postern/webcrypto";' });
+  const bundle = project.run(join(TOOLS, ".bin", "esbuild"), ["main.mjs", "--bundle", "--minify", "--format=esm", "--platform=browser"]);
+  assert.ok(!/WebAssembly|wasm/.test(bundle));
+  const size = gzipSync(bundle, { level: 9 }).length;
+  assert.ok(size <= 10_240, `${size} bytes gzipped`);
 });
 
 test("the manifest is in order, and every entry has the types that it says", (t) => {

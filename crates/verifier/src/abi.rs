@@ -14,6 +14,7 @@
 use crate::verifiers::{BUFFER_BYTES, Verifiers};
 use core::cell::RefCell;
 use dlmalloc::GlobalDlmalloc;
+use postern_core::jwt::SignatureVerdict;
 use postern_core::time::UnixSeconds;
 
 #[global_allocator]
@@ -63,7 +64,7 @@ extern "C" fn postern_set_jwks(handle: u32, length: usize) -> i32 {
     with(|verifiers| verifiers.set_jwks(handle, length))
 }
 
-/// Gives a verifier the key id and the HS256 secret in the buffer. Returns 0, or minus the length of a reason.
+/// Gives a verifier the key id, the algorithm and the secret in the buffer. Returns 0, or minus the length of a reason.
 #[unsafe(no_mangle)]
 extern "C" fn postern_set_secret(handle: u32, length: usize) -> i32 {
     with(|verifiers| verifiers.set_secret(handle, length))
@@ -74,12 +75,49 @@ extern "C" fn postern_set_secret(handle: u32, length: usize) -> i32 {
 /// The time is in seconds since 1970, in two halves because a 64-bit argument would be a `BigInt` in JavaScript.
 #[unsafe(no_mangle)]
 extern "C" fn postern_verify(handle: u32, length: usize, now_high: u32, now_low: u32) -> i32 {
-    let now = UnixSeconds::new(u64::from(now_high) << 32 | u64::from(now_low));
-    with(|verifiers| verifiers.verify(handle, length, now))
+    with(|verifiers| verifiers.verify(handle, length, time(now_high, now_low)))
+}
+
+/// Checks of the token in the buffer what comes before its signature. Returns the length of the candidate, or minus
+/// the length of a refusal.
+#[unsafe(no_mangle)]
+extern "C" fn postern_begin(handle: u32, length: usize) -> i32 {
+    with(|verifiers| verifiers.begin(handle, length))
+}
+
+/// Looks up the public key whose id is in the buffer. Returns the length of its JWK, or minus the length of a refusal.
+#[unsafe(no_mangle)]
+extern "C" fn postern_public_jwk(handle: u32, length: usize) -> i32 {
+    with(|verifiers| verifiers.public_jwk(handle, length))
+}
+
+/// Verifies the token in the buffer. JavaScript says with 1 that WebCrypto has found the signature good. Returns as
+/// `postern_verify`, or `i32::MAX` when the keys are not those of the candidate any more.
+#[unsafe(no_mangle)]
+extern "C" fn postern_finish(
+    handle: u32,
+    length: usize,
+    now_high: u32,
+    now_low: u32,
+    key_set: u32,
+    is_signed: u32,
+) -> i32 {
+    let verdict = if is_signed == 1 { SignatureVerdict::Valid } else { SignatureVerdict::Invalid };
+    with(|verifiers| verifiers.finish(handle, length, time(now_high, now_low), key_set, verdict))
+}
+
+/// Replaces the text in the buffer by its SHA-256. Always 32.
+#[unsafe(no_mangle)]
+extern "C" fn postern_digest(length: usize) -> i32 {
+    with(|verifiers| verifiers.digest(length))
 }
 
 /// Forgets a verifier. Always 0.
 #[unsafe(no_mangle)]
 extern "C" fn postern_close(handle: u32) -> i32 {
     with(|verifiers| verifiers.close(handle))
+}
+
+const fn time(high: u32, low: u32) -> UnixSeconds {
+    UnixSeconds::new((high as u64) << 32 | low as u64)
 }

@@ -14,4 +14,4 @@ mod fields;
 mod policy;
 mod verifiers;
 
-pub use verifiers::{BUFFER_BYTES, Handle, Verifiers};
+pub use verifiers::{BUFFER_BYTES, Handle, KEYS_CHANGED, Verifiers};

@@ -1,15 +1,19 @@
 //! The verifiers of one module instance, and the buffer through which JavaScript talks to them.
 
 use crate::fields::Fields;
-use crate::policy::Policy;
+use crate::policy::{OptionError, Policy};
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 #[cfg(feature = "comb")]
 use postern_core::ed25519::Workshop;
 use postern_core::id::KeyId;
-use postern_core::jwt::{KeySet, VerifyError, VerifyingKey, verify};
+use postern_core::jwt::{
+    AlgorithmName, Candidate, KeySet, SignatureVerdict, VerifiedClaims, VerifyError, VerifyingKey, begin,
+};
 use postern_core::time::UnixSeconds;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroize;
 
 /// Bytes in the buffer, 64 KiB: the largest key set, and far more than the largest token.
@@ -17,6 +21,9 @@ pub const BUFFER_BYTES: usize = KeySet::MAX_JWKS_BYTES;
 
 /// The refusal of a handle that is not open.
 const CLOSED: &str = "the verifier is closed";
+
+/// What [`Verifiers::finish`] returns when the verifier has got other keys. No answer is as long.
+pub const KEYS_CHANGED: i32 = i32::MAX;
 
 /// Which verifier a call means.
 pub type Handle = u32;
@@ -32,6 +39,8 @@ pub type Handle = u32;
 pub struct Verifiers {
     buffer: Box<[u8]>,
     open: Vec<Option<Verifier>>,
+    /// How many key sets there have been.
+    key_sets: u32,
     #[cfg(feature = "comb")]
     workshop: Workshop,
 }
@@ -39,18 +48,21 @@ pub struct Verifiers {
 #[derive(Debug)]
 struct Verifier {
     policy: Policy,
-    /// The HS256 key, to be joined to every key set that is set later.
+    /// The shared secret, to be joined to every key set that is set later.
     secret: Option<VerifyingKey>,
     keys: Option<KeySet>,
+    /// The number of the key set among all that this instance has seen.
+    key_set: u32,
 }
 
 impl Verifier {
     #[cfg_attr(not(feature = "comb"), expect(unused_mut, reason = "changed by `comb` alone"))]
-    fn replace_keys(&mut self, mut keys: KeySet) {
+    fn replace_keys(&mut self, mut keys: KeySet, key_set: u32) {
         #[cfg(feature = "comb")]
         if let Some(replaced) = &self.keys {
             keys.inherit_tables(replaced);
         }
+        self.key_set = key_set;
         self.keys = Some(keys);
     }
 }
@@ -68,6 +80,7 @@ impl Verifiers {
         Self {
             buffer: alloc::vec![0; BUFFER_BYTES].into_boxed_slice(),
             open: Vec::new(),
+            key_sets: 0,
             #[cfg(feature = "comb")]
             workshop: Workshop::new(),
         }
@@ -93,7 +106,7 @@ impl Verifiers {
             Ok(policy) => policy,
             Err(error) => return self.refuse(&[error.option, ": ", error.reason]),
         };
-        let verifier = Some(Verifier { policy, secret: None, keys: None });
+        let verifier = Some(Verifier { policy, secret: None, keys: None, key_set: 0 });
         let free = self.open.iter().position(Option::is_none).unwrap_or(self.open.len());
         match self.open.get_mut(free) {
             Some(slot) => *slot = verifier,
@@ -116,31 +129,30 @@ impl Verifiers {
         };
         match published.and_then(joined) {
             Ok(keys) => {
-                verifier.replace_keys(keys);
+                self.key_sets = self.key_sets.wrapping_add(1);
+                verifier.replace_keys(keys, self.key_sets);
                 0
             }
             Err(error) => self.refuse(&[error.code()]),
         }
     }
 
-    /// Gives a verifier an HS256 secret in place of all its keys; a key set that is set later joins it. The buffer
-    /// holds the key id and the secret, and is wiped. Returns 0.
+    /// Gives a verifier a shared secret in place of all its keys; a key set that is set later joins it. The buffer
+    /// holds the key id, the name of the algorithm and the secret, and is wiped. Returns 0.
     ///
     /// Refusal: the option at fault, a colon, a space and what is wrong with it.
     pub fn set_secret(&mut self, handle: Handle, length: usize) -> i32 {
-        let mut fields = Fields::of(argument(&self.buffer, length));
-        let id = fields.next_text().parse::<KeyId>();
-        let key = id.map(|id| VerifyingKey::hmac_sha256(id, fields.next().unwrap_or_default()));
+        let key = read_secret(Fields::of(argument(&self.buffer, length)));
         self.buffer.zeroize();
         let key = match key {
-            Err(_) => return self.refuse(&["hmacKeyId: must be 1 to 128 printable ASCII characters"]),
-            Ok(Err(_)) => return self.refuse(&["hmacSecret: must have at least 32 bytes"]),
-            Ok(Ok(key)) => key,
+            Ok(key) => key,
+            Err(error) => return self.refuse(&[error.option, ": ", error.reason]),
         };
         match (get_mut(&mut self.open, handle), KeySet::from_keys([key.clone()])) {
             (Some(verifier), Ok(keys)) => {
+                self.key_sets = self.key_sets.wrapping_add(1);
                 verifier.secret = Some(key);
-                verifier.keys = Some(keys);
+                verifier.replace_keys(keys, self.key_sets);
                 0
             }
             _ => self.refuse(&["hmacSecret: ", CLOSED]),
@@ -151,16 +163,68 @@ impl Verifiers {
     ///
     /// Refusal: the code of the [`VerifyError`]; if it leaves a claim open, a space and the name of the claim.
     pub fn verify(&mut self, handle: Handle, length: usize, now: UnixSeconds) -> i32 {
-        match self.decide(handle, length, now) {
-            Ok(payload) => {
-                self.prepare(handle);
-                answer(&mut self.buffer, &[&payload])
-            }
-            Err(error) => match error.claim() {
-                Some(claim) => self.refuse(&[error.code(), " ", claim.name()]),
-                None => self.refuse(&[error.code()]),
-            },
+        let payload = self.authentic(handle, length, now);
+        if payload.is_ok() {
+            self.prepare(handle);
         }
+        self.answer_or_refuse(payload)
+    }
+
+    /// Checks of the token in the buffer what comes before its signature. Puts the number of the verifier's key set, a
+    /// space and the id of the key there that must have signed.
+    ///
+    /// Refusal: as [`verify`](Self::verify).
+    pub fn begin(&mut self, handle: Handle, length: usize) -> i32 {
+        let candidate = self
+            .candidate(handle, length)
+            .map(|(verifier, candidate)| format!("{} {}", verifier.key_set, candidate.key().id()));
+        self.answer_or_refuse(candidate)
+    }
+
+    /// Puts the public key whose id is in the buffer there as a JWK. Returns its length.
+    ///
+    /// Refusal: the code of [`VerifyError::KeyNotFound`], also for a shared secret.
+    pub fn public_jwk(&mut self, handle: Handle, length: usize) -> i32 {
+        let jwk = self.verifier(handle).ok_or(VerifyError::KeyNotFound).and_then(|(_, keys)| {
+            let id = argument(&self.buffer, length);
+            let key = keys.iter().find(|key| key.id().as_str().as_bytes() == id);
+            key.and_then(VerifyingKey::public_jwk).ok_or(VerifyError::KeyNotFound)
+        });
+        self.answer_or_refuse(jwk)
+    }
+
+    /// Verifies the token in the buffer with the host's word for its signature, and puts its payload there. Returns
+    /// the length of the payload, or [`KEYS_CHANGED`] if `key_set` is not the verifier's key set any more: then the
+    /// host has checked with a key that may have been withdrawn.
+    ///
+    /// Refusal: as [`verify`](Self::verify).
+    pub fn finish(
+        &mut self,
+        handle: Handle,
+        length: usize,
+        now: UnixSeconds,
+        key_set: u32,
+        verdict: SignatureVerdict,
+    ) -> i32 {
+        let payload = match self.candidate(handle, length) {
+            Ok((verifier, _)) if verifier.key_set != key_set => return KEYS_CHANGED,
+            Ok((verifier, candidate)) => candidate
+                .checked_by_host(verdict)
+                .and_then(|token| token.finish(now))
+                .and_then(|claims| verifier.policy.admit(claims))
+                .map(VerifiedClaims::into_payload),
+            Err(error) => Err(error),
+        };
+        self.answer_or_refuse(payload)
+    }
+
+    /// Replaces the text in the buffer by its SHA-256, 32 bytes. Returns their number.
+    pub fn digest(&mut self, length: usize) -> i32 {
+        let digest = Sha256::digest(argument(&self.buffer, length));
+        for (slot, byte) in self.buffer.iter_mut().zip(digest) {
+            *slot = byte;
+        }
+        32
     }
 
     /// Forgets a verifier and wipes its secret. Returns 0, also when there is no such verifier.
@@ -183,20 +247,53 @@ impl Verifiers {
     #[expect(clippy::unused_self, reason = "without tables there is nothing to prepare")]
     const fn prepare(&self, _: Handle) {}
 
-    fn decide(&self, handle: Handle, length: usize, now: UnixSeconds) -> Result<String, VerifyError> {
-        let verifier = usize::try_from(handle).ok().and_then(|at| self.open.get(at)?.as_ref());
-        let Some(Verifier { policy, keys: Some(keys), .. }) = verifier else {
-            return Err(VerifyError::KeyNotFound);
-        };
+    fn authentic(&self, handle: Handle, length: usize, now: UnixSeconds) -> Result<String, VerifyError> {
+        let (verifier, candidate) = self.candidate(handle, length)?;
+        let claims = verifier.policy.admit(candidate.check()?.finish(now)?)?;
+        Ok(claims.into_payload())
+    }
+
+    /// The token in the buffer, as far as it can be judged before its signature.
+    fn candidate(&self, handle: Handle, length: usize) -> Result<(&Verifier, Candidate<'_>), VerifyError> {
+        let (verifier, keys) = self.verifier(handle).ok_or(VerifyError::KeyNotFound)?;
         let token =
             str::from_utf8(argument(&self.buffer, length)).map_err(|_| VerifyError::TokenMalformed)?;
-        let claims = policy.admit(verify(token, keys, policy.core(), now)?)?;
-        Ok(claims.into_payload())
+        Ok((verifier, begin(token, keys, verifier.policy.core())?))
+    }
+
+    /// A verifier that is open and has keys.
+    fn verifier(&self, handle: Handle) -> Option<(&Verifier, &KeySet)> {
+        let verifier = self.open.get(usize::try_from(handle).ok()?)?.as_ref()?;
+        Some((verifier, verifier.keys.as_ref()?))
+    }
+
+    fn answer_or_refuse(&mut self, result: Result<String, VerifyError>) -> i32 {
+        match result {
+            Ok(text) => answer(&mut self.buffer, &[&text]),
+            Err(error) => match error.claim() {
+                Some(claim) => self.refuse(&[error.code(), " ", claim.name()]),
+                None => self.refuse(&[error.code()]),
+            },
+        }
     }
 
     fn refuse(&mut self, texts: &[&str]) -> i32 {
         answer(&mut self.buffer, texts).saturating_neg()
     }
+}
+
+/// Reads the fields of a shared secret: key id, name of the algorithm, secret.
+fn read_secret(mut fields: Fields<'_>) -> Result<VerifyingKey, OptionError> {
+    let refused = |option, reason| OptionError { option, reason };
+    let id = fields
+        .next_text()
+        .parse::<KeyId>()
+        .map_err(|_| refused("hmacKeyId", "must be 1 to 128 printable ASCII characters"))?;
+    let name = AlgorithmName::from_text(fields.next_text())
+        .filter(|name| name.algorithm().is_symmetric())
+        .ok_or(refused("hmacAlgorithm", "must be HS256, HS384 or HS512"))?;
+    VerifyingKey::hmac(id, name.algorithm(), fields.next().unwrap_or_default())
+        .map_err(|_| refused("hmacSecret", "is too short for its algorithm"))
 }
 
 fn get_mut(open: &mut [Option<Verifier>], handle: Handle) -> Option<&mut Verifier> {
@@ -225,6 +322,8 @@ fn answer(buffer: &mut [u8], texts: &[&str]) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::borrow::ToOwned as _;
+    use postern_core::codec::base64url;
 
     const NOW: UnixSeconds = UnixSeconds::new(1_700_000_000);
     const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -317,16 +416,117 @@ mod tests {
         assert_eq!(verify_text(&mut verifiers, 0, b"x"), "key_not_found");
     }
 
+    /// The public key of RFC 7515 A.3.1 beside the one of [`JWKS`].
+    const MIXED_JWKS: &str = concat!(
+        r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"e","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","#,
+        r#""y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},"#,
+        r#"{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+    );
+
+    const CLAIMS: &str = concat!(
+        r#"{"iss":"https://auth.example","aud":"a","exp":1700000300,"iat":1700000000,"#,
+        r#""sub":"s","jti":"j","client_id":"c"}"#,
+    );
+
+    /// A token that nobody has signed.
+    fn token(alg: &str, kid: &str) -> String {
+        let header = format!(r#"{{"alg":"{alg}","kid":"{kid}","typ":"at+jwt"}}"#);
+        let [header, claims] = [&header, CLAIMS].map(|text| base64url::encode(text.as_bytes()));
+        format!("{header}.{claims}.{}", base64url::encode(&[0; 64]))
+    }
+
+    fn finish(verifiers: &mut Verifiers, token: &str, key_set: u32, verdict: SignatureVerdict) -> String {
+        let length = write(verifiers, token.as_bytes());
+        match verifiers.finish(0, length, NOW, key_set, verdict) {
+            KEYS_CHANGED => "keys changed".into(),
+            status => reason(verifiers, status).into(),
+        }
+    }
+
+    fn begin(verifiers: &mut Verifiers, token: &str) -> String {
+        let length = write(verifiers, token.as_bytes());
+        let status = verifiers.begin(0, length);
+        reason(verifiers, status).into()
+    }
+
+    #[test]
+    fn a_host_is_believed_for_the_keys_that_are_left_to_it() {
+        let mut verifiers = Verifiers::new();
+        assert_eq!(open(&mut verifiers), 0);
+        assert_eq!(set_jwks(&mut verifiers, 0, MIXED_JWKS), 0);
+        let token = token("ES256", "e");
+        assert_eq!(verify_text(&mut verifiers, 0, token.as_bytes()), "algorithm_needs_async");
+        assert_eq!(begin(&mut verifiers, &token), "1 e");
+        assert_eq!(finish(&mut verifiers, &token, 1, SignatureVerdict::Valid), CLAIMS);
+        assert_eq!(finish(&mut verifiers, &token, 1, SignatureVerdict::Invalid), "signature_invalid");
+    }
+
+    #[test]
+    fn a_host_is_not_believed_for_other_keys_and_other_key_sets() {
+        let mut verifiers = Verifiers::new();
+        assert_eq!(open(&mut verifiers), 0);
+        assert_eq!(set_jwks(&mut verifiers, 0, MIXED_JWKS), 0);
+        let own = token("EdDSA", "a");
+        assert_eq!(finish(&mut verifiers, &own, 1, SignatureVerdict::Valid), "signature_invalid");
+        let confused = token("EdDSA", "e");
+        for wrong in [&confused, "x", "x.y.z", ""] {
+            let refusal = begin(&mut verifiers, wrong);
+            assert_eq!(finish(&mut verifiers, wrong, 1, SignatureVerdict::Valid), refusal);
+            assert!(refusal.starts_with("token_") || refusal == "algorithm_not_allowed", "{refusal}");
+        }
+        let theirs = token("ES256", "e");
+        for other in [0, 2, u32::MAX] {
+            assert_eq!(finish(&mut verifiers, &theirs, other, SignatureVerdict::Valid), "keys changed");
+        }
+        assert_eq!(set_jwks(&mut verifiers, 0, MIXED_JWKS), 0);
+        assert_eq!(finish(&mut verifiers, &theirs, 1, SignatureVerdict::Valid), "keys changed");
+        assert_eq!(begin(&mut verifiers, &theirs), "2 e");
+        verifiers.close(0);
+        assert_eq!(begin(&mut verifiers, &theirs), "key_not_found");
+        assert_eq!(finish(&mut verifiers, &theirs, 2, SignatureVerdict::Valid), "key_not_found");
+    }
+
+    #[test]
+    fn a_public_key_is_given_to_the_host_and_a_secret_is_not() {
+        let mut verifiers = Verifiers::new();
+        assert_eq!(open(&mut verifiers), 0);
+        let length = write_fields(&mut verifiers, &[b"h", b"HS256", &[7; 32]]);
+        assert_eq!(verifiers.set_secret(0, length), 0);
+        assert_eq!(set_jwks(&mut verifiers, 0, MIXED_JWKS), 0);
+        let mut jwk = |id: &str| {
+            let length = write(&mut verifiers, id.as_bytes());
+            let status = verifiers.public_jwk(0, length);
+            reason(&verifiers, status).to_owned()
+        };
+        assert!(jwk("e").starts_with(r#"{"kty":"EC","crv":"P-256","x":"f83O"#));
+        assert!(jwk("a").starts_with(r#"{"kty":"OKP""#));
+        for id in ["h", "x", ""] {
+            assert_eq!(jwk(id), "key_not_found");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_sha_256() {
+        let mut verifiers = Verifiers::new();
+        let length = write(&mut verifiers, b"abc");
+        assert_eq!(verifiers.digest(length), 32);
+        let digest = base64url::encode(&verifiers.buffer()[..32]);
+        assert_eq!(digest, "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
+    }
+
     #[test]
     fn a_secret_does_not_stay_in_the_buffer() {
         let mut verifiers = Verifiers::new();
         assert_eq!(open(&mut verifiers), 0);
-        for (id, secret, expected) in [
-            (&b"h"[..], &[7; 32][..], ""),
-            (b"h", &[7; 31], "hmacSecret: must have at least 32 bytes"),
-            (b"", &[7; 32], "hmacKeyId: must be 1 to 128 printable ASCII characters"),
+        for (id, algorithm, secret, expected) in [
+            (&b"h"[..], &b"HS256"[..], &[7; 32][..], ""),
+            (b"h", b"HS512", &[7; 64], ""),
+            (b"h", b"HS256", &[7; 31], "hmacSecret: is too short for its algorithm"),
+            (b"h", b"HS384", &[7; 47], "hmacSecret: is too short for its algorithm"),
+            (b"h", b"EdDSA", &[7; 64], "hmacAlgorithm: must be HS256, HS384 or HS512"),
+            (b"", b"HS256", &[7; 32], "hmacKeyId: must be 1 to 128 printable ASCII characters"),
         ] {
-            let length = write_fields(&mut verifiers, &[id, secret]);
+            let length = write_fields(&mut verifiers, &[id, algorithm, secret]);
             let status = verifiers.set_secret(0, length);
             assert_eq!(reason(&verifiers, status), expected);
             assert!(!verifiers.buffer().contains(&7));

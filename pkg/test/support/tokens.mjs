@@ -6,10 +6,10 @@ export const AUDIENCE = "https://api.example";
 /** When all test tokens are issued, in seconds since 1970. They live for five minutes. */
 export const NOW = 1_800_000_000;
 
-/** An issuer with one Ed25519 key. */
-export async function createIssuer(kid = "2027-01") {
-  const { publicKey, privateKey } = await jose.generateKeyPair("EdDSA", { extractable: true });
-  const jwk = { ...(await jose.exportJWK(publicKey)), kid, alg: "EdDSA", use: "sig" };
+/** An issuer with one key, of Ed25519 unless told otherwise. */
+export async function createIssuer(kid = "2027-01", alg = "EdDSA") {
+  const { publicKey, privateKey } = await jose.generateKeyPair(alg, { extractable: true });
+  const jwk = { ...(await jose.exportJWK(publicKey)), kid, alg, use: "sig" };
   const claims = {
     iss: ISSUER,
     aud: AUDIENCE,
@@ -30,7 +30,7 @@ export async function createIssuer(kid = "2027-01") {
     /** Signs the usual claims with `changes` to them; `undefined` removes one. */
     sign: (changes = {}, header = {}) =>
       new jose.SignJWT(JSON.parse(JSON.stringify({ ...claims, ...changes })))
-        .setProtectedHeader({ alg: "EdDSA", kid, typ: "at+jwt", ...header })
+        .setProtectedHeader({ alg, kid, typ: "at+jwt", ...header })
         .sign(privateKey),
     /** What `jose` says to a token. */
     joseAccepts: (token, key = publicKey) =>
@@ -39,7 +39,7 @@ export async function createIssuer(kid = "2027-01") {
           issuer: ISSUER,
           audience: AUDIENCE,
           typ: "at+jwt",
-          algorithms: ["EdDSA", "HS256"],
+          algorithms: [alg, "HS256"],
           currentDate: new Date(NOW * 1000),
         })
         .then(() => true, () => false),

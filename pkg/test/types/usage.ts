@@ -1,6 +1,7 @@
 import { createVerifier, init, ConfigurationError, KeysError, PermissionError, PosternError, TokenError } from "postern";
-import type { Claims, PermissionRegistry, TokenErrorCode, Verifier } from "postern";
+import type { AsyncVerifier, Claims, KeysErrorCode, PermissionRegistry, TokenErrorCode, Verifier } from "postern";
 import * as inline from "postern/inline";
+import * as webcrypto from "postern/webcrypto";
 
 const plain: Verifier = createVerifier({ issuer: "i", audience: ["a"], jwksUrl: "https://i/jwks.json" });
 const ready: Promise<void> = plain.ready();
@@ -28,9 +29,48 @@ typed.can("docs:reed");
 // @ts-expect-error a misspelt name among others
 typed.canAny(["docs:read", "docs:reed"]);
 
+// A name that has been deleted is no name.
+const shrunk = {
+  version: 3,
+  width: 64,
+  permissions: [
+    { name: "docs:read", bit: 0, deleted: true },
+    { name: "docs:write", bit: 1 },
+  ],
+} as const;
+const after = createVerifier({ issuer: "i", audience: "a", jwks: { keys: [] }, permissions: shrunk }).verify("token");
+after.can("docs:write");
+// @ts-expect-error a deleted name
+after.can("docs:read");
+
 // A registry that is read from a file has names that the compiler cannot know.
 declare const loaded: PermissionRegistry;
 createVerifier({ issuer: "i", audience: "a", jwks: "{}", permissions: loaded }).verify("token").can("anything");
+
+// Unless the names are given beside it, as `npx postern permissions` writes them.
+type Permission = "docs:read" | "docs:write";
+const named = createVerifier<Permission>({ issuer: "i", audience: "a", jwks: "{}", permissions: loaded });
+named.verify("token").can("docs:write");
+// @ts-expect-error a misspelt name
+named.verify("token").can("docs:wriet");
+
+// The build without WebAssembly has the same claims, and no `verify`.
+const slow = webcrypto.createVerifier<Permission>({ issuer: "i", audience: "a", jwks: "{}", permissions: loaded });
+const later: Promise<Claims<Permission>> = slow.verifyAsync("token");
+const either: AsyncVerifier<Permission>[] = [slow, named];
+// @ts-expect-error WebCrypto takes its time
+slow.verify("token");
+// @ts-expect-error no shared secrets
+webcrypto.createVerifier({ issuer: "i", audience: "a", hmacSecret: new Uint8Array(32) });
+// @ts-expect-error no memory for tokens
+webcrypto.createVerifier({ issuer: "i", audience: "a", jwks: "{}", cacheSize: 5 });
+
+named.revoke({ sessionId: "s" });
+named.setRevocations([{ subject: "a", accountVersion: 2, until: 5 }]);
+// @ts-expect-error of which version
+named.revoke({ subject: "a" });
+// @ts-expect-error one or the other
+named.revoke({ sessionId: "s", subject: "a", accountVersion: 2 });
 
 // @ts-expect-error no keys
 createVerifier({ issuer: "i", audience: "a" });
@@ -55,11 +95,11 @@ try {
     const option: string = error.option;
     void option;
   } else if (error instanceof KeysError || error instanceof PermissionError) {
-    const code: "keys_not_loaded" | "keys_unavailable" | "keys_invalid" | "permission_unknown" = error.code;
+    const code: KeysErrorCode | "permission_unknown" = error.code;
     void code;
   } else if (error instanceof PosternError) {
     const code: string = error.code;
     void code;
   }
 }
-void [ready, mayWrite, subject, session, custom, names, init()];
+void [later, either, ready, mayWrite, subject, session, custom, names, init()];
