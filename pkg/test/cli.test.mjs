@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { spawnSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { text } from "node:stream/consumers";
+import { join } from "node:path";
+import { test } from "node:test";
+import { createProject, MODERN_NODE, TOOLS } from "./support/project.mjs";
+import { snapshot } from "./support/tokens.mjs";
+
+const REGISTRY = snapshot(["docs:read", "docs:write", "users:ban"], 64, ["users:ban"]);
+const USAGE = `
+import { createVerifier } from "postern";
+import { permissions, type Permission } from "./permissions.ts";
+const verifier = createVerifier({ issuer: "i", audience: "a", jwks: "{}", permissions });
+const write: Permission = "docs:write";
+export const may: boolean = verifier.verify("token").can(write);
+// @ts-expect-error a misspelt name
+verifier.verify("token").can("docs:wriet");
+// @ts-expect-error a name that has been deleted
+verifier.verify("token").can("users:ban");
+// @ts-expect-error the same by the type
+export const banned: Permission = "users:ban";
+`;
+
+test("a published registry becomes a module with which misspelt permissions do not compile", async (t) => {
+  const project = createProject(t, { "registry.json": JSON.stringify(REGISTRY), "usage.ts": USAGE });
+  const postern = (...args) => spawnSync(join(project.folder, "node_modules/.bin/postern"), args, { cwd: project.folder, encoding: "utf8" });
+  const made = postern("permissions", "registry.json", "--out", "permissions.ts");
+  assert.deepEqual([made.status, made.stderr, made.stdout], [0, "", ""]);
+  const module = readFileSync(join(project.folder, "permissions.ts"), "utf8");
+  assert.equal(postern("permissions", "registry.json").stdout, module);
+  const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2024,dom", "--allowImportingTsExtensions"];
+  project.run(MODERN_NODE, [join(TOOLS, "typescript", "bin", "tsc"), ...options, "usage.ts"]);
+
+  assert.equal(postern("permissions", "registry.json", "--out", "permissions.ts", "--check").status, 0);
+  writeFileSync(join(project.folder, "registry.json"), JSON.stringify(snapshot(["docs:read", "docs:write", "users:ban"])));
+  const stale = postern("permissions", "registry.json", "--out", "permissions.ts", "--check");
+  assert.deepEqual([stale.status, stale.stderr], [1, "postern: permissions.ts is out of date\n"]);
+  assert.equal(readFileSync(join(project.folder, "permissions.ts"), "utf8"), module, "a check writes nothing");
+
+  for (const args of [[], ["permissions"], ["permission", "x"], ["permissions", "a", "b"], ["permissions", "registry.json", "--check"], ["--force"]]) {
+    assert.equal(postern(...args).status, 1, args.join(" "));
+  }
+  for (const bad of ["{}", "[", '{"version":9,"width":64,"permissions":[]}', '{"version":1,"width":64,"permissions":[{"name":"a:b\\"; evil()","bit":0}]}']) {
+    writeFileSync(join(project.folder, "registry.json"), bad);
+    const { status, stdout } = postern("permissions", "registry.json");
+    assert.deepEqual([status, stdout], [1, ""], bad);
+  }
+});
+
+test("a registry is fetched from its issuer, and from nowhere else", async (t) => {
+  const server = createServer((request, response) => {
+    if (request.url === "/registry") response.end(JSON.stringify(REGISTRY));
+    else if (request.url === "/moved") response.writeHead(302, { location: "/registry" }).end();
+    else response.writeHead(404).end("{}");
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const base = `http://127.0.0.1:${server.address().port}`;
+  const { folder } = createProject(t);
+  const postern = async (address) => {
+    const child = spawn(join(folder, "node_modules/.bin/postern"), ["permissions", address], { stdio: ["ignore", "pipe", "ignore"] });
+    const [output, [status]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+    return [status, output.includes("docs:write")];
+  };
+  assert.deepEqual(await postern(`${base}/registry`), [0, true]);
+  for (const address of [`${base}/moved`, `${base}/none`, "http://auth.example/registry", "ftp://127.0.0.1/registry", "file:///etc/passwd"]) {
+    assert.deepEqual(await postern(address), [1, false], address);
+  }
+});
