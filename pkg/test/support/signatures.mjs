@@ -27,7 +27,8 @@ export async function judgeSignatures(groups, subtle = crypto.subtle) {
     const parameters = parametersOf(algorithm);
     const key = await subtle.importKey("jwk", { ...jwk, ext: true }, parameters, false, ["verify"]);
     for (const { id, comment, message, signature, verdict } of cases) {
-      const accepted = await subtle.verify(parameters, key, decode(signature), decode(message));
+      // workerd throws on an Ed25519 signature of another length, where the standard has it answer false.
+      const accepted = await subtle.verify(parameters, key, decode(signature), decode(message)).catch(() => false);
       if (accepted) result.valid += 1;
       else result.invalid += 1;
       if (verdict !== "acceptable" && accepted !== (verdict === "valid")) result.wrong.push(`${algorithm} ${id}: ${comment}`);
