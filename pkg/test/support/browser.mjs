@@ -14,7 +14,7 @@ export const inBrowser = CHROMIUM || process.env.CI ? test : () => {};
 
 /**
  * Serves a folder and starts a browser. Returns what opens a page and waits until its title is another than "waiting":
- * the title, and whatever has gone wrong.
+ * the title, and whatever has gone wrong. It waits 10 seconds unless told otherwise.
  */
 export async function openBrowser(t, folder) {
   const server = createServer((request, response) => {
@@ -28,13 +28,13 @@ export async function openBrowser(t, folder) {
   t.after(() => server.close());
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
   t.after(() => browser.close());
-  return async (page) => {
+  return async (page, timeout = 10_000) => {
     const tab = await browser.newPage();
     const problems = [];
     tab.on("pageerror", (error) => problems.push(String(error)));
     tab.on("console", (message) => message.type() === "error" && problems.push(message.text()));
     await tab.goto(`http://127.0.0.1:${server.address().port}/${page}`);
-    await tab.waitForFunction(() => document.title !== "waiting", undefined, { timeout: 10_000 }).catch(() => {});
+    await tab.waitForFunction(() => document.title !== "waiting", undefined, { timeout }).catch(() => {});
     const title = await tab.title();
     await tab.close();
     return { title, problems: problems.join("\n") };
