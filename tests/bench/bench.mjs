@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import * as endpoints from "./endpoints.mjs";
 import * as passwords from "./passwords.mjs";
 import { ROOT, workerd } from "./support/workerd.mjs";
+import * as startUp from "./start-up.mjs";
 import * as tokens from "./tokens.mjs";
 
 const OUTPUT = join(ROOT, "build/bench.json");
@@ -17,7 +18,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { quick: { type: "boolean" }, output: { type: "string", default: OUTPUT } },
 });
-const comparisons = [tokens, passwords, endpoints].flatMap((part) => part.NAMES.map((name) => ({ name, run: part.run })));
+const comparisons = [tokens, passwords, startUp, endpoints].flatMap((part) => part.NAMES.map((name) => ({ name, run: part.run })));
 const unknown = positionals.filter((prefix) => !comparisons.some(({ name }) => name.startsWith(prefix)));
 if (unknown.length > 0) {
   console.error(`no comparison is named like ${unknown.join(", ")}; there are ${comparisons.map(({ name }) => name).join(", ")}`);

@@ -56,12 +56,9 @@ macro_rules! random_id {
             type Err = IdError;
 
             fn from_str(text: &str) -> Result<Self, IdError> {
-                if text.len() != 32 {
-                    return Err(IdError::NotCanonical);
-                }
                 let mut bytes = [0u8; 16];
-                match data_encoding::HEXLOWER.decode_mut(text.as_bytes(), &mut bytes) {
-                    Ok(16) => Ok(Self(bytes)),
+                match base16ct::lower::decode(text, &mut bytes) {
+                    Ok(decoded) if decoded.len() == Self::BYTES => Ok(Self(bytes)),
                     _ => Err(IdError::NotCanonical),
                 }
             }

@@ -234,7 +234,7 @@ impl ObjectName {
     #[must_use]
     pub fn derive(class: &'static str, parts: &[&[u8]]) -> Self {
         let digest = Sha256::digest(length_prefixed(parts));
-        Self(alloc::format!("v1/{class}/{}", data_encoding::HEXLOWER.encode(&digest)))
+        Self(alloc::format!("v1/{class}/{}", base16ct::lower::encode_string(&digest)))
     }
 
     /// The name.

@@ -44,6 +44,7 @@ pub mod json;
 #[cfg(feature = "verify")]
 pub mod jwt;
 pub mod keyring;
+pub mod order;
 #[cfg(any(feature = "password", feature = "issue"))]
 pub mod password;
 #[cfg(feature = "verify")]

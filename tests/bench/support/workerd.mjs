@@ -7,6 +7,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, 
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -23,12 +24,18 @@ const list = (items) => `[${items.join(",\n    ")}]`;
 const binding = (name, kind, value) => named({ name: text(name), [kind]: value });
 
 /** A worker that does nothing: what the runtime and the load generator cost by themselves. */
-export function startBareWorker() {
+export const startBareWorker = () => startModule('export default { fetch: () => new Response("ok") };');
+
+/** A worker of one module, whose text this is. */
+export function startModule(source) {
   const worker = named({
     compatibilityDate: text(COMPATIBILITY_DATE),
-    modules: list([named({ name: text("bare.js"), esModule: text('export default { fetch: () => new Response("ok") };') })]),
+    modules: list([named({ name: text("worker.js"), esModule: `embed ${text("worker.js")}` })]),
   });
-  return start({ services: [named({ name: text("main"), worker })], prepare: () => {} });
+  return start({
+    services: [named({ name: text("main"), worker })],
+    prepare: (folder) => writeFileSync(join(folder, "worker.js"), source),
+  });
 }
 
 /**
@@ -93,7 +100,7 @@ export function startRelease(configuration) {
   });
 }
 
-/** Starts workerd; resolves when it listens. Its socket has a port of the system's choice. */
+/** Starts workerd; resolves when it listens. Its socket has a port of the system's choice; `startedAt` is before all it does. */
 async function start({ services, prepare }) {
   const folder = mkdtempSync(join(tmpdir(), "postern-bench-"));
   prepare(folder);
@@ -102,6 +109,7 @@ async function start({ services, prepare }) {
     join(folder, "workerd.capnp"),
     `using Workerd = import "/workerd/workerd.capnp";\nconst config :Workerd.Config = (\n  services = ${list(services)},\n  sockets = ${list([socket])}\n);\n`,
   );
+  const startedAt = performance.now();
   const child = spawn(workerd.default, ["serve", "--experimental", "--control-fd=3", "workerd.capnp"], {
     cwd: folder,
     stdio: ["ignore", "pipe", "pipe", "pipe"],
@@ -122,7 +130,7 @@ async function start({ services, prepare }) {
     await stop();
     throw new Error(`workerd did not start\n${output}`);
   }
-  return { port, pid: child.pid, output: () => output, stop };
+  return { port, pid: child.pid, startedAt, output: () => output, stop };
 }
 
 async function listening(control) {

@@ -1,6 +1,8 @@
 //! Calls between the Worker and its objects: versioned JSON over the object's `fetch`.
 
+use crate::object::records;
 use crate::operations::{self, Store};
+use postern_core::json::record::{self, RecordError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use worker::{Headers, Method, ObjectNamespace, Request, RequestInit, Response};
@@ -38,6 +40,12 @@ impl From<worker::Error> for Unconfirmed {
     }
 }
 
+impl From<RecordError> for Unconfirmed {
+    fn from(error: RecordError) -> Self {
+        Self(error.to_string())
+    }
+}
+
 impl From<serde_json::Error> for Unconfirmed {
     fn from(error: serde_json::Error) -> Self {
         Self(error.to_string())
@@ -53,9 +61,9 @@ pub(crate) async fn ask<C: Serialize, A: DeserializeOwned>(
     call: &C,
 ) -> Result<A, Unconfirmed> {
     let message = serde_json::to_string(&Envelope { version: VERSION, call })?;
-    match send(namespace, name, &message).await {
+    match decoded(send(namespace, name, &message).await) {
         Ok(answer) => Ok(answer),
-        Err(_) => send(namespace, name, &message).await,
+        Err(_) => decoded(send(namespace, name, &message).await),
     }
 }
 
@@ -66,14 +74,11 @@ pub(crate) async fn ask_once<C: Serialize, A: DeserializeOwned>(
     name: &str,
     call: &C,
 ) -> Result<A, Unconfirmed> {
-    send(namespace, name, &serde_json::to_string(&Envelope { version: VERSION, call })?).await
+    decoded(send(namespace, name, &serde_json::to_string(&Envelope { version: VERSION, call })?).await)
 }
 
-async fn send<A: DeserializeOwned>(
-    namespace: &ObjectNamespace,
-    name: &str,
-    message: &str,
-) -> Result<A, Unconfirmed> {
+/// Not generic, like all that need not be: what is here would be compiled once more for every kind of answer.
+async fn send(namespace: &ObjectNamespace, name: &str, message: &str) -> Result<Vec<u8>, Unconfirmed> {
     operations::count(Store::Object);
     let headers = Headers::new();
     headers.set("content-type", "application/json")?;
@@ -85,12 +90,16 @@ async fn send<A: DeserializeOwned>(
     if response.status_code() != 200 {
         return Err(Unconfirmed(format!("object answered {}", response.status_code())));
     }
-    Ok(serde_json::from_slice(&response.bytes().await?)?)
+    Ok(response.bytes().await?)
+}
+
+fn decoded<A: DeserializeOwned>(answer: Result<Vec<u8>, Unconfirmed>) -> Result<A, Unconfirmed> {
+    Ok(record::read(&answer?)?)
 }
 
 /// The object's side: the call in a request.
 pub(crate) async fn receive<C: DeserializeOwned>(mut request: Request) -> worker::Result<C> {
-    let envelope: Envelope<C> = serde_json::from_slice(&request.bytes().await?)?;
+    let envelope: Envelope<C> = records::read(&request.bytes().await?)?;
     if envelope.version == VERSION {
         Ok(envelope.call)
     } else {

@@ -44,7 +44,7 @@ pub(crate) fn name(shard: u8) -> String {
 }
 
 /// The object. See the module's documentation.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct LimiterObject {
     state: State,
     _env: Env,

@@ -6,6 +6,7 @@
 //! What expires by itself lies in an [`Expiring`] table: one column more says until when, so that forgetting is
 //! one statement over an index and never reads a record.
 
+use postern_core::json::record;
 use postern_core::time::UnixMillis;
 use serde::{Serialize, de::DeserializeOwned};
 use worker::{Error, Result, SqlStorage, SqlStorageValue};
@@ -78,7 +79,7 @@ impl<'a> Records<'a> {
     }
 
     fn select<T: DeserializeOwned>(&self, query: &str, bindings: Vec<SqlStorageValue>) -> Result<Vec<T>> {
-        self.texts(query, bindings)?.iter().map(|record| Ok(serde_json::from_str(record)?)).collect()
+        self.texts(query, bindings)?.iter().map(|record| read(record.as_bytes())).collect()
     }
 
     fn texts(&self, query: &str, bindings: Vec<SqlStorageValue>) -> Result<Vec<String>> {
@@ -137,6 +138,11 @@ impl<'a> Expiring<'a> {
     pub(crate) fn is_empty(&self) -> Result<bool> {
         Ok(self.0.first_keys(1)?.is_empty())
     }
+}
+
+/// A record as it was written.
+pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
+    record::read(text).map_err(|error| Error::RustError(error.to_string()))
 }
 
 /// A time as SQLite stores it.

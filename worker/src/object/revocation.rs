@@ -58,7 +58,7 @@ pub(crate) fn name(shard: u8) -> String {
 }
 
 /// The object. See the module's documentation.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct RevocationObject {
     state: State,
     env: Env,
@@ -210,7 +210,7 @@ fn live_marks(sql: &SqlStorage, now: UnixMillis) -> Result<Option<Vec<Revocation
 
 fn marks_of(rows: &SqlCursor) -> Result<Vec<RevocationMark>> {
     let marks = rows.raw().map(|row| match row?.into_iter().next() {
-        Some(SqlStorageValue::String(record)) => Ok(serde_json::from_str(&record)?),
+        Some(SqlStorageValue::String(record)) => records::read(record.as_bytes()),
         _ => Err(Error::RustError("a stored mark is not a text".into())),
     });
     marks.collect()

@@ -13,6 +13,7 @@ use crate::store::accounts::Accounts;
 use crate::store::directory::{AuditRow, Directory};
 use crate::store::{intake, keyring};
 use crate::wire::problem::Problem;
+use postern_core::json::record;
 use worker::wasm_bindgen::JsValue;
 use worker::{MessageBatch, MessageExt as _, Result};
 
@@ -29,7 +30,7 @@ pub(crate) async fn consume(
     for message in batch.raw_iter() {
         // As it came: a body that is no text must not keep the rest of the batch from being read.
         let text = message.body().as_string().unwrap_or_default();
-        let parcel: Parcel = match serde_json::from_str(&text) {
+        let parcel: Parcel = match record::read(text.as_bytes()) {
             Ok(parcel) => parcel,
             Err(error) => {
                 // Nobody will ever be able to read it.

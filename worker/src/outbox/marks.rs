@@ -5,6 +5,7 @@ use crate::environment::Environment;
 use crate::object::call::{Unconfirmed, ask};
 use crate::object::revocation::{self, RevocationCall};
 use crate::outbox::message::Message;
+use postern_core::json::record;
 use postern_core::revocation::{RevocationMark, shard_of};
 use postern_core::time::{Seconds, UnixMillis};
 use serde::Deserialize;
@@ -65,7 +66,7 @@ async fn deliver(storage: &Storage, env: &Env, now: UnixMillis) -> std::result::
         after.clone_from(last);
         let mut shards: BTreeMap<u8, (Vec<String>, Vec<RevocationMark>)> = BTreeMap::new();
         for (id, record) in page {
-            match serde_json::from_str::<Row>(&record) {
+            match record::read::<Row>(record.as_bytes()) {
                 // It can hit no token any more.
                 Ok(Row { message: Message::Mark(mark) }) if mark.until <= now => forget(&sql, &[id])?,
                 Ok(Row { message: Message::Mark(mark) }) => {

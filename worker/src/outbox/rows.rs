@@ -5,6 +5,7 @@ use crate::environment::Environment;
 use crate::object::records::millis;
 use crate::outbox::message::{Message, Owner, Parcel};
 use crate::outbox::snapshot;
+use postern_core::json::record;
 use postern_core::time::{Seconds, UnixMillis};
 use serde::{Deserialize, Serialize};
 use worker::{Env, Error, Result, SqlStorage, SqlStorageValue, Storage};
@@ -68,7 +69,7 @@ pub(crate) async fn deliver_due(storage: &Storage, env: &Env, owner: &Owner, amb
     let sql = storage.sql();
     let now = ambient.now();
     for (id, record) in due(&sql, now)? {
-        let row: Row = match serde_json::from_str(&record) {
+        let row: Row = match record::read(record.as_bytes()) {
             Ok(row) => row,
             Err(error) => {
                 // Perhaps of a later version that was rolled back: kept for it.

@@ -10,12 +10,12 @@ use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, SessionId};
-use postern_core::session::RevokeReason;
+use postern_core::session::{RevokeReason, SessionView};
 use serde::Serialize;
 
 #[derive(Serialize)]
 struct Sessions {
-    sessions: Vec<serde_json::Value>,
+    sessions: Vec<SessionView>,
 }
 
 #[derive(Serialize)]

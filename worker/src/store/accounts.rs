@@ -15,7 +15,8 @@ use postern_core::grant::Grant;
 use postern_core::id::{AccountId, OperationId, SessionId, TenantId, TokenId};
 use postern_core::proof::FirstFactor;
 use postern_core::session::{
-    DeviceHint, PresentedRefreshToken, RefreshTokenClaim, RevokeReason, SessionVerdict, TokenParts,
+    DeviceHint, PresentedRefreshToken, RefreshTokenClaim, RevokeReason, SessionVerdict, SessionView,
+    TokenParts,
 };
 use serde::de::DeserializeOwned;
 
@@ -124,7 +125,7 @@ impl<'a> Accounts<'a> {
         &self,
         account: &AccountId,
         current: Option<SessionId>,
-    ) -> Result<Vec<serde_json::Value>, Problem> {
+    ) -> Result<Vec<SessionView>, Problem> {
         let call = AccountCall::List { tenant: self.tenant.clone(), current };
         self.ask(account, &call).await.map_err(unavailable)
     }

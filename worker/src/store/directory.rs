@@ -7,6 +7,7 @@ use crate::operations::{self, Store};
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId, TenantId};
 use postern_core::identifier::EmailAddress;
+use postern_core::json::record;
 use postern_core::time::{Seconds, UnixMillis};
 use serde::Deserialize;
 use worker::wasm_bindgen::JsValue;
@@ -31,7 +32,7 @@ pub(crate) struct Credential {
 impl Credential {
     /// The names of the account's roles.
     pub(crate) fn roles(&self) -> Result<Vec<String>, Problem> {
-        serde_json::from_str(&self.roles).map_err(|error| Problem::internal("roles", error))
+        record::read(self.roles.as_bytes()).map_err(|error| Problem::internal("roles", error))
     }
 }
 

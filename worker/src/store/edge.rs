@@ -3,6 +3,7 @@
 use crate::operations::{self, Store};
 use crate::outbox::message::SessionSnapshot;
 use postern_core::id::{AccountId, SessionId};
+use postern_core::json::record;
 use postern_core::revocation::RevocationShard;
 use postern_core::time::UnixMillis;
 use worker::kv::KvStore;
@@ -19,7 +20,7 @@ pub(crate) async fn read_revocation_shard(edge: &KvStore, shard: u8) -> Result<O
     operations::count(Store::Edge);
     let text = edge.get(&shard_key(shard)).cache_ttl(SHARD_CACHE_SECONDS).text().await?;
     // A copy that does not parse is as good as none: the reader asks the account.
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    Ok(text.and_then(|text| record::read(text.as_bytes()).ok()))
 }
 
 /// Replaces the shard. Called by its `RevocationObject` only.
@@ -46,7 +47,7 @@ pub(crate) async fn read_snapshot(
 ) -> Result<Option<SessionSnapshot>> {
     operations::count(Store::Edge);
     let text = edge.get(&snapshot_key(account, session)).text().await?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    Ok(text.and_then(|text| record::read(text.as_bytes()).ok()))
 }
 
 /// Removes a session's snapshot. Called by the outbox of its `AccountObject` only.

@@ -1,5 +1,6 @@
 //! The development mailbox: mails that were "sent" on a developer's machine, in KV.
 
+use crate::object::records;
 use serde::{Deserialize, Serialize};
 use worker::kv::KvStore;
 use worker::{Error, Result};
@@ -39,7 +40,7 @@ pub(crate) async fn read(edge: &KvStore, to: &str) -> Result<Vec<SentMail>> {
     let mut mails = Vec::new();
     for key in listed.keys {
         if let Some(text) = edge.get(&key.name).text().await? {
-            mails.push(serde_json::from_str(&text)?);
+            mails.push(records::read(text.as_bytes())?);
         }
     }
     Ok(mails)

@@ -6,6 +6,7 @@
 
 use super::digest::{CodeBinding, CodeDigest, CodePurpose};
 use crate::id::{AccountId, OperationId, RegistrationId, TenantId};
+use crate::order;
 use crate::password::{PasswordHash, Pepper};
 use crate::secret::SecretText;
 use crate::time::{Seconds, UnixMillis};
@@ -246,7 +247,7 @@ fn evict(kept: &mut Vec<PendingSignUp>, max_open: u32) -> Vec<RegistrationId> {
         .filter(|attempt| attempt.claim.is_none())
         .map(|attempt| (attempt.created_at, attempt.registration_id))
         .collect();
-    open.sort_unstable();
+    order::sort_by_key(&mut open, |attempt| *attempt);
     let room = usize::try_from(max_open).unwrap_or(usize::MAX).saturating_sub(1);
     let surplus = open.len().saturating_sub(room);
     let evicted: Vec<_> = open.into_iter().take(surplus).map(|(_, id)| id).collect();

@@ -14,6 +14,8 @@
 //! holds; and what could exhaust a reader: more than [`MAX_DEPTH`] levels.
 
 mod number;
+#[cfg(feature = "serde")]
+pub mod record;
 mod scan;
 mod text;
 mod value;

@@ -6,6 +6,7 @@ use crate::codec::base64url;
 use crate::ed25519::{Progress, Workshop};
 use crate::id::KeyId;
 use crate::json::{self, Text, Value};
+use crate::order;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -160,7 +161,7 @@ impl KeySet {
     #[must_use]
     pub fn public_jwks(&self) -> String {
         let mut keys: Vec<&VerifyingKey> = self.0.iter().collect();
-        keys.sort_by_key(|key| key.id());
+        order::sort_by_key(&mut keys, |key| key.id());
         let jwks: Vec<String> = keys.into_iter().filter_map(VerifyingKey::public_jwk).collect();
         alloc::format!(r#"{{"keys":[{}]}}"#, jwks.join(","))
     }

@@ -1,6 +1,7 @@
 //! A line while it is being changed: every step is recorded and applied, so that the next step sees it.
 
 use super::{Change, KeyKind, KeyPolicy, KeyRecord, KeyState, MOST_LIVE_KEYS, MOST_REMOVED_KEYS};
+use crate::order;
 use crate::time::UnixMillis;
 use alloc::vec::Vec;
 
@@ -113,7 +114,7 @@ impl Line {
     fn forget_oldest(&mut self) {
         let mut removed: Vec<u32> =
             self.keys.iter().filter(|key| !key.state.is_live()).map(|key| key.id).collect();
-        removed.sort_unstable_by(|a, b| b.cmp(a));
+        order::sort_by_key(&mut removed, |id| core::cmp::Reverse(*id));
         for id in removed.into_iter().skip(MOST_REMOVED_KEYS) {
             self.keys.retain(|key| key.id != id);
             self.changes.push(Change::Forget(id));

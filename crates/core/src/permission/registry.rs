@@ -318,7 +318,8 @@ impl PermissionRegistry {
                 self.slots.push(Declared { name, bit, deleted: false });
             }
         }
-        self.by_name = sorted_by_name(&self.slots);
+        let names = sorted(self.slots.iter().map(|slot| slot.name.as_str()));
+        self.by_name = names.into_iter().map(|(_, index)| index).collect();
         Ok(self)
     }
 
@@ -330,19 +331,21 @@ impl PermissionRegistry {
 }
 
 fn refuse_duplicates(names: &[PermissionName]) -> Result<(), RegistryError> {
-    let mut sorted: Vec<_> = names.iter().collect();
-    sorted.sort_unstable();
+    let sorted = sorted(names.iter().map(PermissionName::as_str));
     let mut neighbours = sorted.iter().zip(sorted.iter().skip(1));
-    match neighbours.find(|(left, right)| left == right) {
-        Some((name, _)) => Err(RegistryError::Duplicate((*name).clone())),
+    match neighbours.find(|((left, _), (right, _))| left == right) {
+        Some(((_, index), _)) => {
+            names.get(*index).map_or(Ok(()), |name| Err(RegistryError::Duplicate(name.clone())))
+        }
         None => Ok(()),
     }
 }
 
-fn sorted_by_name(slots: &[Declared]) -> Vec<usize> {
-    let mut named: Vec<_> = slots.iter().map(|slot| slot.name.as_str()).enumerate().collect();
-    named.sort_unstable_by_key(|(_, name)| *name);
-    named.into_iter().map(|(index, _)| index).collect()
+/// Names in order, each with its place in the list it came from.
+fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<(&'a str, usize)> {
+    let mut sorted: Vec<_> = names.zip(0..).collect();
+    sorted.sort_unstable();
+    sorted
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::record::{AdvanceWindow, Generation, KeyThumbprint, RevokeReason, Sess
 use super::refresh_token::TokenParts;
 use crate::account::{AccountRecord, AccountStatus, ObjectClock};
 use crate::id::{ClientId, SessionId, TenantId};
+use crate::order;
 use crate::secret::Secret;
 use crate::time::{Seconds, UnixMillis, UnixSeconds};
 use alloc::string::String;
@@ -249,7 +250,7 @@ fn make_room(
     if too_many > 0 && policy.over_cap == OverCap::Reject {
         return Err(Full);
     }
-    live.sort_by_key(|session| (session.last_used_at, session.created_at, session.id));
+    order::sort_by_key(&mut live, |session| (session.last_used_at, session.created_at, session.id));
     let evict = |session: &SessionRecord| session.clone().revoked(time, RevokeReason::Evicted);
     Ok(live.into_iter().take(too_many).map(evict).collect())
 }

@@ -121,7 +121,7 @@ impl SessionRecord {
 }
 
 /// A session as lists show it. It has no field that could hold a key, a tag or a generation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionView {
     /// The session.
     pub id: SessionId,
@@ -154,7 +154,7 @@ pub struct SessionView {
 }
 
 /// Whether a session can be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
     /// It can.

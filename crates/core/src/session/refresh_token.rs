@@ -15,6 +15,7 @@ use crate::id::{AccountId, SessionId};
 use crate::secret::{Secret, SecretText};
 use alloc::string::String;
 use core::fmt;
+use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -323,9 +324,12 @@ impl fmt::Display for WrongEdgeKey {
 
 impl core::error::Error for WrongEdgeKey {}
 
+/// Bit by bit: a token has some hundred bytes, and a table for more speed would be 16 KiB of the Worker.
+const CHECKSUM: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
+
 /// CRC-32 (ISO-HDLC) in base62 (`0-9A-Za-z`), most significant digit first, zero-padded to six.
 fn base62_checksum(bytes: &[u8]) -> [u8; CHECKSUM_CHARACTERS] {
-    let mut rest = crc32fast::hash(bytes);
+    let mut rest = CHECKSUM.checksum(bytes);
     let mut digits = [b'0'; CHECKSUM_CHARACTERS];
     for digit in digits.iter_mut().rev() {
         let value = u8::try_from(rest % 62).unwrap_or(0);

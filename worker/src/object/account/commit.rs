@@ -8,6 +8,7 @@ use crate::outbox::message::{AuditEvent, Mail, MailTemplate, Message, Recipient}
 use crate::outbox::{marks, rows};
 use postern_core::account::AccountRecord;
 use postern_core::id::{OperationId, SessionId, TenantId};
+use postern_core::order;
 use postern_core::revocation::{RevocationMark, Revoked};
 use postern_core::session::{Notice, SessionAudit, SessionRecord};
 use postern_core::time::{Seconds, UnixMillis};
@@ -189,7 +190,7 @@ impl Account<'_> {
             .map(|session| (ended_at(&session), session.id))
             .filter(|(at, _)| *at <= self.now)
             .collect();
-        ended.sort_unstable_by_key(|(at, _)| core::cmp::Reverse(*at));
+        order::sort_by_key(&mut ended, |(at, _)| core::cmp::Reverse(*at));
         let forgotten = ended
             .into_iter()
             .enumerate()
@@ -251,8 +252,8 @@ fn ended_at(session: &SessionRecord) -> UnixMillis {
 
 /// The name under which an event is serialized.
 fn name_of(event: &SessionAudit) -> String {
-    let name = serde_json::to_value(event).ok();
-    name.and_then(|name| name.as_str().map(Into::into)).unwrap_or_default()
+    let text = serde_json::to_string(event).unwrap_or_default();
+    text.trim_matches('"').into()
 }
 
 pub(super) fn vanished() -> Error {

@@ -7,11 +7,12 @@ use crate::outbox::rows;
 use postern_core::account::{AccountRecord, AuthorizationSnapshot, ObjectClock};
 use postern_core::grant::Admission;
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
+use postern_core::order;
 use postern_core::secret::Secret;
 use postern_core::session::{
     self, DeviceHint, FenceOutcome, FenceRequest, FenceRevocation, LogoutOutcome, OpenOutcome, OpenRefusal,
     OpenRequest, Presentation, PresentedRefreshToken, RefreshTokenClaim, RevokeAllOutcome, RevokeOneOutcome,
-    RevokeReason, RotationOutcome, RotationRefusal, SessionRecord, SessionState,
+    RevokeReason, RotationOutcome, RotationRefusal, SessionRecord, SessionState, SessionView,
 };
 use postern_core::time::UnixMillis;
 use worker::{Error, Result};
@@ -219,13 +220,13 @@ impl Account<'_> {
         Ok(Ended::now(live))
     }
 
-    fn list(&self, tenant: &TenantId, current: Option<SessionId>) -> Result<Vec<serde_json::Value>> {
+    fn list(&self, tenant: &TenantId, current: Option<SessionId>) -> Result<Vec<SessionView>> {
         let Some(account) = self.load_in(tenant)? else { return Ok(Vec::new()) };
         let time = account.clock.read(self.now);
         let mut live: Vec<SessionRecord> = self.sessions()?;
         live.retain(|session| session.state(time) == SessionState::Live);
-        live.sort_by_key(|session| core::cmp::Reverse(session.last_used_at));
-        live.iter().map(|session| Ok(serde_json::to_value(session.view(time, current))?)).collect()
+        order::sort_by_key(&mut live, |session| core::cmp::Reverse(session.last_used_at));
+        Ok(live.iter().map(|session| session.view(time, current)).collect())
     }
 
     fn check(

@@ -120,7 +120,7 @@ impl Ended {
 }
 
 /// The object. See the module's documentation.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct AccountObject {
     state: State,
     env: Env,

@@ -143,7 +143,7 @@ pub(crate) fn name(shard: u8) -> String {
 }
 
 /// The object. See the module's documentation.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct IntakeObject {
     state: State,
     env: Env,

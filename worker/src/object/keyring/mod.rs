@@ -143,7 +143,7 @@ pub(crate) enum OrderAnswer {
 }
 
 /// The object. See the module's documentation.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct KeyringObject {
     state: State,
     env: Env,

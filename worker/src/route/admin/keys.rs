@@ -8,6 +8,7 @@ use crate::store::keyring;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
+use postern_core::order;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -32,7 +33,7 @@ struct Revoked {
 pub(crate) async fn list(exchange: &Exchange) -> Answer {
     operator::authorise(exchange).await?;
     let mut keys = keyring::list(&exchange.environment).await?;
-    keys.sort_by_key(|key| (key.purpose.name(), std::cmp::Reverse(key.id)));
+    order::sort_by_key(&mut keys, |key| (key.purpose.name(), std::cmp::Reverse(key.id)));
     json(200, &Keys { keys })
 }
 
