@@ -144,6 +144,7 @@ export class Engine {
    */
   digest(text) {
     this.#run((wasm) => wasm.postern_digest(this.#writeToken(text)));
+    this.#view();
     return this.#words;
   }
 

@@ -30,13 +30,6 @@ export interface CommonOptions<R extends PermissionRegistry> {
   issuer: string;
   /** The `aud` that tokens must have, or several, of which they must have one. */
   audience: string | readonly string[];
-  /**
-   * The tenant (`tid`) that tokens must belong to. Without it and without `anyTenant`, a token that names a tenant
-   * is refused.
-   */
-  tenant?: string;
-  /** Accepts tokens of every tenant; the caller then has to compare `claims.tenant`. */
-  anyTenant?: boolean;
   /** How far the issuer's clock and this one may differ, in seconds, 0 to 120. Default 30. */
   leewaySeconds?: number;
   /** The `typ` that tokens must have. Default `at+jwt` (RFC 9068). */
@@ -48,6 +41,22 @@ export interface CommonOptions<R extends PermissionRegistry> {
   /** The clock, in seconds since 1970. Default: the system's. */
   now?: () => number;
 }
+
+/**
+ * Which tenants' tokens are accepted. Without a word, a token that names a tenant is refused: an issuer that has tenants
+ * needs one of these.
+ */
+export type TenantOptions =
+  | {
+      /** The tenant (`tid`) that tokens must belong to. */
+      tenant?: string;
+      anyTenant?: false;
+    }
+  | {
+      tenant?: never;
+      /** Accepts tokens of every tenant; the caller then has to compare `claims.tenant`. */
+      anyTenant: boolean;
+    };
 
 /** Where public keys come from. */
 export interface KeyOptions {
@@ -90,6 +99,7 @@ export interface CacheOptions {
 
 /** What `createVerifier` needs: where tokens come from, for whom they are, and the keys to judge them with. */
 export type VerifierOptions<R extends PermissionRegistry = PermissionRegistry> = CommonOptions<R> &
+  TenantOptions &
   KeyOptions &
   SecretOptions &
   CacheOptions &

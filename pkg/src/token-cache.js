@@ -45,7 +45,7 @@ export class TokenCache {
     const entry = this.#entries.get(keyOf(digest));
     if (!entry || now < entry.from || now >= entry.until) return undefined;
     if (entry.signed.length !== dot || !token.startsWith(entry.signed)) return undefined;
-    return entry.digest.every((word, at) => word === digest[at]) ? entry.claims : undefined;
+    return isSame(entry.digest, digest) ? entry.claims : undefined;
   }
 
   /**
@@ -70,6 +70,19 @@ export class TokenCache {
   clear() {
     this.#entries.clear();
   }
+}
+
+/** How many words a SHA-256 has. */
+const WORDS = 8;
+
+/**
+ * All words, and as many as there must be: of two views without contents, all words are the same.
+ *
+ * @param {Uint32Array} one
+ * @param {Uint32Array} other
+ */
+function isSame(one, other) {
+  return one.length === WORDS && other.length === WORDS && one.every((word, at) => word === other[at]);
 }
 
 /** @param {Uint32Array} digest */

@@ -1,5 +1,5 @@
 import type { AsyncVerifier, Claims, CommonOptions, KeyOptions, JsonWebKeySet } from "./index.js";
-import type { PermissionName, PermissionRegistry, RevocationMark } from "./index.js";
+import type { PermissionName, PermissionRegistry, RevocationMark, TenantOptions } from "./index.js";
 
 export { Claims, ConfigurationError, KeysError, PermissionError, PosternError, TokenError } from "./index.js";
 export type {
@@ -11,11 +11,13 @@ export type {
   PermissionRegistry,
   RegisteredClaim,
   RevocationMark,
+  TenantOptions,
   TokenErrorCode,
 } from "./index.js";
 
 /** What `createVerifier` needs: where tokens come from, for whom they are, and the public keys to judge them with. */
 export type VerifierOptions<R extends PermissionRegistry = PermissionRegistry> = CommonOptions<R> &
+  TenantOptions &
   KeyOptions &
   ({ jwks: JsonWebKeySet | string } | { jwksUrl: string | URL });
 

@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { createVerifier, TokenError } from "postern";
 import { Engine } from "../dist/engine.js";
+import { TokenCache } from "../dist/token-cache.js";
 import { createVerifierFactory } from "../dist/verifier.js";
 import { createIssuer, ISSUER, AUDIENCE, NOW, optionsFor, snapshot } from "./support/tokens.mjs";
 
@@ -61,6 +62,15 @@ test("a token with the signature of another is another token", async () => {
     assert.throws(() => state.verifier.verify(forged), TokenError, forged);
   }
   assert.equal(state.calls, 5);
+});
+
+test("a digest that has been lost is no digest", async () => {
+  const [one, other] = [await issuer.sign(), await (await createIssuer()).sign()];
+  const signed = (token) => token.slice(0, token.lastIndexOf("."));
+  const claims = createVerifier(optionsFor(issuer)).verify(one);
+  const cache = new TokenCache(3, () => new Uint32Array(0));
+  cache.add(one, claims, NOW);
+  assert.equal(cache.get(`${signed(one)}.${other.split(".")[2]}`, NOW), undefined);
 });
 
 test("no part of it is a credential: of a signature only a digest is kept", () => {

@@ -14,14 +14,16 @@ export const inBrowser = CHROMIUM || process.env.CI ? test : () => {};
 
 /**
  * Serves a folder and starts a browser. Returns what opens a page and waits until its title is another than "waiting":
- * the title, and whatever has gone wrong. It waits 10 seconds unless told otherwise.
+ * the title, and whatever has gone wrong. It waits 10 seconds unless told otherwise. Without `allowWasm`, the policy forbids
+ * WebAssembly as well.
  */
-export async function openBrowser(t, folder) {
+export async function openBrowser(t, folder, { allowWasm = true } = {}) {
+  const scripts = allowWasm ? "'self' 'wasm-unsafe-eval'" : "'self'";
   const server = createServer((request, response) => {
     const path = join(folder, new URL(request.url, "http://localhost").pathname);
     if (!existsSync(path) || !TYPES[extname(path)]) return response.writeHead(404).end();
     response.setHeader("content-type", TYPES[extname(path)]);
-    response.setHeader("content-security-policy", "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'");
+    response.setHeader("content-security-policy", `default-src 'none'; script-src ${scripts}`);
     response.end(readFileSync(path));
   }).listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -72,6 +72,13 @@ named.revoke({ subject: "a" });
 // @ts-expect-error one or the other
 named.revoke({ sessionId: "s", subject: "a", accountVersion: 2 });
 
+createVerifier({ issuer: "i", audience: "a", jwks: "{}", tenant: "acme" });
+createVerifier({ issuer: "i", audience: "a", jwks: "{}", anyTenant: true });
+// @ts-expect-error one tenant, or all of them
+createVerifier({ issuer: "i", audience: "a", jwks: "{}", tenant: "acme", anyTenant: true });
+// @ts-expect-error one tenant, or all of them
+webcrypto.createVerifier({ issuer: "i", audience: "a", jwks: "{}", tenant: "acme", anyTenant: true });
+
 // @ts-expect-error no keys
 createVerifier({ issuer: "i", audience: "a" });
 // @ts-expect-error no audience
