@@ -143,3 +143,26 @@ pub fn unverified_issuer(token: &str) -> Option<String> {
     let claims = VerifiedClaims::read(parts.payload).ok()?;
     Some(claims.issuer()).filter(|issuer| !issuer.is_empty()).map(Into::into)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::base64url;
+    use crate::jwt::MAX_TOKEN_BYTES;
+    use std::format;
+
+    #[test]
+    fn the_unverified_issuer_is_that_of_the_payload_or_none() {
+        let of =
+            |payload: &str| unverified_issuer(&format!("e30.{}.AA", base64url::encode(payload.as_bytes())));
+        assert_eq!(of(r#"{"iss":"https://a.example"}"#).as_deref(), Some("https://a.example"));
+        for without in ["{}", r#"{"iss":""}"#, r#"{"iss":7}"#, r#"{"iss":"a","iss":"b"}"#, "[]", ""] {
+            assert_eq!(of(without), None, "{without}");
+        }
+        let long = format!(r#"{{"iss":"a","x":"{}"}}"#, "x".repeat(MAX_TOKEN_BYTES));
+        assert_eq!(of(&long), None);
+        for no_token in ["", "a.b", "e30.e30", "e30.eyJpc3MiOiJhIn0.AA.AA", "e30.eyJpc3MiOiJhIn0="] {
+            assert_eq!(unverified_issuer(no_token), None, "{no_token}");
+        }
+    }
+}
