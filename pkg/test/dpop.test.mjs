@@ -173,7 +173,7 @@ test("addresses are equal however they are written", async () => {
     ["https://docs.example:8443/a", "/a"],
     [`${ORIGIN}//host/a`, "//host/a"],
   ]) {
-    const proof = await client.prove(TOKEN, { htu });
+    const proof = await client.prove(TOKEN, { htu, jti: htu.padEnd(256, "x") });
     assert.equal((await judge.check({ ...request, proof, url })).thumbprint, client.thumbprint, htu);
   }
 });
@@ -271,12 +271,15 @@ test("options that would accept too much are refused", () => {
     [{ origin: [] }, "origin"],
     [{ origin: ORIGIN, algorithms: ["HS256"] }, "algorithms"],
     [{ origin: ORIGIN, algorithms: ["none"] }, "algorithms"],
+    [{ origin: ORIGIN, algorithms: ["ES256", "HS256"] }, "algorithms"],
     [{ origin: ORIGIN, algorithms: [] }, "algorithms"],
     [{ origin: ORIGIN, maxAgeSeconds: 61 }, "maxAgeSeconds"],
     [{ origin: ORIGIN, maxAgeSeconds: 0 }, "maxAgeSeconds"],
     [{ origin: ORIGIN, leewaySeconds: 31 }, "leewaySeconds"],
     [{ origin: ORIGIN, replayStore: new Set() }, "replayStore"],
     [{ origin: ORIGIN, nonces: {} }, "nonces"],
+    [{ origin: ORIGIN, nonces: { current: () => "x" } }, "nonces"],
+    [{ origin: ORIGIN, nonces: { accepts: () => true } }, "nonces"],
     [{ origin: ORIGIN, now: 7 }, "now"],
     [{ origin: ORIGIN, ignoreReplay: true }, "ignoreReplay"],
     [undefined, "options"],

@@ -13,8 +13,9 @@ export function authenticate(verifier, options) {
     const outcome = await judge(requestLike(context.req.raw));
     if ("refusal" in outcome) return responseOf(outcome.refusal);
     context.set("claims", outcome.claims);
-    for (const [name, value] of Object.entries(outcome.headers)) context.header(name, value);
     await next();
+    // Afterwards, because a handler may return a response of its own, which has no headers of the context.
+    for (const [name, value] of Object.entries(outcome.headers)) context.header(name, value);
   };
 }
 

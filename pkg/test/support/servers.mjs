@@ -30,7 +30,7 @@ const HONO = (verifier, dpop) => {
   const app = new Hono();
   const { authenticate, requires } = honoAdapter;
   for (const [path, options] of Object.entries(routesFor(dpop))) {
-    app.on(["GET", "POST"], path, authenticate(verifier, options), (c) => c.json(greeting(c.get("claims"))));
+    app.on(["GET", "POST"], path, authenticate(verifier, options), (c) => Response.json(greeting(c.get("claims"))));
   }
   app.get("/behind", authenticate(verifier, { optional: true }), requires("docs:write"), (c) => c.json(greeting(c.get("claims"))));
   app.get("/misspelt", authenticate(verifier, { requires: ["docs:rite"] }), (c) => c.json({}));
