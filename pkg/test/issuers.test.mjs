@@ -41,6 +41,14 @@ test("tokens of every algorithm are accepted, with what they say", async () => {
   }
 });
 
+test("a key that names no algorithm has the usual one of its type", async () => {
+  for (const alg of ["RS256", "ES256", "ES384", "EdDSA"]) {
+    const key = await createKey(alg);
+    const { issuers } = remote(() => Response.json({ keys: [{ ...key.jwk, alg: undefined }] }));
+    await issuers.verifyAsync(await sign({}, {}, key));
+  }
+});
+
 test("claims that Postern gives a meaning of its own mean what the third party says", async () => {
   const { issuers } = remote(serve(rsa));
   const claims = await issuers.verifyAsync(await sign({ roles: "admin", tid: 7, pm: {}, av: "x", org: null, scope: undefined, scp: ["a", 7] }));
@@ -148,6 +156,7 @@ test("what is not a token is refused before anything is fetched", async () => {
     [`${header}.${raw("[]")}.${signature}`, "payload_malformed"],
     [`${header}.${raw("{")}.${signature}`, "payload_malformed"],
     [`${header}.${Buffer.from([0x22, 0xff, 0x22]).toString("base64url")}.${signature}`, "payload_malformed"],
+    ["x".repeat(8192), "token_malformed"],
     ["x".repeat(8193), "token_too_large"],
   ]) {
     await refused(issuers.verifyAsync(token), code, String(token).slice(0, 60));

@@ -1,4 +1,4 @@
-// Middleware for Express 5, and for 4.
+// Middleware for Express, and for whatever else calls functions of a request, a response and `next`.
 import { createAuthenticator, createPermissionCheck } from "./authenticate.js";
 import { nodeRequestLike } from "./node-request.js";
 
@@ -15,7 +15,7 @@ export function authenticate(verifier, options) {
       for (const [name, value] of Object.entries(outcome.headers)) response.setHeader(name, value);
       next();
     };
-    judge(nodeRequestLike(request, request.originalUrl)).then(carry).catch(next);
+    judge(nodeRequestLike(request, request.originalUrl ?? request.url)).then(carry).catch(next);
   };
 }
 

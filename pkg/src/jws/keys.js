@@ -47,12 +47,12 @@ export function algorithmNamed(name) {
 }
 
 /**
- * The `alg` of a key that does not name one: what its type is used for, and RS256 for RSA.
+ * The `alg` of a key that does not name one: the first of the table that fits, which is RS256 for RSA.
  *
  * @param {Record<string, unknown>} jwk
  */
 export function usualAlgorithm({ kty, crv }) {
-  return kty === "RSA" ? "RS256" : ALGORITHM_NAMES.find((name) => fits(algorithmNamed(name), kty, crv));
+  return ALGORITHM_NAMES.find((name) => fits(algorithmNamed(name), kty, crv));
 }
 
 /**

@@ -84,7 +84,6 @@ const CONNECT = (verifier, dpop) => {
   chains.set("/behind", [authenticate(verifier, { optional: true }), requires("docs:write")]);
   chains.set("/misspelt", [authenticate(verifier, { requires: ["docs:rite"] })]);
   const server = createServer((request, response) => {
-    request.originalUrl = request.url;
     const run = ([first, ...rest]) => {
       const next = (error) => (error ? response.writeHead(500).end(error.code) : run(rest));
       if (first) first(request, response, next);
