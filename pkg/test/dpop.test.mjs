@@ -110,6 +110,9 @@ test("a proof with one thing wrong is refused, and says which", async () => {
     await refused(checker().check({ ...request, proof }), code, JSON.stringify([claims, header]));
   }
   const weak = new TextEncoder().encode("a shared secret that is long enough");
+  const edwards = await createProver("EdDSA");
+  const small = await edwards.prove(TOKEN, {}, { jwk: { ...edwards.jwk, x: `AQ${"A".repeat(41)}` } });
+  await refused(checker().check({ ...request, proof: small }), "dpop_key_invalid", "a point of small order");
   const symmetric = await new jose.SignJWT({}).setProtectedHeader({ alg: "HS256", typ: "dpop+jwt", jwk: { kty: "oct", k: "AA" } }).sign(weak);
   await refused(checker().check({ ...request, proof: symmetric }), "dpop_algorithm_not_allowed");
   const shortRsa = await rsa.prove(TOKEN, {}, { jwk: { ...rsa.jwk, n: "AQAB".repeat(85) } });
@@ -125,7 +128,12 @@ test("a proof that was tampered with is refused", async () => {
   const forged = Buffer.from(JSON.stringify({ ...claims, jti: "another" })).toString("base64url");
   const none = Buffer.from(JSON.stringify({ alg: "none", typ: "dpop+jwt", jwk: client.jwk })).toString("base64url");
   const critical = Buffer.from(JSON.stringify({ alg: "ES256", typ: "dpop+jwt", jwk: client.jwk, crit: ["x"], x: 1 })).toString("base64url");
+  const twice = Buffer.from(`{"jti":"another",${JSON.stringify(claims).slice(1)}`).toString("base64url");
+  const signed = await new jose.CompactSign(Buffer.from(twice, "base64url"))
+    .setProtectedHeader({ alg: "ES256", typ: "dpop+jwt", jwk: client.jwk })
+    .sign(client.keyPair.privateKey);
   for (const [proof, code] of [
+    [signed, "dpop_proof_malformed"],
     [`${header}.${forged}.${signature}`, "dpop_signature_invalid"],
     [`${none}.${payload}.${signature}`, "dpop_algorithm_not_allowed"],
     [`${none}.${payload}.`, "dpop_proof_malformed"],

@@ -153,6 +153,9 @@ test("what is not a token is refused before anything is fetched", async () => {
     [`${header}.${payload}.`, "token_malformed"],
     [`${raw("[]")}.${payload}.${signature}`, "header_malformed"],
     [`${raw("\ufeff{\"alg\":\"RS256\"}")}.${payload}.${signature}`, "header_malformed"],
+    [`${raw('{"alg":"none","alg":"RS256","kid":"key-RS256","typ":"at+jwt"}')}.${payload}.${signature}`, "header_malformed"],
+    [`${raw('{"alg":"RS256","\\u0061lg":"RS256","kid":"key-RS256","typ":"at+jwt"}')}.${payload}.${signature}`, "header_malformed"],
+    [`${header}.${raw(`{"iss":"${ISSUER}","iss":"https://evil.example"}`)}.${signature}`, "payload_malformed"],
     [`${header}.${raw("[]")}.${signature}`, "payload_malformed"],
     [`${header}.${raw("{")}.${signature}`, "payload_malformed"],
     [`${header}.${Buffer.from([0x22, 0xff, 0x22]).toString("base64url")}.${signature}`, "payload_malformed"],
@@ -188,6 +191,8 @@ test("keys that cannot be used are passed over", async () => {
     { kty: "EC", crv: "P-256", x: "AQAB", y: "AQAB", kid: "curve", alg: "ES256" },
     { kty: "EC", crv: "secp256k1", x: "AQAB", y: "AQAB", kid: "koblitz" },
     { kty: "OKP", crv: "X25519", x: "AQAB", kid: "exchange" },
+    { kty: "OKP", crv: "Ed25519", x: `AQ${"A".repeat(41)}`, kid: "small order" },
+    { kty: "OKP", crv: "Ed25519", x: `7${"_".repeat(40)}38`, kid: "not canonical" },
     { kty: "new" },
     null,
     7,
@@ -375,7 +380,7 @@ test("keys are never fetched from this machine or its network, however its addre
     "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0x7f.1", "127.0.0.1.", "0.0.0.0", "0",
     "10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "0xa9fea9fe", "100.64.0.1",
     "192.0.0.8", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "255.255.255.255",
-    "[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::ffff:a9fe:a9fe]", "[::127.0.0.1]",
+    "[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::ffff:a9fe:a9fe]", "[::127.0.0.1]", "[::1.1.1.1]",
     "[64:ff9b::10.0.0.1]", "[64:ff9b:1::1]", "[2002:7f00:1::]", "[2002:a00:1::1]", "[fe80::1]", "[fc00::1]", "[fd12:3456::1]",
     "[ff02::1]", "[2001:db8::1]", "[2001::1]", "[3fff::1]", "[4000::1]", "[100::1]",
   ]) {
@@ -386,7 +391,7 @@ test("keys are never fetched from this machine or its network, however its addre
   for (const url of ["http://keys.example/", "ftp://keys.example/", "data:application/json,{}", "https://user@keys.example/", "//keys.example", "https://", 7, {}]) {
     assert.throws(() => at(url), { option: "jwksUrl" }, String(url));
   }
-  for (const host of ["keys.example", "1.1.1.1", "172.32.0.1", "172.15.0.1", "9.255.255.255", "11.0.0.0", "100.128.0.1", "[2606:4700::1111]", "[2a00::1]", "[::ffff:1.1.1.1]", "[64:ff9b::1.1.1.1]", "[2002:101:101::1]", "local.example"]) {
+  for (const host of ["keys.example", "1.1.1.1", "172.32.0.1", "172.15.0.1", "9.255.255.255", "11.0.0.0", "100.128.0.1", "[2606:4700::1111]", "[2606:4700::ffff:a00:1]", "[2a00::1]", "[::ffff:1.1.1.1]", "[64:ff9b::1.1.1.1]", "[2002:101:101::1]", "local.example"]) {
     at(`https://${host}/jwks`);
   }
   for (const url of ["http://127.0.0.1:8080/jwks", "http://localhost/jwks", "https://[::1]/jwks"]) {

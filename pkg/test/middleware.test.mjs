@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request as send } from "node:http";
 import { test } from "node:test";
-import { createVerifier } from "postern";
+import { createVerifier, KeysError } from "postern";
 import { createDpopChecker, createDpopNonces, MemoryReplayStore } from "postern/dpop";
 import { createAuthenticator, createGuard } from "postern/guard";
 import { createProver, ORIGIN } from "./support/proofs.mjs";
 import { FRAMEWORKS } from "./support/servers.mjs";
-import { createIssuer, mask, NOW, optionsFor, snapshot } from "./support/tokens.mjs";
+import { createKey, signWith } from "./support/third-party.mjs";
+import { AUDIENCE, createIssuer, mask, NOW, optionsFor, snapshot } from "./support/tokens.mjs";
 
 const SUBJECT = "00112233445566778899aabbccddeeff";
 const issuer = await createIssuer();
@@ -200,6 +201,10 @@ test("an error belongs to the scheme that was used, among all that are offered",
   const expiredError = 'error="invalid_token", error_description="token_expired"';
   assert.equal(await challengeTo(bearer(expired)), `Bearer realm="docs", ${expiredError}, DPoP realm="docs", algs="ES256 EdDSA"`);
   assert.equal(await challengeTo({ authorization: `DPoP ${expired}` }), `Bearer realm="docs", DPoP realm="docs", ${expiredError}, algs="ES256 EdDSA"`);
+  const wrong = await proven(bound, "/either", { htm: "POST" });
+  assert.match(await challengeTo(wrong), /DPoP realm="docs", error="invalid_dpop_proof", error_description="dpop_method_mismatch"/);
+  const thief = { ...wrong, dpop: await (await createProver()).prove(bound) };
+  assert.match(await challengeTo(thief), /DPoP realm="docs", error="invalid_token", error_description="dpop_key_mismatch"/);
   assert.match(await challengeTo({ authorization: `DPoP ${bound}` }), /DPoP realm="docs", error="invalid_dpop_proof", error_description="dpop_proof_missing"/);
 });
 
@@ -229,6 +234,27 @@ test("keys are fetched at the first request that needs them", async () => {
     assert.equal(claims.subject, SUBJECT);
   }
   assert.equal(fetches, 1);
+});
+
+test("keys that are missing for good are no mistake of the program", async () => {
+  const fails = (code, ready) => createGuard({ verify: () => { throw new KeysError(code, "no keys"); }, ready });
+  for (const guard of [fails("keys_not_loaded"), fails("keys_not_loaded", async () => {}), fails("keys_stale", async () => assert.fail("not asked"))]) {
+    const { response } = await guard(new Request(ORIGIN, { headers: bearer(good) }));
+    assert.equal(response.status, 503);
+  }
+});
+
+test("keys of every algorithm are judged, and a revoked session is refused", async () => {
+  for (const alg of ["RS256", "ES256"]) {
+    const key = await createKey(alg);
+    const other = createVerifier({ issuer: "https://other.example", audience: AUDIENCE, jwks: { keys: [key.jwk] }, now, requiredClaims: [] });
+    const token = await signWith(key, "https://other.example", { sid: "s1" });
+    const guard = createGuard(other);
+    assert.equal((await guard(new Request(ORIGIN, { headers: bearer(token) }))).claims.sessionId, "s1", alg);
+    other.revoke({ sessionId: "s1" });
+    const { response } = await guard(new Request(ORIGIN, { headers: bearer(token) }));
+    assert.deepEqual([response.status, (await response.json()).code], [401, "token_revoked"], alg);
+  }
 });
 
 test("a verifier that answers later is waited for, and its mistakes are the program's", async () => {

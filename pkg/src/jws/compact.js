@@ -1,9 +1,8 @@
 import { TokenError } from "../errors.js";
+import { readObject as readStrictly } from "../webcrypto/strict-json.js";
 import { decodeBase64url } from "./base64url.js";
 
 const encoder = new TextEncoder();
-// A byte order mark is not JSON (RFC 8259 §8.1), so it must not be dropped on the way.
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * A token in the compact serialization (RFC 7515 §7.1), taken apart. Nothing in it is to be believed yet.
@@ -43,16 +42,12 @@ export function readCompact(token, maxBytes) {
 }
 
 /**
- * The JSON object in these bytes, or nothing when they hold anything else.
+ * The JSON object in these bytes, or nothing when they hold anything else, or what two readers could read differently.
  *
  * @param {Uint8Array} bytes
  * @returns {Record<string, unknown> | undefined}
  */
 export function readObject(bytes) {
-  try {
-    const value = JSON.parse(decoder.decode(bytes));
-    return value !== null && typeof value === "object" && !Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const read = readStrictly(bytes);
+  return read && Object.fromEntries(read.members);
 }

@@ -1,4 +1,5 @@
 // Public keys for signatures, and the one algorithm of each: a table, as WebCrypto knows it.
+import { canBeOnEd25519, isOnWeierstrass } from "../webcrypto/curves.js";
 import { decodeBase64url, sha256 } from "./base64url.js";
 
 /** How many bits an RSA modulus may have: fewer are broken, and more are slow for whoever has to verify. */
@@ -72,13 +73,12 @@ export function publicMembers(jwk, algorithm) {
     if (!modulus || modulus.length < RSA_BYTES.min || modulus.length > RSA_BYTES.max) return undefined;
     return exponent && isExponent(exponent) ? { e, kty, n } : undefined;
   }
-  if (!decodeBase64url(x)) return undefined;
-  if (kty === "OKP") return { crv, kty, x };
-  return decodeBase64url(y) ? { crv, kty, x, y } : undefined;
+  if (kty === "OKP") return canBeOnEd25519(decodeBase64url(x)) ? { crv, kty, x } : undefined;
+  return isOnWeierstrass(crv, decodeBase64url(x), decodeBase64url(y)) ? { crv, kty, x, y } : undefined;
 }
 
 /**
- * The key for WebCrypto. Rejects what is not a key, such as a point that is not on the curve.
+ * The key for WebCrypto. Rejects what is not a key.
  *
  * @param {object} members of {@link publicMembers}
  * @param {Algorithm} algorithm

@@ -30,12 +30,21 @@ const WEIERSTRASS = new Map([
  * @param {Uint8Array | undefined} bytes
  */
 export function isOnEd25519(bytes) {
-  if (bytes?.length !== 32) return false;
-  const y = numberOf(bytes.slice().reverse()) & ((1n << 255n) - 1n);
-  if (y >= P || SMALL_ORDER.has(y)) return false;
+  const y = largeOrderY(bytes);
+  if (y === undefined) return false;
   // x² = (y² - 1) / (d y² + 1) has a root exactly when numerator times denominator has one (Euler's criterion).
   const square = (y * y) % P;
   return power(((square - 1n) * (D * square + 1n)) % P, (P - 1n) / 2n) === 1n;
+}
+
+/**
+ * The same but for whether there is such a point, which takes a thousand times as long: under what is none, no signature
+ * is ever valid.
+ *
+ * @param {Uint8Array | undefined} bytes
+ */
+export function canBeOnEd25519(bytes) {
+  return largeOrderY(bytes) !== undefined;
 }
 
 /**
@@ -51,6 +60,13 @@ export function isOnWeierstrass(name, xBytes, yBytes) {
   const [x, y] = [numberOf(xBytes), numberOf(yBytes)];
   const { prime, b } = curve;
   return x < prime && y < prime && (y * y - (x * x * x - 3n * x + b)) % prime === 0n;
+}
+
+/** The y coordinate in these bytes, if it is canonical and not of small order. @param {Uint8Array | undefined} bytes */
+function largeOrderY(bytes) {
+  if (bytes?.length !== 32) return undefined;
+  const y = numberOf(bytes.slice().reverse()) & ((1n << 255n) - 1n);
+  return y >= P || SMALL_ORDER.has(y) ? undefined : y;
 }
 
 /** @param {Uint8Array} bytes big-endian */
