@@ -106,6 +106,10 @@ test("a token with one thing wrong is refused, and says which", async () => {
   ]) {
     await refused(issuers.verifyAsync(await sign(claims, header)), code, JSON.stringify([claims, header]));
   }
+  for (const claim of ["aud", "exp", "sub", "iat"]) {
+    await assert.rejects(issuers.verifyAsync(await sign({ [claim]: undefined })), { code: "claim_missing", claim });
+  }
+  await assert.rejects(issuers.verifyAsync(await sign({ nbf: "now" })), { code: "claim_malformed", claim: "nbf" });
   for (const claims of [{ exp: NOW - 59 }, { nbf: NOW + 60 }, { iat: NOW + 60 }, { aud: ["x", AUDIENCE] }]) {
     await issuers.verifyAsync(await sign(claims));
   }
@@ -381,7 +385,7 @@ test("keys are never fetched from this machine or its network, however its addre
     "10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "0xa9fea9fe", "100.64.0.1",
     "192.0.0.8", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "255.255.255.255",
     "[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::ffff:a9fe:a9fe]", "[::127.0.0.1]", "[::1.1.1.1]",
-    "[64:ff9b::10.0.0.1]", "[64:ff9b:1::1]", "[2002:7f00:1::]", "[2002:a00:1::1]", "[fe80::1]", "[fc00::1]", "[fd12:3456::1]",
+    "[64:ff9b::10.0.0.1]", "[64:ff9b:1::1]", "[64:1::101:101]", "[2002:7f00:1::]", "[2002:a00:1::1]", "[fe80::1]", "[fc00::1]", "[fd12:3456::1]",
     "[ff02::1]", "[2001:db8::1]", "[2001::1]", "[3fff::1]", "[4000::1]", "[100::1]",
   ]) {
     assert.throws(() => at(`https://${host}/jwks`), { option: "jwksUrl" }, host);
@@ -391,7 +395,7 @@ test("keys are never fetched from this machine or its network, however its addre
   for (const url of ["http://keys.example/", "ftp://keys.example/", "data:application/json,{}", "https://user@keys.example/", "//keys.example", "https://", 7, {}]) {
     assert.throws(() => at(url), { option: "jwksUrl" }, String(url));
   }
-  for (const host of ["keys.example", "1.1.1.1", "172.32.0.1", "172.15.0.1", "9.255.255.255", "11.0.0.0", "100.128.0.1", "[2606:4700::1111]", "[2606:4700::ffff:a00:1]", "[2a00::1]", "[::ffff:1.1.1.1]", "[64:ff9b::1.1.1.1]", "[2002:101:101::1]", "local.example"]) {
+  for (const host of ["keys.example", "1.1.1.1", "172.32.0.1", "172.15.0.1", "9.255.255.255", "11.0.0.0", "100.128.0.1", "[2606:4700::1111]", "[2606:4700::ffff:a00:1]", "[2a00::1]", "[2001:200::1]", "[2606:4700:1:2:3:4:5:6]", "[::ffff:1.1.1.1]", "[64:ff9b::1.1.1.1]", "[2002:101:101::1]", "local.example"]) {
     at(`https://${host}/jwks`);
   }
   for (const url of ["http://127.0.0.1:8080/jwks", "http://localhost/jwks", "https://[::1]/jwks"]) {
