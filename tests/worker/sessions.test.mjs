@@ -249,7 +249,7 @@ describe("the sessions of an account", () => {
         for (const permissions of [[], ["docs:read"], ["docs:write", "docs:read"], ["docs:read", "docs:read"]]) {
           const answer = await ask(permissions, mode);
           assert.equal(answer.status, 200, JSON.stringify(answer.body));
-          assert.deepEqual(Object.keys(answer.body).sort(), ["active", "claims", "mode", "permissions"]);
+          assert.deepEqual(Object.keys(answer.body).sort(), ["account_id", "active", "claims", "mode", "permissions", "roles", "session_id", "tenant"]);
           assert.deepEqual(answer.body.permissions.sort(), ["docs:read", "docs:write"]);
           assert.deepEqual([answer.body.active, answer.body.mode, answer.body.claims.sub], [true, mode, ada.account]);
           assert.deepEqual(answer.body.claims.roles, ["user"]);

@@ -8,7 +8,7 @@ use crate::wire::problem::Problem;
 use postern_core::config::{self, Config, Deployment, Finding, SessionLimit, Severity};
 use postern_core::grant::TokenProfile;
 use postern_core::intake::SignUpPolicy;
-use postern_core::jwt::{AlgorithmName, TenantRule, VerificationPolicy};
+use postern_core::jwt::{AlgorithmName, PolicyError, TenantRule, VerificationPolicy};
 use postern_core::keyring::{KeyKind, KeyPolicy};
 use postern_core::password::{Argon2Params, PasswordPolicy};
 use postern_core::session::{DeviceBinding, OpenPolicy, OverCap, RefreshLimit, RotationPolicy};
@@ -272,11 +272,9 @@ impl Settings {
             issuer: config.issuer().as_str().into(),
             audience: config.audience().iter().map(|audience| audience.as_str().into()).collect(),
             access_ttl: config.tokens().access_ttl,
+            root_ttl: config.tokens().root_ttl,
         };
-        let tenant = TenantRule::Exactly(config.tenant().clone());
-        let verification =
-            VerificationPolicy::new(&*profile.issuer, profile.audience.iter().cloned(), tenant)?
-                .with_leeway(config.tokens().leeway)?;
+        let verification = verification_policy(&config, &profile)?;
         let keys = KeyPolicies::of(config.keys())?;
         Ok(Self { rotation, open, argon2, profile, verification, keys, config })
     }
@@ -301,5 +299,17 @@ impl KeyPolicies {
             edge_tag: KeyPolicy::new(KeyKind::Secret, lead, settings.rotate_after, after(LONGEST_SESSION))?,
             lasting: KeyPolicy::new(KeyKind::Secret, lead, None, None)?,
         })
+    }
+}
+
+fn verification_policy(config: &Config, profile: &TokenProfile) -> Result<VerificationPolicy, PolicyError> {
+    let tokens = config.tokens();
+    let tenant = TenantRule::Exactly(config.tenant().clone());
+    let policy = VerificationPolicy::new(&*profile.issuer, profile.audience.iter().cloned(), tenant)?
+        .with_leeway(tokens.leeway)?
+        .with_max_future(tokens.max_future_issue)?;
+    match tokens.max_age {
+        Some(max_age) => policy.with_max_age(max_age),
+        None => Ok(policy),
     }
 }

@@ -1,13 +1,20 @@
 //! The right to be issued access tokens. Signing takes a [`Grant`] and nothing else, and a [`Grant`] comes only
 //! from an account's owner, who saw every proof and had the last word.
 
+mod organization;
+#[cfg(test)]
+mod tests;
 mod unsigned;
 
+pub use organization::{OrganizationAccess, OrganizationAccessError};
 pub use unsigned::UnsignedAccessToken;
 
 use crate::account::AccountRecord;
 use crate::id::{AccountId, ClientId, SessionId, TenantId, TokenId};
-use crate::jwt::{AccessTokenClaims, SignError, SigningKey, VerifyingKey, sign_access_token};
+use crate::jwt::{
+    AccessTokenClaims, Claim, CustomClaims, SignError, SigningKey, VerifyingKey, sign_access_token,
+};
+use crate::permission::PermissionMask;
 use crate::session::{KeyThumbprint, SessionRecord};
 use crate::time::{Seconds, UnixSeconds};
 use alloc::string::{String, ToString as _};
@@ -72,6 +79,9 @@ impl Admission {
 #[derive(Debug)]
 pub struct Grant {
     admission: Admission,
+    organization: Option<OrganizationAccess>,
+    entitlements: Vec<String>,
+    custom: CustomClaims,
 }
 
 /// What every access token of a deployment has in common.
@@ -83,6 +93,17 @@ pub struct TokenProfile {
     pub audience: Vec<String>,
     /// How long they live, 1 second or more.
     pub access_ttl: Seconds,
+    /// The longest that one with a root mask lives, 1 second or more; never longer than the others.
+    pub root_ttl: Seconds,
+}
+
+impl TokenProfile {
+    /// The life of a root token unless configured otherwise, and the most that can be: 2 minutes.
+    pub const MOST_ROOT_TTL: Seconds = Seconds::new(120);
+
+    fn ttl_of(&self, mask: &PermissionMask) -> Seconds {
+        if mask.is_root() { self.access_ttl.min(self.root_ttl) } else { self.access_ttl }
+    }
 }
 
 /// A signed access token and what its client is told about it.
@@ -99,15 +120,36 @@ impl Grant {
     /// A proof cannot cross a process boundary. Call this in one place only: where the edge reads the answer of
     /// an account's owner.
     #[must_use]
-    pub const fn assertion(admission: Admission) -> Self {
-        Self { admission }
+    pub fn assertion(admission: Admission) -> Self {
+        Self { admission, organization: None, entitlements: Vec::new(), custom: CustomClaims::default() }
     }
 
-    /// Signs the access token of this grant (RFC 9068).
+    /// The same grant, for a token that acts in one organization: it has that organization's roles and permissions
+    /// and none of the global ones.
+    #[must_use]
+    pub fn in_organization(self, access: OrganizationAccess) -> Self {
+        Self { organization: Some(access), ..self }
+    }
+
+    /// The same grant with the names of these entitlements.
+    #[must_use]
+    pub fn with_entitlements(self, entitlements: Vec<String>) -> Self {
+        Self { entitlements, ..self }
+    }
+
+    /// The same grant with these custom claims.
+    #[must_use]
+    pub fn with_custom_claims(self, custom: CustomClaims) -> Self {
+        Self { custom, ..self }
+    }
+
+    /// Signs the access token of this grant (RFC 9068). With a root mask it lives no longer than the profile's
+    /// `root_ttl`, also when a host signs it: no other way leads to a token.
     ///
     /// # Errors
     ///
-    /// The error of the signer: the profile has no audience or no lifetime, or the token would be too large.
+    /// The error of the signer: the profile has no audience or no lifetime, the admission's mask is no mask, or the
+    /// token would be too large.
     pub fn sign(
         self,
         key: &SigningKey,
@@ -143,28 +185,54 @@ impl Grant {
         now: UnixSeconds,
     ) -> Result<AccessTokenClaims, SignError> {
         let admission = self.admission;
+        let access = match self.organization {
+            Some(access) => Access::in_organization(access),
+            None => Access::everywhere(admission.roles, &admission.permission_mask, admission.registry_version)?,
+        };
+        let ttl = profile.ttl_of(&access.permissions);
         Ok(AccessTokenClaims {
             issuer: profile.issuer.clone(),
             audiences: profile.audience.clone(),
             subject: admission.account,
             client_id: admission.client_id,
             issued_at: now,
-            expires_at: now.plus(profile.access_ttl),
+            expires_at: now.plus(ttl),
             token_id,
             session_id: admission.session,
             tenant: admission.tenant,
             account_version: admission.account_version.into(),
-            roles: admission.roles,
-            permission_mask: Some(admission.permission_mask),
-            registry_version: Some(admission.registry_version.into()),
-            organization: None,
-            entitlements: Vec::new(),
+            roles: access.roles,
+            permission_mask: Some(access.permissions.to_text()),
+            registry_version: Some(access.registry_version.into()),
+            organization: access.organization,
+            entitlements: self.entitlements,
             authentication_methods: admission.amr,
             authenticated_at: Some(UnixSeconds::new(admission.auth_time)),
             authentication_class: None,
             confirmation_thumbprint: admission.key_thumbprint.map(|thumbprint| thumbprint.to_string()),
-            custom: serde_json::Map::new(),
+            custom: self.custom,
         })
+    }
+}
+
+/// What the token allows, and where.
+struct Access {
+    organization: Option<String>,
+    roles: Vec<String>,
+    permissions: PermissionMask,
+    registry_version: u32,
+}
+
+impl Access {
+    fn everywhere(roles: Vec<String>, mask: &str, registry_version: u32) -> Result<Self, SignError> {
+        let permissions = PermissionMask::from_stored_text(mask)
+            .map_err(|_| SignError::ClaimMalformed(Claim::PermissionMask))?;
+        Ok(Self { organization: None, roles, permissions, registry_version })
+    }
+
+    fn in_organization(access: OrganizationAccess) -> Self {
+        let OrganizationAccess { organization, roles, permissions, registry_version } = access;
+        Self { organization: Some(organization), roles, permissions, registry_version }
     }
 }
 

@@ -35,8 +35,12 @@ fn try_sign_and_verify() -> Result<bool, Box<dyn Error>> {
         auth_time: 1_700_000_000,
         key_thumbprint: None,
     });
-    let profile =
-        TokenProfile { issuer: ISSUER.into(), audience: vec![ISSUER.into()], access_ttl: Seconds::new(300) };
+    let profile = TokenProfile {
+        issuer: ISSUER.into(),
+        audience: vec![ISSUER.into()],
+        access_ttl: Seconds::new(300),
+        root_ttl: TokenProfile::MOST_ROOT_TTL,
+    };
     let now = UnixSeconds::new(black_box(1_700_000_000));
     let issued = grant.sign(&key, &profile, TokenId::from_bytes([4; 16]), now)?;
     let keys = KeySet::from_jwks(KeySet::from_keys([key.verifying_key().clone()])?.public_jwks().as_bytes())?;

@@ -85,6 +85,21 @@ fn tokens(config: &Config, findings: &mut Findings) {
         );
         findings.add(Severity::Warn, "access_ttl_long", message);
     }
+    let max_future = config.tokens.max_future_issue.as_secs();
+    if max_future > 600 {
+        let message = format!(
+            "tokens.max_future_issue_seconds is {max_future}: a token from that far ahead passes for a wrong clock; use 600"
+        );
+        findings.add(Severity::Warn, "iat_future_long", message);
+    }
+    if let Some(max_age) = config.tokens.max_age.map(Seconds::as_secs)
+        && max_age < access_ttl
+    {
+        let message = format!(
+            "tokens.max_age_seconds is {max_age}: tokens say that they live {access_ttl} seconds and are refused before"
+        );
+        findings.add(Severity::Warn, "max_age_below_ttl", message);
+    }
     if config.validation.mode == ValidationMode::JwtOnly {
         let message =
             format!("validation.mode is jwt_only: a ban shows only after up to {access_ttl} seconds");

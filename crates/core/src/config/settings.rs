@@ -74,16 +74,32 @@ pub struct TokenSettings {
     pub algorithm_name: AlgorithmName,
     /// How far two clocks may differ, 0 to 120 seconds, default 30.
     pub leeway: Seconds,
+    /// The longest life of an access token with a root mask, 1 to 120 seconds, default 120.
+    pub root_ttl: Seconds,
+    /// How long after its issue a token is still believed, whenever it expires: 1 to 900 seconds; `None`, the default,
+    /// when it is 0.
+    pub max_age: Option<Seconds>,
+    /// How far ahead a token's time of issue still counts as a wrong clock, from the leeway to 24 hours, default 10
+    /// minutes.
+    pub max_future_issue: Seconds,
 }
 
 impl TokenSettings {
     pub(super) fn read(mut section: Section<'_>, preset: Preset) -> Self {
         let names = [("EdDSA", AlgorithmName::EdDsa), ("Ed25519", AlgorithmName::Ed25519)];
-        Self {
+        let max_age = section.seconds("max_age_seconds", 0, 0..=900);
+        let settings = Self {
             access_ttl: section.seconds("access_ttl_seconds", preset.pick((300, 300, 900)), 1..=900),
             algorithm_name: section.choice("algorithm_name", AlgorithmName::EdDsa, &names),
             leeway: section.seconds("leeway_seconds", 30, 0..=120),
+            root_ttl: section.seconds("root_ttl_seconds", 120, 1..=120),
+            max_age: (max_age > Seconds::ZERO).then_some(max_age),
+            max_future_issue: section.seconds("max_future_issue_seconds", 600, 0..=86_400),
+        };
+        if settings.max_future_issue < settings.leeway {
+            section.refuse("max_future_issue_seconds", "must not be less than tokens.leeway_seconds");
         }
+        settings
     }
 }
 

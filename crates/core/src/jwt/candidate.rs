@@ -120,9 +120,7 @@ impl AuthenticToken<'_> {
     /// [`VerifyError`], from [`PayloadMalformed`](VerifyError::PayloadMalformed) on.
     pub fn finish(self, now: UnixSeconds) -> Result<VerifiedClaims, VerifyError> {
         let (_, payload) = self.signed.split_once('.').ok_or(VerifyError::TokenMalformed)?;
-        let claims = VerifiedClaims::read(payload)?;
-        self.policy.check(&claims, now)?;
-        Ok(claims)
+        self.policy.admit(VerifiedClaims::read(payload)?, now)
     }
 }
 

@@ -88,6 +88,10 @@ impl ClaimSet {
         self.0 |= bit(claim);
     }
 
+    pub(super) const fn remove(&mut self, claim: Claim) {
+        self.0 &= !bit(claim);
+    }
+
     pub(super) const fn contains(self, claim: Claim) -> bool {
         self.0 & bit(claim) != 0
     }

@@ -13,7 +13,7 @@ use core::fmt;
 /// What an accepted token says. Only [`verify`](super::verify) and its second half,
 /// [`AuthenticToken::finish`](super::AuthenticToken::finish), make these.
 ///
-/// Registered claims are typed; custom ones are in [`payload`](Self::payload). Texts are never empty.
+/// Registered claims are typed; the others are in [`custom`](Self::custom). Texts are never empty.
 ///
 /// ```compile_fail
 /// let forged = postern_core::jwt::VerifiedClaims::default();
@@ -75,7 +75,8 @@ impl VerifiedClaims {
         self.expires_at
     }
 
-    /// `sub`: for Postern's own tokens the text of an [`AccountId`](crate::id::AccountId).
+    /// `sub`, or the claim that the policy reads instead: for Postern's own tokens the text of an
+    /// [`AccountId`](crate::id::AccountId).
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
@@ -175,6 +176,33 @@ impl VerifiedClaims {
     #[must_use]
     pub fn confirmation_thumbprint(&self) -> Option<&str> {
         self.confirmation_thumbprint.as_deref()
+    }
+
+    /// The custom claims: every member of the payload that Postern does not register, in the order written.
+    pub fn custom(&self) -> impl Iterator<Item = (json::Text<'_>, Value<'_>)> {
+        let payload = json::parse(self.payload.as_bytes()).ok().and_then(Value::members);
+        payload.into_iter().flatten().filter(|(name, _)| Claim::from_name(&name.to_cow()).is_none())
+    }
+
+    /// The custom claim of this name; never a registered one.
+    #[must_use]
+    pub fn custom_claim(&self, name: &str) -> Option<Value<'_>> {
+        self.custom().find(|(custom, _)| *custom == *name).map(|(_, value)| value)
+    }
+
+    /// Takes the subject from this custom claim, whatever `sub` says.
+    pub(super) fn take_subject_from(&mut self, name: &str) -> Result<(), VerifyError> {
+        let subject = match self.custom_claim(name) {
+            None => None,
+            Some(value) => Some(text(value).ok_or(VerifyError::ClaimMalformed(Claim::Subject))?),
+        };
+        if subject.is_some() {
+            self.present.insert(Claim::Subject);
+        } else {
+            self.present.remove(Claim::Subject);
+        }
+        self.subject = subject;
+        Ok(())
     }
 
     /// Reads the second part of a token. To be called after its signature has been checked, never before.
@@ -340,6 +368,16 @@ mod tests {
         assert_eq!(claims.authenticated_at(), Some(UnixSeconds::new(5)));
         assert_eq!((claims.account_version(), claims.registry_version()), (Some(3), Some(4)));
         assert_eq!(claims.payload(), payload);
+    }
+
+    #[test]
+    fn custom_claims_are_those_without_a_registered_name() {
+        let claims = read(r#"{"\u0069ss":"i","plan":"pro","\u0070m":"AQ","nested":{"iss":"j"}}"#).unwrap();
+        let names: Vec<_> = claims.custom().map(|(name, _)| name.to_cow().into_owned()).collect();
+        assert_eq!(names, ["plan", "nested"]);
+        assert_eq!(claims.custom_claim("plan").and_then(text).as_deref(), Some("pro"));
+        assert_eq!(claims.custom_claim("nested").map(Value::raw), Some(r#"{"iss":"j"}"#));
+        assert!(["iss", "pm", "none", ""].iter().all(|name| claims.custom_claim(name).is_none()));
     }
 
     #[test]

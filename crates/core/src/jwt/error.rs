@@ -45,8 +45,14 @@ pub enum VerifyError {
     TokenExpired,
     /// `token_not_yet_valid`: `nbf` is in the future by more than the leeway.
     TokenNotYetValid,
-    /// `token_issued_in_future`: `iat` is in the future by more than the leeway.
+    /// `token_issued_in_future`: `iat` is so far in the future that no clock explains it: by more than the policy's
+    /// `max_future`, 10 minutes unless configured otherwise.
     TokenIssuedInFuture,
+    /// `token_clock_skew`: `iat` is in the future by more than the leeway, but not by more than that. The clock of the
+    /// issuer or of the verifier is wrong; a repetition somewhat later may succeed.
+    TokenClockSkew,
+    /// `token_too_old`: the token was issued longer ago than the policy's `max_age` plus the leeway.
+    TokenTooOld,
     /// `tenant_mismatch`: `tid` is missing or not the policy's tenant.
     TenantMismatch,
 }
@@ -73,6 +79,8 @@ impl VerifyError {
             Self::TokenExpired => "token_expired",
             Self::TokenNotYetValid => "token_not_yet_valid",
             Self::TokenIssuedInFuture => "token_issued_in_future",
+            Self::TokenClockSkew => "token_clock_skew",
+            Self::TokenTooOld => "token_too_old",
             Self::TenantMismatch => "tenant_mismatch",
         }
     }

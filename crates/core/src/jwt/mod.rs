@@ -24,6 +24,8 @@ mod candidate;
 mod claim;
 mod claims;
 mod curve;
+#[cfg(feature = "issue")]
+mod custom;
 mod ecdsa_key;
 mod error;
 mod header;
@@ -45,6 +47,8 @@ pub use algorithm::{Algorithm, AlgorithmName};
 pub use candidate::{AuthenticToken, Candidate, SignatureVerdict, unverified_issuer};
 pub use claim::Claim;
 pub use claims::VerifiedClaims;
+#[cfg(feature = "issue")]
+pub use custom::{CustomClaimError, CustomClaims};
 pub use error::VerifyError;
 pub use key::{KeyError, VerifyingKey};
 pub use key_set::{KeySet, KeySetError};

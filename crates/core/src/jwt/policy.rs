@@ -29,6 +29,12 @@ pub enum PolicyError {
     LeewayTooLarge,
     /// The token type is empty.
     NoTokenType,
+    /// Not 1 second to [`VerificationPolicy::LONGEST_MAX_AGE`].
+    MaxAgeOutOfRange,
+    /// More than [`VerificationPolicy::LONGEST_MAX_FUTURE`].
+    MaxFutureTooLarge,
+    /// The subject is to be read from a registered claim other than `sub`, or from one without a name.
+    SubjectClaimRegistered,
 }
 
 impl PolicyError {
@@ -40,6 +46,9 @@ impl PolicyError {
             Self::NoAudience => "policy_without_audience",
             Self::LeewayTooLarge => "policy_leeway_too_large",
             Self::NoTokenType => "policy_without_token_type",
+            Self::MaxAgeOutOfRange => "policy_max_age_out_of_range",
+            Self::MaxFutureTooLarge => "policy_max_future_too_large",
+            Self::SubjectClaimRegistered => "policy_subject_claim_registered",
         }
     }
 }
@@ -51,13 +60,16 @@ impl fmt::Display for PolicyError {
             Self::NoAudience => "there is no audience, or an empty one",
             Self::LeewayTooLarge => "the leeway is above 120 seconds",
             Self::NoTokenType => "the token type is empty",
+            Self::MaxAgeOutOfRange => "the greatest age is not 1 second to 1 year",
+            Self::MaxFutureTooLarge => "a time of issue more than 24 hours ahead would be accepted as a slow clock",
+            Self::SubjectClaimRegistered => "the subject cannot be read from that claim",
         })
     }
 }
 
 impl core::error::Error for PolicyError {}
 
-/// The demands on a token: issuer, audiences, tenant, type, leeway and required claims.
+/// The demands on a token: issuer, audiences, tenant, type, times, required claims and which claim is the subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerificationPolicy {
     issuer: String,
@@ -65,7 +77,11 @@ pub struct VerificationPolicy {
     tenant: TenantRule,
     token_type: String,
     leeway: Seconds,
+    max_age: Option<Seconds>,
+    max_future: Seconds,
     required: ClaimSet,
+    /// The custom claim that stands in for `sub`.
+    subject_claim: Option<String>,
 }
 
 impl VerificationPolicy {
@@ -74,6 +90,15 @@ impl VerificationPolicy {
 
     /// The largest leeway: 120 seconds.
     pub const MAX_LEEWAY: Seconds = Seconds::new(120);
+
+    /// The greatest age that can be configured: 1 year.
+    pub const LONGEST_MAX_AGE: Seconds = Seconds::new(31_536_000);
+
+    /// How far ahead a time of issue still looks like a slow clock, unless configured otherwise: 10 minutes.
+    pub const DEFAULT_MAX_FUTURE: Seconds = Seconds::new(600);
+
+    /// The most of that: 24 hours.
+    pub const LONGEST_MAX_FUTURE: Seconds = Seconds::new(86_400);
 
     /// The token type unless configured otherwise (RFC 9068 §2.1).
     pub const DEFAULT_TOKEN_TYPE: &str = "at+jwt";
@@ -106,7 +131,10 @@ impl VerificationPolicy {
             tenant,
             token_type: Self::DEFAULT_TOKEN_TYPE.into(),
             leeway: Self::DEFAULT_LEEWAY,
+            max_age: None,
+            max_future: Self::DEFAULT_MAX_FUTURE,
             required: ClaimSet::none(),
+            subject_claim: None,
         };
         Ok(policy.with_required_claims(Self::DEFAULT_REQUIRED_CLAIMS))
     }
@@ -121,6 +149,51 @@ impl VerificationPolicy {
             return Err(PolicyError::LeewayTooLarge);
         }
         self.leeway = leeway;
+        Ok(self)
+    }
+
+    /// The same policy, refusing tokens that were issued longer ago than this, however late they expire: 1 second to
+    /// 1 year. The leeway comes on top. A token without `iat` has no age and is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError::MaxAgeOutOfRange`].
+    pub fn with_max_age(mut self, max_age: Seconds) -> Result<Self, PolicyError> {
+        if max_age == Seconds::ZERO || max_age > Self::LONGEST_MAX_AGE {
+            return Err(PolicyError::MaxAgeOutOfRange);
+        }
+        self.max_age = Some(max_age);
+        self.required.insert(Claim::IssuedAt);
+        Ok(self)
+    }
+
+    /// The same policy with another border, 0 seconds to 24 hours, between a clock that is wrong
+    /// ([`VerifyError::TokenClockSkew`]) and a token that is ([`VerifyError::TokenIssuedInFuture`]). Both are refused;
+    /// what is accepted is decided by the leeway alone.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError::MaxFutureTooLarge`].
+    pub fn with_max_future(mut self, max_future: Seconds) -> Result<Self, PolicyError> {
+        if max_future > Self::LONGEST_MAX_FUTURE {
+            return Err(PolicyError::MaxFutureTooLarge);
+        }
+        self.max_future = max_future;
+        Ok(self)
+    }
+
+    /// The same policy for an issuer that names its users in this claim, such as `uid`, and not in `sub`. The claim
+    /// has to be there, and a text, whenever [`Claim::Subject`] is required; `sub` is then not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError::SubjectClaimRegistered`] for an empty name and for a registered claim: its meaning is another.
+    pub fn with_subject_claim(mut self, name: &str) -> Result<Self, PolicyError> {
+        self.subject_claim = match Claim::from_name(name) {
+            Some(Claim::Subject) => None,
+            None if !name.is_empty() => Some(name.into()),
+            _ => return Err(PolicyError::SubjectClaimRegistered),
+        };
         Ok(self)
     }
 
@@ -145,6 +218,9 @@ impl VerificationPolicy {
         for claim in [Claim::Issuer, Claim::Audience, Claim::ExpiresAt].iter().chain(claims) {
             self.required.insert(*claim);
         }
+        if self.max_age.is_some() {
+            self.required.insert(Claim::IssuedAt);
+        }
         self
     }
 
@@ -152,8 +228,15 @@ impl VerificationPolicy {
         &self.token_type
     }
 
-    /// Checks authentic claims, in the order of [`VerifyError`].
-    pub(super) fn check(&self, claims: &VerifiedClaims, now: UnixSeconds) -> Result<(), VerifyError> {
+    /// Admits authentic claims, or names the first reason against them in the order of [`VerifyError`].
+    pub(super) fn admit(
+        &self,
+        mut claims: VerifiedClaims,
+        now: UnixSeconds,
+    ) -> Result<VerifiedClaims, VerifyError> {
+        if let Some(name) = &self.subject_claim {
+            claims.take_subject_from(name)?;
+        }
         if let Some(missing) = self.required.first_not_in(claims.present()) {
             return Err(VerifyError::ClaimMissing(missing));
         }
@@ -163,6 +246,16 @@ impl VerificationPolicy {
         if !claims.audiences().iter().any(|audience| self.audiences.contains(audience)) {
             return Err(VerifyError::AudienceMismatch);
         }
+        self.check_times(&claims, now)?;
+        match &self.tenant {
+            TenantRule::Exactly(tenant) if claims.tenant() != Some(tenant) => {
+                Err(VerifyError::TenantMismatch)
+            }
+            _ => Ok(claims),
+        }
+    }
+
+    fn check_times(&self, claims: &VerifiedClaims, now: UnixSeconds) -> Result<(), VerifyError> {
         if now >= claims.expires_at().plus(self.leeway) {
             return Err(VerifyError::TokenExpired);
         }
@@ -170,12 +263,16 @@ impl VerificationPolicy {
         if claims.not_before().is_some_and(|not_before| not_before > soon) {
             return Err(VerifyError::TokenNotYetValid);
         }
-        if claims.issued_at().is_some_and(|issued_at| issued_at > soon) {
+        let Some(issued_at) = claims.issued_at() else { return Ok(()) };
+        if issued_at > now.plus(self.leeway.max(self.max_future)) {
             return Err(VerifyError::TokenIssuedInFuture);
         }
-        match &self.tenant {
-            TenantRule::Exactly(tenant) if claims.tenant() != Some(tenant) => {
-                Err(VerifyError::TenantMismatch)
+        if issued_at > soon {
+            return Err(VerifyError::TokenClockSkew);
+        }
+        match self.max_age {
+            Some(max_age) if now >= issued_at.plus(max_age).plus(self.leeway) => {
+                Err(VerifyError::TokenTooOld)
             }
             _ => Ok(()),
         }
@@ -203,6 +300,37 @@ mod tests {
         assert_eq!(policy().with_leeway(Seconds::new(121)).err(), Some(PolicyError::LeewayTooLarge));
         assert_eq!(policy().with_token_type("").err(), Some(PolicyError::NoTokenType));
         assert_eq!(policy().with_token_type("application/").err(), Some(PolicyError::NoTokenType));
+        for (seconds, error) in [
+            (0, Some(PolicyError::MaxAgeOutOfRange)),
+            (1, None),
+            (31_536_000, None),
+            (31_536_001, Some(PolicyError::MaxAgeOutOfRange)),
+        ] {
+            assert_eq!(policy().with_max_age(Seconds::new(seconds)).err(), error, "{seconds}");
+        }
+        assert!(policy().with_max_future(Seconds::new(86_400)).is_ok());
+        let too_far = policy().with_max_future(Seconds::new(86_401));
+        assert_eq!(too_far.err(), Some(PolicyError::MaxFutureTooLarge));
+    }
+
+    #[test]
+    fn the_subject_is_no_other_registered_claim() {
+        for claim in Claim::ALL.iter().filter(|claim| **claim != Claim::Subject) {
+            let refused = policy().with_subject_claim(claim.name());
+            assert_eq!(refused.err(), Some(PolicyError::SubjectClaimRegistered), "{claim:?}");
+        }
+        assert_eq!(policy().with_subject_claim("").err(), Some(PolicyError::SubjectClaimRegistered));
+        assert_eq!(policy().with_subject_claim("sub"), Ok(policy()));
+        assert!(policy().with_subject_claim("uid").is_ok());
+    }
+
+    #[test]
+    fn an_age_needs_a_time_of_issue_in_either_order() {
+        let age = Seconds::new(60);
+        let before = policy().with_max_age(age).unwrap().with_required_claims(&[]);
+        let after = policy().with_required_claims(&[]).with_max_age(age).unwrap();
+        assert_eq!(before, after);
+        assert!(before.required.contains(Claim::IssuedAt));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Signing access tokens. Whether one may be signed is decided before: the public way here is through a grant.
 
 use super::{
-    Claim, MAX_TOKEN_BYTES, SigningKey, VerificationPolicy, VerifiedClaims, VerifyError, VerifyingKey,
+    Claim, CustomClaims, MAX_TOKEN_BYTES, SigningKey, VerificationPolicy, VerifiedClaims, VerifyError,
+    VerifyingKey,
 };
 use crate::codec::base64url;
 use crate::id::{AccountId, ClientId, SessionId, TenantId, TokenId};
@@ -56,22 +57,20 @@ pub struct AccessTokenClaims {
     pub authentication_class: Option<String>,
     /// `cnf.jkt`: the RFC 7638 thumbprint of the key the token is bound to.
     pub confirmation_thumbprint: Option<String>,
-    /// Further claims. None may have a name that Postern registers ([`Claim`]), used or not.
-    pub custom: serde_json::Map<String, serde_json::Value>,
+    /// What the deployment adds.
+    pub custom: CustomClaims,
 }
 
 /// Why claims are not signed. Each is a fault of the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignError {
-    /// A custom claim has the name of this registered one.
-    CustomClaimIsRegistered(Claim),
     /// There is no audience.
     NoAudience,
     /// The token would expire no later than it is issued.
     NoLifetime,
     /// The token would be refused by every verifier: this claim is empty or out of range.
     ClaimMalformed(Claim),
-    /// A custom claim is nested too deeply or has a number that no verifier reads.
+    /// The claims cannot be written as JSON that verifiers read.
     Unencodable,
     /// The token would have more than [`MAX_TOKEN_BYTES`].
     TokenTooLarge,
@@ -82,13 +81,10 @@ pub enum SignError {
 impl fmt::Display for SignError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CustomClaimIsRegistered(claim) => {
-                write!(f, "a custom claim may not be named {}", claim.name())
-            }
             Self::NoAudience => f.write_str("the token would have no audience"),
             Self::NoLifetime => f.write_str("the token would expire no later than it is issued"),
             Self::ClaimMalformed(claim) => write!(f, "the claim {} is empty or out of range", claim.name()),
-            Self::Unencodable => f.write_str("a custom claim cannot be written so that verifiers read it"),
+            Self::Unencodable => f.write_str("the claims cannot be written so that verifiers read them"),
             Self::TokenTooLarge => f.write_str("the token would be larger than verifiers accept"),
             Self::SignatureRefused => f.write_str("the signature is not one of the token's key"),
         }
@@ -134,9 +130,6 @@ pub(crate) fn join(mut input: String, signature: &[u8]) -> Result<String, SignEr
 }
 
 fn write_payload(claims: &AccessTokenClaims) -> Result<String, SignError> {
-    if let Some(claim) = claims.custom.keys().find_map(|name| Claim::from_name(name)) {
-        return Err(SignError::CustomClaimIsRegistered(claim));
-    }
     if claims.audiences.is_empty() {
         return Err(SignError::NoAudience);
     }
@@ -184,7 +177,7 @@ struct Wire<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cnf: Option<Confirmation<'a>>,
     #[serde(flatten)]
-    custom: &'a serde_json::Map<String, serde_json::Value>,
+    custom: &'a CustomClaims,
 }
 
 #[derive(Serialize)]
@@ -266,8 +259,12 @@ mod tests {
             authenticated_at: None,
             authentication_class: None,
             confirmation_thumbprint: None,
-            custom: serde_json::Map::new(),
+            custom: CustomClaims::default(),
         }
+    }
+
+    fn custom(claims: &serde_json::Value) -> CustomClaims {
+        CustomClaims::new(claims.as_object().unwrap().clone()).unwrap()
     }
 
     fn full_claims() -> AccessTokenClaims {
@@ -282,7 +279,7 @@ mod tests {
             authenticated_at: Some(UnixSeconds::new(1_699_999_990)),
             authentication_class: Some("2".into()),
             confirmation_thumbprint: Some("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".into()),
-            custom: json!({"email": "a@b.example", "nested": {"x": [1, null]}}).as_object().unwrap().clone(),
+            custom: custom(&json!({"email": "a@b.example", "nested": {"x": [1, null]}})),
             ..claims()
         }
     }
@@ -354,16 +351,6 @@ mod tests {
     }
 
     #[test]
-    fn a_custom_claim_never_takes_a_registered_name() {
-        for claim in Claim::ALL.iter().copied() {
-            let mut claims = claims();
-            claims.custom.insert(claim.name().into(), json!("x"));
-            let refusal = sign_access_token(&ed25519(), &claims).unwrap_err();
-            assert_eq!(refusal, SignError::CustomClaimIsRegistered(claim));
-        }
-    }
-
-    #[test]
     fn what_verifiers_would_refuse_is_not_signed() {
         let refusal = |change: &dyn Fn(&mut AccessTokenClaims)| {
             let mut claims = claims();
@@ -381,12 +368,7 @@ mod tests {
         assert_eq!(refusal(&|claims| claims.expires_at = far), expiry);
         let thumbprint = Some(SignError::ClaimMalformed(Claim::Confirmation));
         assert_eq!(refusal(&|claims| claims.confirmation_thumbprint = Some("x".into())), thumbprint);
-        let deep = (0..16).fold(json!(1), |inner, _| json!([inner]));
-        let nested = |claims: &mut AccessTokenClaims| drop(claims.custom.insert("deep".into(), deep.clone()));
-        assert_eq!(refusal(&nested), Some(SignError::Unencodable));
-        let long = |claims: &mut AccessTokenClaims| {
-            drop(claims.custom.insert("long".into(), json!("x".repeat(MAX_TOKEN_BYTES))));
-        };
+        let long = |claims: &mut AccessTokenClaims| claims.roles = vec!["x".repeat(MAX_TOKEN_BYTES)];
         assert_eq!(refusal(&long), Some(SignError::TokenTooLarge));
     }
 

@@ -12,7 +12,7 @@ pub const MAX_TOKEN_BYTES: usize = 8192;
 /// Accepts a token or names the first reason against it.
 ///
 /// The order: size, three parts, header, type, key, algorithm, signature; only then the payload, the types of its
-/// claims, required claims, issuer, audience, expiry, not-before, time of issue, tenant.
+/// claims, required claims, issuer, audience, expiry, not-before, time of issue, age, tenant.
 ///
 /// # Errors
 ///
