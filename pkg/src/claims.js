@@ -3,6 +3,11 @@ import { hasBit } from "./permissions.js";
 
 const NO_MASK = new Uint32Array(0);
 
+/** The claims that Postern registers; all others are custom. */
+const REGISTERED = new Set(
+  "iss sub aud exp nbf iat jti client_id sid tid av pr pm roles org ent auth_time acr amr cnf".split(" "),
+);
+
 /** What a token says, after it has been verified. */
 export class Claims {
   /** Empty without a registry, and then never read. */
@@ -10,14 +15,17 @@ export class Claims {
   /** @type {import("./permissions.js").Registry | undefined} */
   #registry;
   #root = false;
+  #subjectClaim;
 
   /**
    * @param {any} payload
    * @param {import("./permissions.js").Registry} [registry]
+   * @param {string} [subjectClaim]
    */
-  constructor(payload, registry) {
+  constructor(payload, registry, subjectClaim = "sub") {
     /** @readonly */
     this.payload = payload;
+    this.#subjectClaim = subjectClaim;
     if (registry) {
       this.#registry = registry;
       this.#mask = registry.readMask(payload.pm);
@@ -26,7 +34,7 @@ export class Claims {
   }
 
   get subject() {
-    return this.payload.sub;
+    return Object.hasOwn(this.payload, this.#subjectClaim) ? this.payload[this.#subjectClaim] : undefined;
   }
   get sessionId() {
     return this.payload.sid;
@@ -73,6 +81,9 @@ export class Claims {
   }
   get registryVersion() {
     return this.payload.pr;
+  }
+  get custom() {
+    return Object.fromEntries(Object.entries(this.payload).filter(([name]) => !REGISTERED.has(name)));
   }
   get isRoot() {
     if (!this.#registry) noRegistry();

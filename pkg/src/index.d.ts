@@ -36,6 +36,21 @@ export interface CommonOptions<R extends PermissionRegistry> {
   tokenType?: string;
   /** The claims that tokens must have besides `iss`, `aud` and `exp`. Default `sub`, `iat`, `jti`, `client_id`. */
   requiredClaims?: readonly RegisteredClaim[];
+  /**
+   * How long after its issue (`iat`) a token is still believed, whenever it expires, in seconds, 1 to 31,536,000; the
+   * leeway comes on top. A token without `iat` is then refused. Default: until it expires.
+   */
+  maxTokenAgeSeconds?: number;
+  /**
+   * A token whose `iat` is ahead by more than the leeway is refused: as `token_clock_skew` up to this many seconds, 0
+   * to 86,400, and as `token_issued_in_future` beyond. Default 600.
+   */
+  maxFutureIssueSeconds?: number;
+  /**
+   * The claim that names the user at issuers that do not use `sub`, such as `uid` or `user_id`: `claims.subject` reads
+   * it, and requiring `sub` requires it. No other registered claim. Default `sub`.
+   */
+  subjectClaim?: string;
   /** The issuer's registry of permissions. Needed by `can` and its kin. */
   permissions?: R;
   /** The clock, in seconds since 1970. Default: the system's. */
@@ -185,9 +200,11 @@ export type RevocationMark = (
 /** What a verified token says. */
 export declare class Claims<Name extends string = string> {
   private constructor();
+  /** The claims that Postern does not register, by name. */
+  readonly custom: Readonly<Record<string, unknown>>;
   /** The payload under its registered names, custom claims included. */
   readonly payload: Payload;
-  /** `sub`: the account. */
+  /** `sub`, or the claim that `subjectClaim` names: the account. */
   readonly subject: string;
   /** `sid`: the session. */
   readonly sessionId: string | undefined;
@@ -285,6 +302,8 @@ export type TokenErrorCode =
   | "token_expired"
   | "token_not_yet_valid"
   | "token_issued_in_future"
+  | "token_clock_skew"
+  | "token_too_old"
   | "tenant_mismatch"
   | "token_revoked"
   | "token_stale";

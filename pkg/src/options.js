@@ -18,6 +18,9 @@ const KNOWN = new Set([
   "leewaySeconds",
   "tokenType",
   "requiredClaims",
+  "maxTokenAgeSeconds",
+  "maxFutureIssueSeconds",
+  "subjectClaim",
   "permissions",
   "cacheSize",
   "now",
@@ -53,6 +56,12 @@ export function readOptions(options, { allowHmac, allowCache = true }) {
   check(tokenType === undefined || isText(tokenType), "tokenType", "must be a non-empty string");
   const areClaims = Array.isArray(requiredClaims) && requiredClaims.every(isText);
   check(requiredClaims === undefined || areClaims, "requiredClaims", "must be an array of names of claims");
+  const { maxTokenAgeSeconds, maxFutureIssueSeconds, subjectClaim } = options;
+  const isAge = maxTokenAgeSeconds === undefined || (isWhole(maxTokenAgeSeconds, 31_536_000) && maxTokenAgeSeconds > 0);
+  check(isAge, "maxTokenAgeSeconds", "must be a whole number from 1 to 31536000");
+  const isFuture = maxFutureIssueSeconds === undefined || isWhole(maxFutureIssueSeconds, 86_400);
+  check(isFuture, "maxFutureIssueSeconds", "must be a whole number from 0 to 86400");
+  check(subjectClaim === undefined || isText(subjectClaim), "subjectClaim", "must be a non-empty string");
   check(isWhole(jwksMaxAgeSeconds, 86_400), "jwksMaxAgeSeconds", "must be a whole number from 0 to 86400");
   check(isWhole(jwksMaxStaleSeconds, 604_800), "jwksMaxStaleSeconds", "must be a whole number from 0 to 604800");
   check(allowCache || options.cacheSize === undefined, "cacheSize", "is not an option of this build");
@@ -82,6 +91,9 @@ export function readOptions(options, { allowHmac, allowCache = true }) {
     leewaySeconds,
     tokenType,
     requiredClaims,
+    maxTokenAgeSeconds,
+    maxFutureIssueSeconds,
+    subjectClaim: subjectClaim ?? "sub",
     jwks: typeof jwks === "object" ? JSON.stringify(jwks) : jwks,
     jwksUrl: jwksUrl === undefined ? undefined : checkUrl(jwksUrl),
     jwksMaxAgeSeconds,

@@ -124,7 +124,8 @@ export class Verification {
   #admit(token, payload, now, epoch) {
     const cache = this.#cache;
     const value = JSON.parse(payload);
-    const claims = new Claims(cache ? deepFreeze(value) : value, this.#options.registry);
+    const { registry, subjectClaim } = this.#options;
+    const claims = new Claims(cache ? deepFreeze(value) : value, registry, subjectClaim);
     this.#revocations.check(claims);
     if (cache) Object.freeze(claims);
     if (epoch === this.#epoch) cache?.add(token, claims, now);

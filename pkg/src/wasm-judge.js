@@ -142,12 +142,15 @@ async function importHostKey(members, alg) {
  *
  * @param {ReturnType<typeof import("./options.js").readOptions>} options
  */
-function policyFields({ issuer, audience, tenant, anyTenant, leewaySeconds, tokenType, requiredClaims }) {
+function policyFields(options) {
+  const { issuer, audience, tenant, anyTenant, leewaySeconds, tokenType, requiredClaims } = options;
   // Without a word about tenants, a token that names one is refused: nobody said that it is welcome.
   const tenantRule = anyTenant ? "any" : tenant === undefined ? "none" : `only ${tenant}`;
   // `iss` is required in any case; naming it makes an empty list differ from none.
   const required = requiredClaims ? ["iss", ...requiredClaims].join(" ") : "";
-  return [issuer, tenantRule, leewaySeconds?.toString() ?? "", tokenType ?? "", required, ...audience];
+  const seconds = (/** @type {number | undefined} */ span) => span?.toString() ?? "";
+  const times = [seconds(options.maxTokenAgeSeconds), seconds(options.maxFutureIssueSeconds)];
+  return [issuer, tenantRule, seconds(leewaySeconds), tokenType ?? "", required, ...times, options.subjectClaim, ...audience];
 }
 
 const collected =

@@ -86,7 +86,8 @@ test("every refusal has its code, and no error quotes the token", async () => {
     [await issuer.sign({ aud: "https://other.example" }), "audience_mismatch"],
     [await issuer.sign({ exp: NOW - 30 }), "token_expired"],
     [await issuer.sign({ nbf: NOW + 60 }), "token_not_yet_valid"],
-    [await issuer.sign({ iat: NOW + 60 }), "token_issued_in_future"],
+    [await issuer.sign({ iat: NOW + 60 }), "token_clock_skew"],
+    [await issuer.sign({ iat: NOW + 900 }), "token_issued_in_future"],
     [await issuer.sign({ sub: undefined }), "claim_missing sub"],
     [await issuer.sign({ exp: undefined }), "claim_missing exp"],
     [await issuer.sign({ exp: "soon" }), "claim_malformed exp"],
@@ -142,7 +143,8 @@ test("the clock and the leeway decide to the second", async () => {
   assert.equal(at(NOW + 330), "token_expired");
   assert.equal(at(NOW + 419, 120), "accepted");
   assert.equal(at(NOW - 30), "accepted");
-  assert.equal(at(NOW - 31), "token_issued_in_future");
+  assert.equal(at(NOW - 31), "token_clock_skew");
+  assert.equal(at(NOW - 601), "token_issued_in_future");
   assert.equal(at(2 ** 32 + 5), "token_expired");
   const late = await issuer.sign({ iat: 2 ** 32 + 5, exp: 2 ** 32 + 305 });
   assert.equal(refusal(late, createVerifier(optionsFor(issuer, { now: () => 2 ** 32 + 6 }))), "accepted");
@@ -172,6 +174,36 @@ test("type and required claims can be chosen", async () => {
   assert.equal(refusal(plain, choose()), "claim_missing jti");
   assert.equal(refusal(plain, choose([])), "accepted");
   assert.equal(refusal(plain, choose(["sub", "sid"])), "claim_missing sid");
+});
+
+test("a greatest age and a nearest nonsense can be chosen", async () => {
+  const token = await issuer.sign({ exp: NOW + 90_000 });
+  const at = (now, more) => refusal(token, createVerifier(optionsFor(issuer, { now: () => now, ...more })));
+  assert.equal(at(NOW + 89, { maxTokenAgeSeconds: 60 }), "accepted");
+  assert.equal(at(NOW + 90, { maxTokenAgeSeconds: 60 }), "token_too_old");
+  assert.equal(at(NOW - 31, { maxFutureIssueSeconds: 30 }), "token_issued_in_future");
+  assert.equal(at(NOW - 3600, { maxFutureIssueSeconds: 3600 }), "token_clock_skew");
+  const ageless = await issuer.sign({ iat: undefined });
+  const chosen = { requiredClaims: [], maxTokenAgeSeconds: 60 };
+  assert.equal(refusal(ageless, createVerifier(optionsFor(issuer, chosen))), "claim_missing iat");
+});
+
+test("the subject can come from another claim, and then from no other", async () => {
+  const verifier = createVerifier(optionsFor(issuer, { subjectClaim: "uid" }));
+  const claims = verifier.verify(await issuer.sign({ sub: "eve", uid: "ada" }));
+  assert.equal(claims.subject, "ada");
+  assert.equal(refusal(await issuer.sign({ sub: "eve" }), verifier), "claim_missing sub");
+  assert.equal(refusal(await issuer.sign({ uid: 7 }), verifier), "claim_malformed sub");
+  for (const subjectClaim of ["__proto__", "constructor", "toString"]) {
+    const lax = createVerifier(optionsFor(issuer, { subjectClaim, requiredClaims: [] }));
+    assert.equal(lax.verify(await issuer.sign()).subject, undefined);
+  }
+});
+
+test("custom claims are those that Postern does not register", async () => {
+  const claims = createVerifier(optionsFor(issuer)).verify(await issuer.sign({ plan: "pro", nested: { iss: 1 }, org: "o" }));
+  assert.deepEqual(claims.custom, { plan: "pro", nested: { iss: 1 } });
+  assert.deepEqual(createVerifier(optionsFor(issuer)).verify(await issuer.sign()).custom, {});
 });
 
 test("many verifiers live side by side, and keep their keys", async () => {

@@ -237,6 +237,9 @@ fn defaults_follow_from_the_issuer_and_the_preset() {
     assert_eq!((config.client_id().as_str(), config.tenant().as_str()), ("postern", "default"));
     assert_eq!(config.tokens().access_ttl.as_secs(), 300);
     assert_eq!(config.tokens().algorithm_name.as_str(), "EdDSA");
+    assert_eq!(config.tokens().root_ttl.as_secs(), 120);
+    assert_eq!(config.tokens().max_age, None);
+    assert_eq!(config.tokens().max_future_issue.as_secs(), 600);
     assert_eq!(config.sessions().refresh_grace.as_secs(), 30);
     assert!(matches!(config.sessions().limit, SessionLimit::Evict(max) if max.get() == 10));
     assert_eq!(config.validation().mode, ValidationMode::Hybrid);

@@ -23,14 +23,17 @@ pub(crate) struct OptionError {
 
 impl Policy {
     /// Reads the fields: issuer; tenant rule (`any`, `none`, or `only ` and a tenant); leeway in seconds; token type;
-    /// required claims with a space between them; then the audiences. An empty leeway, type or list of claims
-    /// stands for core's default.
+    /// required claims with a space between them; greatest age and greatest future in seconds; the claim that is the
+    /// subject; then the audiences. An empty field other than issuer and tenant rule stands for core's default.
     pub(crate) fn read(mut fields: Fields<'_>) -> Result<Self, OptionError> {
         let issuer = fields.next_text();
         let tenant = fields.next_text();
         let leeway = fields.next_text();
         let token_type = fields.next_text();
         let required = fields.next_text();
+        let max_age = fields.next_text();
+        let max_future = fields.next_text();
+        let subject_claim = fields.next_text();
         let audiences: Result<Vec<_>, _> = fields.map(core::str::from_utf8).collect();
         let audiences = audiences.map_err(|_| refused("audience", "is not text"))?;
 
@@ -42,9 +45,17 @@ impl Policy {
             None => TenantRule::Any,
         };
         let mut policy = VerificationPolicy::new(issuer, audiences, rule).map_err(of_core)?;
-        if !leeway.is_empty() {
-            let seconds = leeway.parse().map_err(|_| refused("leewaySeconds", "must be a whole number"))?;
-            policy = policy.with_leeway(Seconds::new(seconds)).map_err(of_core)?;
+        if let Some(leeway) = seconds("leewaySeconds", leeway)? {
+            policy = policy.with_leeway(leeway).map_err(of_core)?;
+        }
+        if let Some(max_age) = seconds("maxTokenAgeSeconds", max_age)? {
+            policy = policy.with_max_age(max_age).map_err(of_core)?;
+        }
+        if let Some(max_future) = seconds("maxFutureIssueSeconds", max_future)? {
+            policy = policy.with_max_future(max_future).map_err(of_core)?;
+        }
+        if !subject_claim.is_empty() {
+            policy = policy.with_subject_claim(subject_claim).map_err(of_core)?;
         }
         if !token_type.is_empty() {
             policy = policy.with_token_type(token_type).map_err(of_core)?;
@@ -73,6 +84,15 @@ impl Policy {
     }
 }
 
+/// A span that may be left to core's default.
+fn seconds(option: &'static str, text: &str) -> Result<Option<Seconds>, OptionError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let span = text.parse().map_err(|_| refused(option, "must be a whole number"))?;
+    Ok(Some(Seconds::new(span)))
+}
+
 const fn refused(option: &'static str, reason: &'static str) -> OptionError {
     OptionError { option, reason }
 }
@@ -83,6 +103,11 @@ const fn of_core(error: PolicyError) -> OptionError {
         PolicyError::NoAudience => refused("audience", "is empty"),
         PolicyError::LeewayTooLarge => refused("leewaySeconds", "is more than 120"),
         PolicyError::NoTokenType => refused("tokenType", "is empty"),
+        PolicyError::MaxAgeOutOfRange => refused("maxTokenAgeSeconds", "is not 1 to 31536000"),
+        PolicyError::MaxFutureTooLarge => refused("maxFutureIssueSeconds", "is more than 86400"),
+        PolicyError::SubjectClaimRegistered => {
+            refused("subjectClaim", "is a registered claim other than sub")
+        }
     }
 }
 
@@ -101,19 +126,24 @@ mod tests {
 
     #[test]
     fn empty_fields_stand_for_the_defaults() {
-        let policy = read(&["https://auth.example", "any", "", "", "", "a", "b"]).unwrap();
+        let policy = read(&["https://auth.example", "any", "", "", "", "", "", "", "a", "b"]).unwrap();
         let core = VerificationPolicy::new("https://auth.example", ["a", "b"], TenantRule::Any).unwrap();
         assert_eq!(*policy.core(), core);
         assert!(!policy.refuses_tenants);
-        assert!(read(&["https://auth.example", "none", "", "", "", "a"]).unwrap().refuses_tenants);
+        assert!(
+            read(&["https://auth.example", "none", "", "", "", "", "", "", "a"]).unwrap().refuses_tenants
+        );
     }
 
     #[test]
     fn every_field_reaches_the_policy() {
-        let policy = read(&["i", "only acme", "5", "jwt", "sub sid", "a"]).unwrap();
+        let policy = read(&["i", "only acme", "5", "jwt", "sub sid", "60", "7", "uid", "a"]).unwrap();
         let core = VerificationPolicy::new("i", ["a"], TenantRule::Exactly("acme".parse().unwrap()))
             .and_then(|policy| policy.with_leeway(Seconds::new(5)))
             .and_then(|policy| policy.with_token_type("jwt"))
+            .and_then(|policy| policy.with_max_age(Seconds::new(60)))
+            .and_then(|policy| policy.with_max_future(Seconds::new(7)))
+            .and_then(|policy| policy.with_subject_claim("uid"))
             .unwrap()
             .with_required_claims(&[Claim::Subject, Claim::SessionId]);
         assert_eq!(*policy.core(), core);
@@ -122,17 +152,21 @@ mod tests {
     #[test]
     fn a_refusal_names_the_option() {
         for (fields, option) in [
-            (&["", "any", "", "", "", "a"][..], "issuer"),
+            (&["", "any", "", "", "", "", "", "", "a"][..], "issuer"),
             (&[], "issuer"),
-            (&["i", "any", "", "", ""], "audience"),
-            (&["i", "any", "", "", "", ""], "audience"),
-            (&["i", "only ", "", "", "", "a"], "tenant"),
-            (&["i", "only a/b", "", "", "", "a"], "tenant"),
-            (&["i", "any", "121", "", "", "a"], "leewaySeconds"),
-            (&["i", "any", "-1", "", "", "a"], "leewaySeconds"),
-            (&["i", "any", "", "application/", "", "a"], "tokenType"),
-            (&["i", "any", "", "", "sub email", "a"], "requiredClaims"),
-            (&["i", "any", "", "", "sub  sid", "a"], "requiredClaims"),
+            (&["i", "any", "", "", "", "", "", ""], "audience"),
+            (&["i", "any", "", "", "", "", "", "", ""], "audience"),
+            (&["i", "only ", "", "", "", "", "", "", "a"], "tenant"),
+            (&["i", "only a/b", "", "", "", "", "", "", "a"], "tenant"),
+            (&["i", "any", "121", "", "", "", "", "", "a"], "leewaySeconds"),
+            (&["i", "any", "-1", "", "", "", "", "", "a"], "leewaySeconds"),
+            (&["i", "any", "", "application/", "", "", "", "", "a"], "tokenType"),
+            (&["i", "any", "", "", "sub email", "", "", "", "a"], "requiredClaims"),
+            (&["i", "any", "", "", "sub  sid", "", "", "", "a"], "requiredClaims"),
+            (&["i", "any", "", "", "", "0", "", "", "a"], "maxTokenAgeSeconds"),
+            (&["i", "any", "", "", "", "1.5", "", "", "a"], "maxTokenAgeSeconds"),
+            (&["i", "any", "", "", "", "", "86401", "", "a"], "maxFutureIssueSeconds"),
+            (&["i", "any", "", "", "", "", "", "jti", "a"], "subjectClaim"),
         ] {
             assert_eq!(read(fields).unwrap_err().option, option, "{fields:?}");
         }

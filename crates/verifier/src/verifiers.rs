@@ -347,7 +347,11 @@ mod tests {
     }
 
     fn open(verifiers: &mut Verifiers) -> i32 {
-        let length = write_fields(verifiers, &[b"https://auth.example", b"any", b"", b"", b"", b"a"]);
+        let defaults = [&b""[..]; 6];
+        let length = write_fields(
+            verifiers,
+            &[&[&b"https://auth.example"[..], b"any"][..], &defaults[..], &[&b"a"[..]][..]].concat(),
+        );
         verifiers.open(length)
     }
 
@@ -365,7 +369,10 @@ mod tests {
     #[test]
     fn a_refusal_is_told_in_the_buffer() {
         let mut verifiers = Verifiers::new();
-        let length = write_fields(&mut verifiers, &[b"https://auth.example", b"any", b"", b"", b""]);
+        let length = write_fields(
+            &mut verifiers,
+            &[&[&b"https://auth.example"[..], b"any"][..], &[&b""[..]; 6][..]].concat(),
+        );
         let status = verifiers.open(length);
         assert_eq!(reason(&verifiers, status), "audience: is empty");
         assert_eq!(open(&mut verifiers), 0);

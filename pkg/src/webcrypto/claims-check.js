@@ -55,12 +55,15 @@ export class Policy {
   #tenant;
   #anyTenant;
   #leewaySeconds;
+  #maxAgeSeconds;
+  #maxFutureSeconds;
+  #subjectClaim;
   #required;
   #tokenType;
 
   /** @param {ReturnType<typeof import("../options.js").readOptions>} options */
   constructor(options) {
-    const { issuer, audience, tenant, anyTenant, leewaySeconds = 30, tokenType = "at+jwt" } = options;
+    const { issuer, audience, tenant, anyTenant, leewaySeconds = 30, tokenType = "at+jwt", subjectClaim } = options;
     const requiredClaims = options.requiredClaims ?? ["sub", "iat", "jti", "client_id"];
     const check = (/** @type {boolean} */ holds, /** @type {string} */ option, /** @type {string} */ reason) => {
       if (!holds) throw new ConfigurationError(option, reason);
@@ -69,12 +72,18 @@ export class Policy {
     check(shortType(tokenType) !== "", "tokenType", "is empty");
     const known = requiredClaims.every((/** @type {string} */ name) => CLAIMS.has(name));
     check(known, "requiredClaims", "has a name that is not a registered claim");
+    check(subjectClaim === "sub" || !CLAIMS.has(subjectClaim), "subjectClaim", "is a registered claim other than sub");
     this.#issuer = issuer;
     this.#audience = new Set(audience);
     this.#tenant = tenant;
     this.#anyTenant = anyTenant;
     this.#leewaySeconds = leewaySeconds;
-    const required = new Set(["iss", "aud", "exp", ...requiredClaims]);
+    this.#maxAgeSeconds = options.maxTokenAgeSeconds;
+    this.#maxFutureSeconds = Math.max(leewaySeconds, options.maxFutureIssueSeconds ?? 600);
+    this.#subjectClaim = subjectClaim;
+    // Without a time of issue a token has no age.
+    const dated = this.#maxAgeSeconds === undefined ? [] : ["iat"];
+    const required = new Set(["iss", "aud", "exp", ...requiredClaims, ...dated]);
     this.#required = [...CLAIMS.keys()].filter((name) => required.has(name));
     this.#tokenType = shortType(tokenType);
   }
@@ -99,7 +108,9 @@ export class Policy {
       const isGood = CLAIMS.get(name);
       if (isGood && !isGood(value, numbers.get(name))) throw new TokenError("claim_malformed", name);
     }
-    const missing = this.#required.find((name) => !members.has(name));
+    const subject = members.get(this.#subjectClaim);
+    if (members.has(this.#subjectClaim) && !isText(subject, undefined)) throw new TokenError("claim_malformed", "sub");
+    const missing = this.#required.find((name) => !members.has(name === "sub" ? this.#subjectClaim : name));
     if (missing) throw new TokenError("claim_missing", missing);
     const refuseIf = (/** @type {boolean} */ holds, /** @type {string} */ code) => {
       if (holds) throw new TokenError(code);
@@ -111,7 +122,10 @@ export class Policy {
     refuseIf(!audience.some((name) => this.#audience.has(name)), "audience_mismatch");
     refuseIf(now >= date("exp") + leeway, "token_expired");
     refuseIf(date("nbf") > now + leeway, "token_not_yet_valid");
-    refuseIf(date("iat") > now + leeway, "token_issued_in_future");
+    refuseIf(date("iat") > now + this.#maxFutureSeconds, "token_issued_in_future");
+    refuseIf(date("iat") > now + leeway, "token_clock_skew");
+    const maxAge = this.#maxAgeSeconds;
+    refuseIf(maxAge !== undefined && now >= date("iat") + maxAge + leeway, "token_too_old");
     refuseIf(!this.#anyTenant && members.get("tid") !== this.#tenant, "tenant_mismatch");
   }
 }

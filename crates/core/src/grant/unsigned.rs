@@ -102,6 +102,7 @@ mod tests {
             issuer: issuer.to_string(),
             audience: vec!["https://api.example".to_string()],
             access_ttl: Seconds::new(300),
+            root_ttl: Seconds::new(120),
         };
         Grant::assertion(admission).prepare(key, &profile, TokenId::from_bytes([3; 16]), NOW)
     }

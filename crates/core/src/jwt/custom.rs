@@ -14,9 +14,32 @@ use serde_json::{Map, Value};
 /// [`with_subject_claim`](super::VerificationPolicy::with_subject_claim) reads; and the member names with which
 /// JavaScript reaches prototypes.
 const RESERVED: [&str; 26] = [
-    "act", "may_act", "scope", "scp", "azp", "nonce", "at_hash", "c_hash", "s_hash", "htm", "htu", "ath", "events",
-    "alg", "kid", "typ", "crit", "uid", "user_id", "tenant", "mask", "permissions", "entitlements", "__proto__",
-    "constructor", "prototype",
+    "act",
+    "may_act",
+    "scope",
+    "scp",
+    "azp",
+    "nonce",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "htm",
+    "htu",
+    "ath",
+    "events",
+    "alg",
+    "kid",
+    "typ",
+    "crit",
+    "uid",
+    "user_id",
+    "tenant",
+    "mask",
+    "permissions",
+    "entitlements",
+    "__proto__",
+    "constructor",
+    "prototype",
 ];
 
 /// Custom claims that may be signed: few, small, flat, and none with a name that means something already.
@@ -104,7 +127,8 @@ impl CustomClaims {
 /// Case does not tell names apart here: a reader that ignores it must not be led astray.
 fn check_name(name: &str) -> Result<(), CustomClaimError> {
     let is_visible = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
-    if name.is_empty() || name.len() > CustomClaims::MAX_NAME_BYTES || !name.as_bytes().iter().all(is_visible) {
+    if name.is_empty() || name.len() > CustomClaims::MAX_NAME_BYTES || !name.as_bytes().iter().all(is_visible)
+    {
         return Err(CustomClaimError::BadName);
     }
     if let Some(claim) = Claim::ALL.iter().find(|claim| claim.name().eq_ignore_ascii_case(name)) {

@@ -61,7 +61,9 @@ impl fmt::Display for PolicyError {
             Self::LeewayTooLarge => "the leeway is above 120 seconds",
             Self::NoTokenType => "the token type is empty",
             Self::MaxAgeOutOfRange => "the greatest age is not 1 second to 1 year",
-            Self::MaxFutureTooLarge => "a time of issue more than 24 hours ahead would be accepted as a slow clock",
+            Self::MaxFutureTooLarge => {
+                "a time of issue more than 24 hours ahead would be accepted as a slow clock"
+            }
             Self::SubjectClaimRegistered => "the subject cannot be read from that claim",
         })
     }

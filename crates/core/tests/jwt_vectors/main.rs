@@ -61,13 +61,32 @@ fn policy(value: &Value) -> VerificationPolicy {
     };
     let required: Vec<Claim> =
         texts("required_claims").into_iter().map(|name| Claim::from_name(name).unwrap()).collect();
-    VerificationPolicy::new(value["issuer"].as_str().unwrap(), texts("audiences"), tenant)
+    let policy = VerificationPolicy::new(value["issuer"].as_str().unwrap(), texts("audiences"), tenant)
         .and_then(|policy| {
             policy.with_leeway(Seconds::new(value["leeway"].as_u64().unwrap().try_into().unwrap()))
         })
         .and_then(|policy| policy.with_token_type(value["token_type"].as_str().unwrap()))
         .unwrap()
-        .with_required_claims(&required)
+        .with_required_claims(&required);
+    with_options(policy, value).unwrap()
+}
+
+/// The policy with the members that most vectors leave at their defaults.
+fn with_options(
+    mut policy: VerificationPolicy,
+    value: &Value,
+) -> Result<VerificationPolicy, postern_core::jwt::PolicyError> {
+    let seconds = |name: &str| value[name].as_u64().map(|span| Seconds::new(span.try_into().unwrap()));
+    if let Some(max_age) = seconds("max_age") {
+        policy = policy.with_max_age(max_age)?;
+    }
+    if let Some(max_future) = seconds("max_future") {
+        policy = policy.with_max_future(max_future)?;
+    }
+    match value["subject_claim"].as_str() {
+        Some(name) => policy.with_subject_claim(name),
+        None => Ok(policy),
+    }
 }
 
 /// The verdict, and the claim it is about, if it is about one.
@@ -148,6 +167,8 @@ fn every_reason_for_refusal_has_a_case() {
         "token_expired",
         "token_not_yet_valid",
         "token_issued_in_future",
+        "token_clock_skew",
+        "token_too_old",
         "tenant_mismatch",
     ]);
     assert_eq!(seen, known);

@@ -3,6 +3,7 @@
 mod claims;
 mod key_sets;
 mod keys;
+mod policy;
 mod shape;
 
 pub(crate) use key_sets::key_sets_file;
@@ -157,6 +158,9 @@ pub(crate) fn verify_file() -> Value {
     claims::claim_types(&mut cases);
     claims::claim_values(&mut cases);
     claims::precedence(&mut cases);
+    policy::times_of_issue(&mut cases);
+    policy::other_types(&mut cases);
+    policy::subjects(&mut cases);
     let secrets = json!([{"kid": "h", "secret": encode(SECRET)}]);
     let policy = |tenant: Option<&str>, token_type: &str, leeway: u64, required: Value| {
         json!({
@@ -165,8 +169,8 @@ pub(crate) fn verify_file() -> Value {
         })
     };
     let rfc_9068 = json!(["sub", "iat", "jti", "client_id"]);
-    json!({
-        "description": "Tokens and the verdict on each: \"accepted\", or the code of the first reason for refusal, with the claim it is about. A policy whose tenant is null accepts all tenants.",
+    let mut file = json!({
+        "description": "Tokens and the verdict on each: \"accepted\", or the code of the first reason for refusal, with the claim it is about. A policy whose tenant is null accepts all tenants; one without max_age, max_future or subject_claim has the default.",
         "key_sets": {
             "a": {"jwks": {"keys": [jwk("a", &a())]}, "hmac_sha256": []},
             "a and b": {"jwks": {"keys": [jwk("a", &a()), jwk("b", &b())]}, "hmac_sha256": []},
@@ -181,5 +185,8 @@ pub(crate) fn verify_file() -> Value {
             "session required": policy(Some("acme"), "at+jwt", 30, json!(["sid", "auth_time"])),
         },
         "cases": cases.0,
-    })
+    });
+    let more = policy::policies();
+    file["policies"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    file
 }
