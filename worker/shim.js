@@ -5,7 +5,7 @@
 // instance. This shim turns it into an error now: whatever is in flight is rejected at once, and the next call
 // starts on a fresh instance. State lives in Durable Objects, D1 and KV, so a fresh instance loses nothing.
 
-import { DurableObject } from "cloudflare:workers";
+import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import * as wasm from "./index.js";
 
 const state = wasm.__worker_init_state();
@@ -57,24 +57,28 @@ function guard(handler) {
 }
 
 
-function internalError(error) {
+/** The problem document (RFC 9457) of an error that only the log may know. */
+function internalProblem(error) {
   // Name and message only: a stack says nothing about wasm, and the panic hook has already told the place.
   console.error("request failed:", `${error?.name}: ${error?.message}`);
-  const requestId = crypto.randomUUID().replaceAll("-", "");
-  const problem = {
+  return {
     type: "urn:postern:problem:internal",
     title: "Internal error",
     status: 500,
     code: "internal",
-    request_id: requestId,
+    request_id: crypto.randomUUID().replaceAll("-", ""),
   };
+}
+
+function internalError(error) {
+  const problem = internalProblem(error);
   return new Response(JSON.stringify(problem), {
     status: 500,
     headers: {
       "content-type": "application/problem+json",
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",
-      "x-request-id": requestId,
+      "x-request-id": problem.request_id,
     },
   });
 }
@@ -84,6 +88,31 @@ export default {
   queue: (batch, env, context) => guard(() => wasm.queue(batch, env, context)),
   scheduled: (event, env, context) => guard(() => wasm.scheduled(event, env, context)),
 };
+
+/** More than a body may have: no longer question is copied into wasm's memory, which never shrinks. */
+const TOO_LONG = 64 * 1024 + 1;
+
+/** The body that the route for HTTP would get; `null`, which it refuses, for what JSON cannot say. */
+function questionOf(token, options) {
+  try {
+    return JSON.stringify({ ...options, token }).slice(0, TOO_LONG);
+  } catch {
+    return "null";
+  }
+}
+
+/**
+ * What other Workers reach through a service binding with `entrypoint = "AuthService"`. It never throws: every
+ * outcome is a value. `pkg/src/service.d.ts` has its types.
+ */
+export class AuthService extends WorkerEntrypoint {
+  async validate(token, options) {
+    const question = questionOf(token, options);
+    const asked = guard(() => wasm.validate(question, this.env, this.ctx));
+    const answer = await asked.then(JSON.parse).catch(internalProblem);
+    return { ok: answer.active === true, ...answer };
+  }
+}
 
 /** A Durable Object whose Rust half is made anew when the wasm instance it belonged to is gone. */
 const durable = (name) =>

@@ -102,7 +102,8 @@ test("a token with one thing wrong is refused, and says which", async () => {
     ["token_expired", { exp: NOW - 60 }],
     ["token_expired", { exp: 0 }],
     ["token_not_yet_valid", { nbf: NOW + 61 }],
-    ["token_issued_in_future", { iat: NOW + 61 }],
+    ["token_clock_skew", { iat: NOW + 61 }],
+    ["token_issued_in_future", { iat: NOW + 601 }],
   ]) {
     await refused(issuers.verifyAsync(await sign(claims, header)), code, JSON.stringify([claims, header]));
   }
@@ -113,6 +114,15 @@ test("a token with one thing wrong is refused, and says which", async () => {
   for (const claims of [{ exp: NOW - 59 }, { nbf: NOW + 60 }, { iat: NOW + 60 }, { aud: ["x", AUDIENCE] }]) {
     await issuers.verifyAsync(await sign(claims));
   }
+});
+
+test("an issuer may name its users in another claim, and then in no other", async () => {
+  const { issuers } = remote(serve(rsa), { subjectClaim: "uid" });
+  assert.equal((await issuers.verifyAsync(await sign({ sub: "eve", uid: "ada" }))).subject, "ada");
+  await refused(issuers.verifyAsync(await sign({ sub: "eve" })), "claim_missing", "sub alone");
+  await refused(issuers.verifyAsync(await sign({ sub: "eve", uid: 7 })), "claim_malformed", "uid is a number");
+  const { issuers: lax } = remote(serve(rsa), { subjectClaim: "constructor", requiredClaims: [] });
+  assert.equal((await lax.verifyAsync(await sign())).subject, undefined);
 });
 
 test("an algorithm belongs to a key, and a token cannot choose another", async () => {
@@ -361,6 +371,8 @@ test("options that would accept too much are refused", () => {
     [{ issuers: [{ ...one, algorithms: [] }] }, "algorithms"],
     [{ issuers: [{ ...one, tokenType: "" }] }, "tokenType"],
     [{ issuers: [{ ...one, requiredClaims: "sub" }] }, "requiredClaims"],
+    [{ issuers: [{ ...one, subjectClaim: "" }] }, "subjectClaim"],
+    [{ issuers: [{ ...one, subjectClaim: 7 }] }, "subjectClaim"],
     [{ issuers: [{ ...one, cacheTtlSeconds: 86_401 }] }, "cacheTtlSeconds"],
     [{ issuers: [{ ...one, maxStaleSeconds: -1 }] }, "maxStaleSeconds"],
     [{ issuers: [{ ...one, discover: 1 }] }, "discover"],

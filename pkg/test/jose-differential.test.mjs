@@ -24,6 +24,7 @@ const STRICTER = {
   token_too_large: "more than 8 KiB",
   claim_malformed: "a registered claim of another type than its specification says",
   token_issued_in_future: "jose looks at iat only when it is given a largest age",
+  token_clock_skew: "the same",
   token_expired: "a fraction of a second is dropped, so that a token never lives longer than a whole-second clock says",
   tenant_mismatch: "nobody said that tokens of tenants are welcome",
 };

@@ -103,7 +103,7 @@ test("every link between the documents leads somewhere", () => {
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
-    ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`),
+    ...readdirSync(join(ROOT, "docs")).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`),
     ...[".github/SECURITY.md", ".github/CONTRIBUTING.md"],
   ];
   const anchor = (heading) => heading.toLowerCase().replace(/[^\w\- ]/g, "").trim().replaceAll(" ", "-");

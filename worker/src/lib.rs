@@ -15,9 +15,10 @@ mod wire;
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
-use crate::route::exchange::Exchange;
+use crate::route::exchange::{Event, Exchange};
 use crate::wire::answer::Answer;
 use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::{Context, Env, MessageBatch, Request, Response, Result, ScheduleContext, ScheduledEvent, event};
 
 /// One HTTP request.
@@ -26,10 +27,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
     let ambient = Ambient::read();
     #[cfg(feature = "development")]
     operations::begin();
-    let request_id = match ambient.random::<16>() {
-        Ok(random) => random.into_bytes().iter().map(|byte| format!("{byte:02x}")).collect(),
-        Err(_) => String::new(),
-    };
+    let request_id = draw_request_id(ambient);
     let response = match serve(request, &env, context, ambient).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(&request_id)?,
@@ -46,9 +44,34 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
 }
 
 async fn serve(request: Request, env: &Env, context: Context, ambient: Ambient) -> Answer {
-    let environment = Environment::open(env)?;
-    let exchange = Exchange::new(request, environment, ambient, context);
-    route::table::serve(&exchange).await
+    let event = Event::new(Environment::open(env)?, ambient, context);
+    route::table::serve(&Exchange::new(request, event)).await
+}
+
+fn draw_request_id(ambient: Ambient) -> String {
+    match ambient.random::<16>() {
+        Ok(random) => random.into_bytes().iter().map(|byte| format!("{byte:02x}")).collect(),
+        Err(_) => String::new(),
+    }
+}
+
+/// One call of `AuthService.validate` by another Worker: a question and its answer, both as the JSON text that the
+/// bodies of `POST /api/v1/auth/validate` would have. A refusal is a problem document, too.
+#[wasm_bindgen(
+    wasm_bindgen = worker::wasm_bindgen,
+    wasm_bindgen_futures = worker::wasm_bindgen_futures,
+    js_sys = worker::js_sys
+)]
+pub async fn validate(question: String, env: Env, context: worker::worker_sys::Context) -> String {
+    let ambient = Ambient::read();
+    let answered = match Environment::open(&env) {
+        Ok(environment) => {
+            let event = Event::new(environment, ambient, Context::new(context));
+            route::validate::answer(&event, &question).await
+        }
+        Err(problem) => Err(problem),
+    };
+    answered.unwrap_or_else(|problem| problem.document(&draw_request_id(ambient)))
 }
 
 /// One batch of outbox messages, or of dead letters.

@@ -187,7 +187,9 @@ impl Grant {
         let admission = self.admission;
         let access = match self.organization {
             Some(access) => Access::in_organization(access),
-            None => Access::everywhere(admission.roles, &admission.permission_mask, admission.registry_version)?,
+            None => {
+                Access::everywhere(admission.roles, &admission.permission_mask, admission.registry_version)?
+            }
         };
         let ttl = profile.ttl_of(&access.permissions);
         Ok(AccessTokenClaims {

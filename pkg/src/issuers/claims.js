@@ -1,18 +1,24 @@
 import { TokenError } from "../errors.js";
 
+/** A time of issue further ahead than this is no wrong clock: the same 10 minutes as for Postern's own tokens. */
+const MAX_FUTURE_SECONDS = 600;
+
 /** What a token of a third party says, after it has been verified. Its claims mean what its issuer says they mean. */
 export class IssuerClaims {
-  /** @param {any} payload */
-  constructor(payload) {
+  #subjectClaim;
+
+  /** @param {any} payload @param {string} [subjectClaim] */
+  constructor(payload, subjectClaim = "sub") {
     /** @readonly */
     this.payload = payload;
+    this.#subjectClaim = subjectClaim;
   }
 
   get issuer() {
     return this.payload.iss;
   }
   get subject() {
-    return this.payload.sub;
+    return Object.hasOwn(this.payload, this.#subjectClaim) ? this.payload[this.#subjectClaim] : undefined;
   }
   get audience() {
     return [this.payload.aud].flat();
@@ -48,12 +54,14 @@ export class IssuerClaims {
  * Checks authentic claims, in the order of the verifier's refusals.
  *
  * @param {Record<string, unknown>} payload
- * @param {{ issuer: string, audiences: readonly string[], requiredClaims: readonly string[], leewaySeconds: number }} rule
+ * @param {{ issuer: string, audiences: readonly string[], requiredClaims: readonly string[], subjectClaim: string,
+ *   leewaySeconds: number }} rule
  * @param {number} now
  * @throws {TokenError}
  */
-export function checkClaims(payload, { issuer, audiences, requiredClaims, leewaySeconds }, now) {
-  const { iss, aud, exp, nbf, iat, sub } = payload;
+export function checkClaims(payload, { issuer, audiences, requiredClaims, subjectClaim, leewaySeconds }, now) {
+  const { iss, aud, exp, nbf, iat } = payload;
+  const subject = Object.hasOwn(payload, subjectClaim) ? payload[subjectClaim] : undefined;
   const refuseIf = (/** @type {boolean} */ holds, /** @type {string} */ code, /** @type {string} */ claim = "") => {
     if (holds) throw claim ? new TokenError(code, claim) : new TokenError(code);
   };
@@ -61,7 +69,7 @@ export function checkClaims(payload, { issuer, audiences, requiredClaims, leeway
   for (const [name, value] of Object.entries({ exp, nbf, iat })) {
     refuseIf(value !== undefined && !isDate(value), "claim_malformed", name);
   }
-  refuseIf(sub !== undefined && (typeof sub !== "string" || sub === ""), "claim_malformed", "sub");
+  refuseIf(subject !== undefined && (typeof subject !== "string" || subject === ""), "claim_malformed", subjectClaim);
   const audience = [aud].flat();
   refuseIf(aud !== undefined && !audience.every((name) => typeof name === "string"), "claim_malformed", "aud");
   for (const name of ["iss", "aud", "exp", ...requiredClaims]) {
@@ -71,5 +79,6 @@ export function checkClaims(payload, { issuer, audiences, requiredClaims, leeway
   refuseIf(!audience.some((name) => audiences.includes(/** @type {string} */ (name))), "audience_mismatch");
   refuseIf(now >= Math.floor(Number(exp)) + leewaySeconds, "token_expired");
   refuseIf(Number(nbf ?? 0) > now + leewaySeconds, "token_not_yet_valid");
-  refuseIf(Number(iat ?? 0) > now + leewaySeconds, "token_issued_in_future");
+  refuseIf(Number(iat ?? 0) > now + Math.max(leewaySeconds, MAX_FUTURE_SECONDS), "token_issued_in_future");
+  refuseIf(Number(iat ?? 0) > now + leewaySeconds, "token_clock_skew");
 }

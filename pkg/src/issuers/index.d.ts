@@ -29,8 +29,10 @@ export interface IssuerOptions {
   pinnedKeys?: JsonWebKeySet | readonly PinnedPem[];
   /** The `typ` that tokens must have, or several. `JWT` includes tokens without any. Default `at+jwt` (RFC 9068). */
   tokenType?: string | readonly string[];
-  /** The claims that tokens must have besides `iss`, `aud` and `exp`. Default `sub` and `iat`. */
+  /** The claims that tokens must have besides `iss`, `aud` and `exp`. Default the subject's and `iat`. */
   requiredClaims?: readonly string[];
+  /** The claim that names the user, such as `uid`, where it is not `sub`: `claims.subject` reads it. Default `sub`. */
+  subjectClaim?: string;
   /** For how many seconds fetched keys are fresh, 0 to 86,400. Default 300. */
   cacheTtlSeconds?: number;
   /** For how many more they are used while they cannot be renewed, 0 to 86,400. Default 3,600. */

@@ -92,7 +92,7 @@ class Issuer {
     if (algorithmNamed(header.alg) !== key.algorithm) throw new TokenError("algorithm_not_allowed");
     if (!(await isSignedBy(key.algorithm, key.key, compact))) throw new TokenError("signature_invalid");
     checkClaims(payload, { ...this.#options, leewaySeconds: this.#leewaySeconds }, now);
-    return new IssuerClaims(payload);
+    return new IssuerClaims(payload, this.#options.subjectClaim);
   }
 
   /** Whether the type is one that is wanted. A token without one is a `JWT` (RFC 7519 §5.1). @param {unknown} typ */

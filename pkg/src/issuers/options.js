@@ -12,6 +12,7 @@ const ISSUER_OPTIONS = [
   "pinnedKeys",
   "tokenType",
   "requiredClaims",
+  "subjectClaim",
   "cacheTtlSeconds",
   "maxStaleSeconds",
 ];
@@ -34,9 +35,10 @@ export function readOptions(options) {
 /** @param {any} entry @param {boolean} allowLoopback */
 function readIssuer(entry, allowLoopback) {
   checkNames(entry, ISSUER_OPTIONS, "issuers");
-  const { discover = false, jwksUrl, pinnedKeys } = entry;
+  const { discover = false, jwksUrl, pinnedKeys, subjectClaim = "sub" } = entry;
   const [issuer = ""] = texts(entry.issuer, "issuer");
   check(typeof entry.issuer === "string", "issuer", "must be a string");
+  check(typeof subjectClaim === "string" && subjectClaim !== "", "subjectClaim", "must be a non-empty string");
   check(typeof discover === "boolean", "discover", "must be a boolean");
   check(!discover || jwksUrl === undefined, "jwksUrl", "contradicts discover");
   const algorithms = texts(entry.algorithms ?? ALGORITHM_NAMES, "algorithms");
@@ -51,7 +53,8 @@ function readIssuer(entry, allowLoopback) {
     algorithms,
     pinnedKeys,
     tokenTypes: texts(entry.tokenType ?? "at+jwt", "tokenType").map(shortType),
-    requiredClaims: entry.requiredClaims === undefined ? ["sub", "iat"] : [...names(entry.requiredClaims)],
+    requiredClaims: entry.requiredClaims === undefined ? [subjectClaim, "iat"] : [...names(entry.requiredClaims)],
+    subjectClaim,
     cacheTtlSeconds: wholeNumber(entry, "cacheTtlSeconds", { max: 86_400, otherwise: 300 }),
     maxStaleSeconds: wholeNumber(entry, "maxStaleSeconds", { max: 86_400, otherwise: 3600 }),
   };

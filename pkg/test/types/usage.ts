@@ -2,6 +2,7 @@ import { createVerifier, init, ConfigurationError, KeysError, PermissionError, P
 import type { AsyncVerifier, Claims, KeysErrorCode, PermissionRegistry, TokenErrorCode, Verifier } from "postern";
 import * as inline from "postern/inline";
 import * as webcrypto from "postern/webcrypto";
+import type { AuthService } from "postern/service";
 
 const plain: Verifier = createVerifier({ issuer: "i", audience: ["a"], jwksUrl: "https://i/jwks.json" });
 const ready: Promise<void> = plain.ready();
@@ -9,7 +10,7 @@ const claims: Claims = plain.verify("token");
 const mayWrite: boolean = claims.can("docs:write");
 const subject: string = claims.subject;
 const session: string | undefined = claims.sessionId;
-const custom: unknown = claims.payload.plan;
+const custom: unknown = claims.payload.plan ?? claims.custom.plan;
 
 // Names of a registry that is written out are checked by the compiler.
 const registry = {
@@ -110,3 +111,17 @@ try {
   }
 }
 void [later, either, ready, mayWrite, subject, session, custom, names, init()];
+
+// A Worker that is bound to the service: an answer is good only after it has been looked at.
+declare const AUTH: AuthService<"docs:read" | "docs:write">;
+const answer = await AUTH.validate("token", { mode: "strict", audience: "a", permissions: ["docs:write"] });
+// @ts-expect-error a refusal has no account
+answer.account_id;
+if (answer.ok) answer.account_id satisfies string;
+else answer.code satisfies string;
+// @ts-expect-error a misspelt permission
+await AUTH.validate("token", { permissions: ["docs:reed"] });
+// @ts-expect-error a misspelt mode
+await AUTH.validate("token", { mode: "lax" });
+// @ts-expect-error a token is text
+await AUTH.validate(7);

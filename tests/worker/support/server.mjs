@@ -30,9 +30,12 @@ process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
  * @param {object | null} [options.vars] values laid over `[vars.POSTERN]`, table by table; `null` for a deployment
  *   that has no such variable
  * @param {Record<string, string>} [options.secrets] secret bindings
+ * @param {(string | { name: string, main: string })[]} [options.neighbours] other Workers beside it: the path of a
+ *   Wrangler configuration, or a module that gets `AuthService` as `env.AUTH` and the HTTP API as `env.HTTP`
  * @returns {Promise<{
  *   url: string,
  *   fetch: typeof fetch,
+ *   neighbour: (name: string) => { fetch: typeof fetch },
  *   scheduled: (cron?: string) => Promise<unknown>,
  *   getEnv: () => Promise<Record<string, any>>,
  *   objectStorage: (binding: string, name: string) => Promise<{ exec: (sql: string, ...values: any[]) => Promise<any[]> }>,
@@ -41,10 +44,11 @@ process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
  *   stop: () => Promise<void>,
  * }>} `fetch` takes a path; `getEnv` gives D1 and KV as the Worker sees them
  */
-export async function startServer({ variant = "development", vars = {}, secrets = {} } = {}) {
+export async function startServer({ variant = "development", vars = {}, secrets = {}, neighbours = [] } = {}) {
   const folder = scratchFolder();
   const configPath = writeConfiguration(folder, variant, vars);
-  const harness = createTestHarness({ root: folder, workers: [{ configPath, secrets }] });
+  const others = neighbours.map((one) => ({ configPath: typeof one === "string" ? one : writeNeighbour(folder, one) }));
+  const harness = createTestHarness({ root: folder, workers: [{ configPath, secrets }, ...others] });
   let url;
   try {
     ({ url } = await harness.listen());
@@ -59,6 +63,7 @@ export async function startServer({ variant = "development", vars = {}, secrets 
     url: url.origin,
     // The runtime's own connection pool, not the harness's: many requests at once are many connections.
     fetch: (path, init) => fetch(new URL(path, url), init),
+    neighbour: (name) => harness.getWorker(name),
     scheduled: (cron = "* * * * *") => worker.scheduled({ cron, scheduledTime: new Date() }),
     getEnv: () => worker.getEnv(),
     objectStorage: (binding, name) => worker.getDurableObjectStorage(binding, { name }),
@@ -171,6 +176,15 @@ function writeConfiguration(folder, variant, vars) {
   };
   const path = join(folder, "wrangler.json");
   writeFileSync(path, JSON.stringify(derived));
+  return path;
+}
+
+/** The configuration of another Worker that asks this one. */
+function writeNeighbour(folder, { name, main }) {
+  const { name: service, compatibility_date } = readConfig({ config: join(ROOT, "wrangler.toml") }, { hideWarnings: true });
+  const path = join(folder, `${name}.json`);
+  const services = [{ binding: "AUTH", service, entrypoint: "AuthService" }, { binding: "HTTP", service }];
+  writeFileSync(path, JSON.stringify({ name, main, compatibility_date, services }));
   return path;
 }
 

@@ -3,12 +3,12 @@
 use crate::environment::Environment;
 use crate::object::call::ask;
 use crate::object::revocation::{RevocationCall, name};
-use crate::route::exchange::Exchange;
+use crate::route::exchange::{Event, Exchange};
 use crate::store::accounts::Accounts;
 use crate::store::{edge, keyring};
 use crate::wire::problem::Problem;
 use postern_core::config::ValidationMode;
-use postern_core::flow::validate::{Mode, Next, TokenSubject, by_shard};
+use postern_core::flow::validate::{Mode, Next, RouteMode, TokenSubject, by_shard};
 use postern_core::jwt::{VerifiedClaims, VerifyError, verify};
 use postern_core::revocation::{RevocationShard, SHARDS, shard_of};
 use postern_core::time::UnixMillis;
@@ -25,8 +25,14 @@ pub(crate) struct Authenticated {
 
 /// The bearer of the `Authorization` header, in the configured mode.
 pub(crate) async fn bearer(exchange: &Exchange) -> Result<Authenticated, Problem> {
+    bearer_in(exchange, RouteMode::Inherit).await
+}
+
+/// The bearer of the `Authorization` header, in the mode of the route.
+pub(crate) async fn bearer_in(exchange: &Exchange, mode: RouteMode) -> Result<Authenticated, Problem> {
     let token = bearer_text(exchange).ok_or_else(|| Problem::token("token_missing"))?;
-    authenticate(exchange, &token, configured_mode(&exchange.environment)).await
+    let authenticated = verified(exchange, &token).await?;
+    admitted(exchange, authenticated, mode_within(&exchange.environment, mode)).await
 }
 
 /// The token of an `Authorization: Bearer` header; the scheme in any case (RFC 9110 §11.1).
@@ -37,34 +43,15 @@ pub(crate) fn bearer_text(exchange: &Exchange) -> Option<String> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.into())
 }
 
-/// Verifies a token and asks what `mode` has to be asked.
-pub(crate) async fn authenticate(
-    exchange: &Exchange,
-    token: &str,
-    mode: Mode,
-) -> Result<Authenticated, Problem> {
-    let authenticated = verified(exchange, token).await?;
-    let next = match mode {
-        Mode::JwtOnly => Next::Accept,
-        Mode::Hybrid => hybrid(exchange, &authenticated.subject).await,
-        Mode::Strict => Next::AskAccount,
-    };
-    match next {
-        Next::Accept => Ok(authenticated),
-        Next::Refuse(code) => Err(Problem::token(code)),
-        Next::AskAccount => strict(exchange, authenticated).await,
-    }
-}
-
 /// Signature and claims only.
-pub(crate) async fn verified(exchange: &Exchange, token: &str) -> Result<Authenticated, Problem> {
-    let keyring = exchange.keyring().await?;
-    let policy = exchange.environment.verification_policy();
-    let now = exchange.ambient.now().to_seconds();
+pub(crate) async fn verified(event: &Event, token: &str) -> Result<Authenticated, Problem> {
+    let keyring = event.keyring().await?;
+    let policy = event.environment.verification_policy();
+    let now = event.ambient.now().to_seconds();
     let mut verdict = verify(token, keyring.key_set(), policy, now);
     if matches!(verdict, Err(VerifyError::KeyNotFound)) {
         // After an emergency the new key is in use at once, and this isolate may not have it yet.
-        if let Some(newer) = keyring::load_newer(&exchange.environment, exchange.ambient).await? {
+        if let Some(newer) = keyring::load_newer(&event.environment, event.ambient).await? {
             verdict = verify(token, newer.key_set(), policy, now);
         }
     }
@@ -73,10 +60,28 @@ pub(crate) async fn verified(exchange: &Exchange, token: &str) -> Result<Authent
     Ok(Authenticated { claims, subject })
 }
 
+/// Asks about a verified token what `mode` has to be asked.
+pub(crate) async fn admitted(
+    event: &Event,
+    authenticated: Authenticated,
+    mode: Mode,
+) -> Result<Authenticated, Problem> {
+    let next = match mode {
+        Mode::JwtOnly => Next::Accept,
+        Mode::Hybrid => hybrid(event, &authenticated.subject).await,
+        Mode::Strict => Next::AskAccount,
+    };
+    match next {
+        Next::Accept => Ok(authenticated),
+        Next::Refuse(code) => Err(Problem::token(code)),
+        Next::AskAccount => strict(event, authenticated).await,
+    }
+}
+
 /// One read of KV; the account itself only if the shard there is missing or too old.
-async fn hybrid(exchange: &Exchange, subject: &TokenSubject) -> Next {
+async fn hybrid(event: &Event, subject: &TokenSubject) -> Next {
     let shard_number = shard_of(&subject.account);
-    let Ok(kv) = exchange.environment.kv() else { return Next::AskAccount };
+    let Ok(kv) = event.environment.kv() else { return Next::AskAccount };
     let shard = match edge::read_revocation_shard(&kv, shard_number).await {
         Ok(shard) => shard,
         Err(error) => {
@@ -84,16 +89,16 @@ async fn hybrid(exchange: &Exchange, subject: &TokenSubject) -> Next {
             None
         }
     };
-    let staleness = exchange.environment.config().validation().staleness;
-    let now = exchange.ambient.now();
+    let staleness = event.environment.config().validation().staleness;
+    let now = event.ambient.now();
     if shard.as_ref().is_none_or(|shard: &RevocationShard| shard.wants_heartbeat(now, staleness)) {
-        heartbeat_afterwards(exchange, shard_number, now);
+        heartbeat_afterwards(event, shard_number, now);
     }
     by_shard(subject, shard.as_ref(), now, staleness)
 }
 
-async fn strict(exchange: &Exchange, authenticated: Authenticated) -> Result<Authenticated, Problem> {
-    match Accounts::new(&exchange.environment).check(&authenticated.subject).await {
+async fn strict(event: &Event, authenticated: Authenticated) -> Result<Authenticated, Problem> {
+    match Accounts::new(&event.environment).check(&authenticated.subject).await {
         Ok(verdict) => verdict.code().map_or(Ok(authenticated), |code| Err(Problem::token(code))),
         Err(error) => {
             worker::console_error!("strict validation: {error}");
@@ -109,15 +114,15 @@ thread_local! {
 }
 
 /// Asks the shard's writer to write again: once a second at most, however many readers find it old.
-fn heartbeat_afterwards(exchange: &Exchange, shard: u8, now: UnixMillis) {
+fn heartbeat_afterwards(event: &Event, shard: u8, now: UnixMillis) {
     let mut last = LAST_HEARTBEATS.get();
     match last.get_mut(usize::from(shard)) {
         Some(last) if now.millis_since(*last) >= MILLIS_BETWEEN_HEARTBEATS => *last = now,
         _ => return,
     }
     LAST_HEARTBEATS.set(last);
-    let environment = exchange.environment.clone();
-    exchange.afterwards(async move {
+    let environment = event.environment.clone();
+    event.afterwards(async move {
         let call = RevocationCall::Heartbeat { shard };
         ask::<_, bool>(&environment.revocation_objects()?, &name(shard), &call)
             .await
@@ -126,19 +131,11 @@ fn heartbeat_afterwards(exchange: &Exchange, shard: u8, now: UnixMillis) {
     });
 }
 
-fn configured_mode(environment: &Environment) -> Mode {
-    match environment.config().validation().mode {
+/// The mode of a route in this deployment.
+pub(crate) fn mode_within(environment: &Environment, route: RouteMode) -> Mode {
+    route.within(match environment.config().validation().mode {
         ValidationMode::JwtOnly => Mode::JwtOnly,
         ValidationMode::Hybrid => Mode::Hybrid,
         ValidationMode::Strict => Mode::Strict,
-    }
-}
-
-/// The mode of a request: the one it names, or the configured one.
-pub(crate) fn mode_or_configured(environment: &Environment, name: Option<&str>) -> Result<Mode, Problem> {
-    match name {
-        None => Ok(configured_mode(environment)),
-        Some(name) => Mode::from_name(name)
-            .ok_or_else(|| Problem::invalid_field("mode", "must be jwt_only, hybrid or strict")),
-    }
+    })
 }

@@ -1,4 +1,4 @@
-//! One request and what every route may know about it.
+//! One event that somebody waits for, and what may be known about it: an HTTP request, or a call from another Worker.
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
@@ -8,25 +8,20 @@ use crate::wire::problem::Problem;
 use postern_core::session::DeviceHint;
 use std::future::Future;
 use std::net::{IpAddr, Ipv6Addr};
+use std::ops::Deref;
 use std::rc::Rc;
 use worker::{Context, Request};
 
-/// A request on its way through a route.
-pub(crate) struct Exchange {
-    pub(crate) request: Request,
+/// What every event has: the deployment, the moment, and a way to go on after the answer.
+pub(crate) struct Event {
     pub(crate) environment: Environment,
     pub(crate) ambient: Ambient,
     context: Context,
 }
 
-impl Exchange {
-    pub(crate) const fn new(
-        request: Request,
-        environment: Environment,
-        ambient: Ambient,
-        context: Context,
-    ) -> Self {
-        Self { request, environment, ambient, context }
+impl Event {
+    pub(crate) const fn new(environment: Environment, ambient: Ambient, context: Context) -> Self {
+        Self { environment, ambient, context }
     }
 
     pub(crate) async fn keyring(&self) -> Result<Rc<Keyring>, Problem> {
@@ -35,6 +30,34 @@ impl Exchange {
 
     pub(crate) fn directory(&self) -> Result<Directory, Problem> {
         self.environment.directory().map(Directory::new)
+    }
+
+    /// Does something after the answer. Only for what may be lost, or is repeated by other means.
+    pub(crate) fn afterwards(&self, task: impl Future<Output = Result<(), Problem>> + 'static) {
+        self.context.wait_until(async move {
+            // A refusal has been logged where it was made.
+            let _ = task.await;
+        });
+    }
+}
+
+/// A request on its way through a route.
+pub(crate) struct Exchange {
+    pub(crate) request: Request,
+    event: Event,
+}
+
+impl Deref for Exchange {
+    type Target = Event;
+
+    fn deref(&self) -> &Event {
+        &self.event
+    }
+}
+
+impl Exchange {
+    pub(crate) const fn new(request: Request, event: Event) -> Self {
+        Self { request, event }
     }
 
     /// The network that the request comes from: an IPv4 address, or the /64 that one IPv6 customer has.
@@ -59,13 +82,5 @@ impl Exchange {
 
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.request.headers().get(name).ok().flatten()
-    }
-
-    /// Does something after the answer. Only for what may be lost, or is repeated by other means.
-    pub(crate) fn afterwards(&self, task: impl Future<Output = Result<(), Problem>> + 'static) {
-        self.context.wait_until(async move {
-            // A refusal has been logged where it was made.
-            let _ = task.await;
-        });
     }
 }

@@ -2,16 +2,20 @@
 //! `GET /api/v1/auth/sessions`, `DELETE /api/v1/auth/sessions/{id}`,
 //! `POST /api/v1/auth/sessions/revoke-all {keep_current?}`.
 
-use crate::route::authenticate::bearer;
+use crate::route::authenticate::{bearer, bearer_in};
 use crate::route::exchange::Exchange;
 use crate::store::accounts::Accounts;
 use crate::store::limiter::Limits;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
+use postern_core::flow::validate::{Mode, RouteMode};
 use postern_core::id::{AccountId, SessionId};
 use postern_core::session::{RevokeReason, SessionView};
 use serde::Serialize;
+
+/// Whoever ends sessions must have one at that moment: a thief who has been signed out signs nobody out in return.
+const ENDS_SESSIONS: RouteMode = RouteMode::Exactly(Mode::Strict);
 
 #[derive(Serialize)]
 struct Sessions {
@@ -32,7 +36,7 @@ pub(crate) async fn list(exchange: &Exchange) -> Answer {
 }
 
 pub(crate) async fn revoke_one(exchange: &Exchange, id: &str) -> Answer {
-    let subject = bearer(exchange).await?.subject;
+    let subject = bearer_in(exchange, ENDS_SESSIONS).await?.subject;
     limit_profile(exchange, &subject.account).await?;
     // Whatever is not an id of the bearer's own session is simply not there.
     let session: SessionId = id.parse().map_err(|_| Problem::not_found())?;
@@ -42,7 +46,7 @@ pub(crate) async fn revoke_one(exchange: &Exchange, id: &str) -> Answer {
 }
 
 pub(crate) async fn revoke_all(exchange: &Exchange) -> Answer {
-    let subject = bearer(exchange).await?.subject;
+    let subject = bearer_in(exchange, ENDS_SESSIONS).await?.subject;
     limit_profile(exchange, &subject.account).await?;
     let mut body = Body::read_optional(&exchange.request).await?;
     let keep = body.optional_flag("keep_current")?.unwrap_or(false).then_some(subject.session);

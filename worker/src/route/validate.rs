@@ -1,14 +1,16 @@
-//! `POST /api/v1/auth/validate {token, mode?, permissions?, details?}` → 200 with what the token says.
+//! `POST /api/v1/auth/validate {token, mode?, audience?, permissions?, include_roles?, include_permissions?,
+//! details?}` → 200 with what the token says. Other Workers ask the same question by `env.AUTH.validate`.
 //!
 //! 401 for a token that is not good, with the reason as its code; 403 when a permission is missing.
 
-use crate::route::authenticate::{authenticate, mode_or_configured};
-use crate::route::exchange::Exchange;
+use crate::route::authenticate::{Authenticated, admitted, mode_within, verified};
+use crate::route::exchange::{Event, Exchange};
 use crate::store::edge;
-use crate::wire::answer::{Answer, json};
+use crate::wire::answer::{Answer, respond};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
-use postern_core::flow::validate::Mode;
+use postern_core::flow::validate::{Mode, RouteMode, TokenSubject};
+use postern_core::id::{AccountId, SessionId};
 use postern_core::jwt::VerifiedClaims;
 use postern_core::permission::PermissionMask;
 use serde::Serialize;
@@ -16,13 +18,53 @@ use serde_json::value::RawValue;
 
 /// The most permissions that one call may ask for: as many as the widest mask has.
 const MOST_PERMISSIONS: usize = 508;
+/// The most audiences that one call may name: as many as a deployment has.
+const MOST_AUDIENCES: usize = 16;
 
+/// What a caller wants to know about a token.
+struct Question {
+    token: String,
+    mode: RouteMode,
+    /// The token has to be for one of these, and not only for one of the deployment's; none asks nothing.
+    audiences: Vec<String>,
+    /// The token has to have all of these.
+    permissions: Vec<String>,
+    include_roles: bool,
+    include_permissions: bool,
+    details: bool,
+}
+
+impl Question {
+    fn read(mut body: Body) -> Result<Self, Problem> {
+        let mode = body.optional_text("mode")?;
+        let mode = mode.map_or(Some(RouteMode::Inherit), |name| RouteMode::from_name(&name));
+        Ok(Self {
+            token: body.text("token")?,
+            mode: mode.ok_or_else(|| {
+                Problem::invalid_field("mode", "must be inherit, jwt_only, hybrid or strict")
+            })?,
+            audiences: body.one_or_more_texts("audience", MOST_AUDIENCES)?,
+            permissions: body.texts("permissions", MOST_PERMISSIONS)?,
+            include_roles: body.optional_flag("include_roles")?.unwrap_or(true),
+            include_permissions: body.optional_flag("include_permissions")?.unwrap_or(true),
+            details: body.optional_flag("details")?.unwrap_or(false),
+        })
+    }
+}
+
+/// The answer about a token that is good.
 #[derive(Serialize)]
-struct Valid<'a> {
+struct Valid {
     active: bool,
     mode: &'static str,
-    claims: &'a RawValue,
-    permissions: Vec<String>,
+    account_id: AccountId,
+    session_id: SessionId,
+    tenant: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roles: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permissions: Option<Vec<String>>,
+    claims: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<SessionDetails>,
 }
@@ -35,29 +77,64 @@ struct SessionDetails {
 }
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
-    let mut body = Body::read(&exchange.request).await?;
-    let token = body.text("token")?;
-    let mode = body.optional_text("mode")?;
-    let mode = mode_or_configured(&exchange.environment, mode.as_deref())?;
-    let required = body.texts("permissions", MOST_PERMISSIONS)?;
-    let details = body.optional_flag("details")?.unwrap_or(false);
+    let body = Body::read(&exchange.request).await?;
+    let document = document(exchange, body).await?;
+    respond(200, "application/json", "no-store", document.into_bytes())
+}
 
-    let caller = authenticate(exchange, &token, mode).await?;
-    let permissions = permissions(exchange, &caller.claims, &required)?;
-    let session = if details { session_details(exchange, &caller.subject).await } else { None };
-    let claims = RawValue::from_string(caller.claims.payload().into());
-    let claims = claims.map_err(|error| Problem::internal("claims", error))?;
-    json(200, &Valid { active: true, mode: name_of(mode), claims: &claims, permissions, session })
+/// Answers a question that another Worker asks, as the text of the body that the route takes.
+pub(crate) async fn answer(event: &Event, question: &str) -> Result<String, Problem> {
+    document(event, Body::from_text(question)?).await
+}
+
+/// The one way from a question to its answer, a JSON document, whoever asks.
+async fn document(event: &Event, body: Body) -> Result<String, Problem> {
+    let question = Question::read(body)?;
+    let mode = mode_within(&event.environment, question.mode);
+    let caller = verified(event, &question.token).await?;
+    check_audience(&caller.claims, &question.audiences)?;
+    let caller = admitted(event, caller, mode).await?;
+    let permissions = permissions(event, &caller.claims, &question.permissions)?;
+    let session = if question.details { session_details(event, &caller.subject).await } else { None };
+    let valid = valid(&question, mode, caller, permissions, session)?;
+    serde_json::to_string(&valid).map_err(|error| Problem::internal("answer", error))
+}
+
+fn valid(
+    question: &Question,
+    mode: Mode,
+    Authenticated { claims, subject }: Authenticated,
+    permissions: Vec<String>,
+    session: Option<SessionDetails>,
+) -> Result<Valid, Problem> {
+    Ok(Valid {
+        active: true,
+        mode: mode.name(),
+        account_id: subject.account,
+        session_id: subject.session,
+        tenant: subject.tenant.as_str().into(),
+        roles: question.include_roles.then(|| claims.roles().into()),
+        permissions: question.include_permissions.then_some(permissions),
+        claims: RawValue::from_string(claims.into_payload())
+            .map_err(|error| Problem::internal("claims", error))?,
+        session,
+    })
+}
+
+/// A service that says who it is gets no token that was issued to be used elsewhere.
+fn check_audience(claims: &VerifiedClaims, wanted: &[String]) -> Result<(), Problem> {
+    let is_wanted = |audience: &String| wanted.contains(audience);
+    if wanted.is_empty() || claims.audiences().iter().any(is_wanted) {
+        Ok(())
+    } else {
+        Err(Problem::token("audience_mismatch"))
+    }
 }
 
 /// The names of the token's permissions; refused if one of `required` is missing. A permission that nobody has
 /// declared is missing from every mask, root included: it is a mistake of the caller.
-fn permissions(
-    exchange: &Exchange,
-    claims: &VerifiedClaims,
-    required: &[String],
-) -> Result<Vec<String>, Problem> {
-    let registry = &exchange.environment.config().permissions().registry;
+fn permissions(event: &Event, claims: &VerifiedClaims, required: &[String]) -> Result<Vec<String>, Problem> {
+    let registry = &event.environment.config().permissions().registry;
     if let Some(unknown) = required.iter().find(|name| registry.bit_of(name).is_none()) {
         let rule = format_args!("names a permission that is not declared: {unknown:?}").to_string();
         return Err(Problem::invalid_field("permissions", rule));
@@ -73,22 +150,11 @@ fn permissions(
     }
 }
 
-async fn session_details(
-    exchange: &Exchange,
-    subject: &postern_core::flow::validate::TokenSubject,
-) -> Option<SessionDetails> {
-    let kv = exchange.environment.kv().ok()?;
+async fn session_details(event: &Event, subject: &TokenSubject) -> Option<SessionDetails> {
+    let kv = event.environment.kv().ok()?;
     let snapshot = edge::read_snapshot(&kv, &subject.account, &subject.session).await.ok()??;
     Some(SessionDetails {
         created_at: snapshot.created_at.as_millis(),
         expires_at: snapshot.expires_at.as_millis(),
     })
-}
-
-const fn name_of(mode: Mode) -> &'static str {
-    match mode {
-        Mode::JwtOnly => "jwt_only",
-        Mode::Hybrid => "hybrid",
-        Mode::Strict => "strict",
-    }
 }

@@ -31,6 +31,14 @@ impl Body {
         Self::parse(&bytes)
     }
 
+    /// Parses the text that another Worker sends in place of a body, under the same rules.
+    pub(crate) fn from_text(text: &str) -> Result<Self, Problem> {
+        if text.len() > MAX_BODY_BYTES {
+            return Err(Problem::body_too_large());
+        }
+        Self::parse(text.as_bytes())
+    }
+
     fn parse(bytes: &[u8]) -> Result<Self, Problem> {
         if bytes.is_empty() {
             return Err(Problem::invalid_field("body", "must not be empty"));
@@ -70,6 +78,18 @@ impl Body {
             Some(Value::Bool(flag)) => Ok(Some(flag)),
             Some(_) => Err(Problem::invalid_field(field, "must be true or false")),
         }
+    }
+
+    /// A text, or a list of at most `most`; empty when missing.
+    pub(crate) fn one_or_more_texts(
+        &mut self,
+        field: &'static str,
+        most: usize,
+    ) -> Result<Vec<String>, Problem> {
+        if matches!(self.0.get(field), Some(Value::String(_))) {
+            return self.text(field).map(|text| Vec::from([text]));
+        }
+        self.texts(field, most)
     }
 
     /// A list of at most `most` texts; empty when missing.

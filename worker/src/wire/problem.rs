@@ -159,7 +159,22 @@ impl Problem {
         self.code
     }
 
-    /// The response. The only place where a refusal becomes bytes.
+    /// The document that says it to whoever asked.
+    pub(crate) fn document(&self, request_id: &str) -> String {
+        let document = Document {
+            r#type: format!("urn:postern:problem:{}", self.code),
+            title: self.title,
+            status: self.status,
+            code: self.code,
+            request_id,
+            errors: &self.errors,
+            retry_after_seconds: self.retry_after_seconds,
+        };
+        // Texts and numbers only: there is nothing in it that could not be written.
+        serde_json::to_string(&document).unwrap_or_default()
+    }
+
+    /// The response to an HTTP request.
     pub(crate) fn into_response(self, request_id: &str) -> worker::Result<Response> {
         let headers = Headers::new();
         headers.set("content-type", "application/problem+json")?;
@@ -172,16 +187,7 @@ impl Problem {
         if self.challenges {
             headers.set("www-authenticate", "Bearer")?;
         }
-        let document = Document {
-            r#type: format!("urn:postern:problem:{}", self.code),
-            title: self.title,
-            status: self.status,
-            code: self.code,
-            request_id,
-            errors: &self.errors,
-            retry_after_seconds: self.retry_after_seconds,
-        };
-        let bytes = serde_json::to_vec(&document)?;
+        let bytes = self.document(request_id).into_bytes();
         Ok(Response::from_bytes(bytes)?.with_status(self.status).with_headers(headers))
     }
 }

@@ -17,14 +17,48 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The mode of this name: `jwt_only`, `hybrid` or `strict`.
+    /// The name of the mode: `jwt_only`, `hybrid` or `strict`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::JwtOnly => "jwt_only",
+            Self::Hybrid => "hybrid",
+            Self::Strict => "strict",
+        }
+    }
+
+    /// The mode of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::JwtOnly, Self::Hybrid, Self::Strict].into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+/// The mode that one route, or one caller, asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteMode {
+    /// The deployment's.
+    Inherit,
+    /// This one, whatever the deployment's is.
+    Exactly(Mode),
+}
+
+impl RouteMode {
+    /// The mode of this name: `inherit`, or that of a [`Mode`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
-            "jwt_only" => Some(Self::JwtOnly),
-            "hybrid" => Some(Self::Hybrid),
-            "strict" => Some(Self::Strict),
-            _ => None,
+            "inherit" => Some(Self::Inherit),
+            _ => Mode::from_name(name).map(Self::Exactly),
+        }
+    }
+
+    /// The mode that applies in a deployment of this one.
+    #[must_use]
+    pub const fn within(self, deployment: Mode) -> Mode {
+        match self {
+            Self::Inherit => deployment,
+            Self::Exactly(mode) => mode,
         }
     }
 }
@@ -118,6 +152,21 @@ mod tests {
         assert_eq!(Mode::from_name("jwt_only"), Some(Mode::JwtOnly));
         assert_eq!(Mode::from_name("hybrid"), Some(Mode::Hybrid));
         assert_eq!(Mode::from_name("strict"), Some(Mode::Strict));
-        assert!(["", "Strict", "none", "jwt-only"].iter().all(|name| Mode::from_name(name).is_none()));
+        assert!(
+            ["", "Strict", "none", "jwt-only", "inherit"].iter().all(|name| Mode::from_name(name).is_none())
+        );
+        assert!(["", "Inherit", "default"].iter().all(|name| RouteMode::from_name(name).is_none()));
+    }
+
+    #[test]
+    fn every_mode_can_be_inherited_and_overridden() {
+        for deployment in [Mode::JwtOnly, Mode::Hybrid, Mode::Strict] {
+            let inherited = RouteMode::from_name("inherit").unwrap();
+            assert_eq!(inherited.within(deployment), deployment);
+            for wanted in [Mode::JwtOnly, Mode::Hybrid, Mode::Strict] {
+                let route = RouteMode::from_name(wanted.name()).unwrap();
+                assert_eq!(route.within(deployment), wanted);
+            }
+        }
     }
 }

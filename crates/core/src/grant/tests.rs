@@ -43,8 +43,7 @@ fn sign(grant: Grant, access_ttl: u32, root_ttl: u32) -> Result<(IssuedToken, Ve
         root_ttl: Seconds::new(root_ttl),
     };
     let issued = grant.sign(&key, &profile, TokenId::from_bytes([4; 16]), NOW)?;
-    let policy =
-        VerificationPolicy::new(&*profile.issuer, ["https://api.example"], TenantRule::Any).unwrap();
+    let policy = VerificationPolicy::new(&*profile.issuer, ["https://api.example"], TenantRule::Any).unwrap();
     let keys = KeySet::from_keys([key.verifying_key().clone()]).unwrap();
     let claims = verify(&issued.access_token, &keys, &policy, NOW).unwrap();
     Ok((issued, claims))
@@ -81,7 +80,8 @@ fn a_root_token_that_a_host_signs_is_as_short() {
         let id = TokenId::from_bytes([4; 16]);
         let token = grant(&mask.to_text()).prepare(key.verifying_key(), &profile, id, NOW).unwrap();
         let payload = token.signing_input().split(|byte| *byte == b'.').nth(1).unwrap();
-        let payload: serde_json::Value = serde_json::from_slice(&base64url::decode(payload).unwrap()).unwrap();
+        let payload: serde_json::Value =
+            serde_json::from_slice(&base64url::decode(payload).unwrap()).unwrap();
         payload["exp"].as_u64().unwrap() - NOW.as_secs()
     };
     assert_eq!((lifetime(root()), lifetime(reader())), (120, 900));
@@ -110,7 +110,8 @@ fn an_organization_takes_the_place_of_global_roles_and_of_root() {
 #[test]
 fn entitlements_and_custom_claims_reach_the_token() {
     let custom = CustomClaims::new(json!({"plan": "pro"}).as_object().unwrap().clone()).unwrap();
-    let grant = grant(&reader().to_text()).with_entitlements(vec!["export".into()]).with_custom_claims(custom);
+    let grant =
+        grant(&reader().to_text()).with_entitlements(vec!["export".into()]).with_custom_claims(custom);
     let (_, claims) = sign(grant, 300, 120).unwrap();
     assert_eq!(claims.entitlements(), ["export"]);
     assert_eq!(claims.custom().count(), 1);
