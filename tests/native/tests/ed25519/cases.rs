@@ -6,8 +6,8 @@ use sha2::{Digest as _, Sha512};
 
 /// The order of the base point, little-endian.
 const L: [u8; 32] = [
-    0xED, 0xD3, 0xF5, 0x5C, 0x1A, 0x63, 0x12, 0x58, 0xD6, 0x9C, 0xF7, 0xA2, 0xDE, 0xF9, 0xDE, 0x14, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    0xED, 0xD3, 0xF5, 0x5C, 0x1A, 0x63, 0x12, 0x58, 0xD6, 0x9C, 0xF7, 0xA2, 0xDE, 0xF9, 0xDE, 0x14, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
 /// How a signature was made.
@@ -107,7 +107,8 @@ impl Signer {
     }
 
     fn sign(&self, r: [u8; 32], nonce: Scalar, message: &[u8]) -> [u8; 64] {
-        let digest = Sha512::new().chain_update(r).chain_update(self.public()).chain_update(message).finalize();
+        let digest =
+            Sha512::new().chain_update(r).chain_update(self.public()).chain_update(message).finalize();
         let k = Scalar::from_bytes_mod_order_wide(&digest.into());
         let mut signature = [0; 64];
         signature[..32].copy_from_slice(&r);
@@ -125,7 +126,8 @@ fn not_canonical(which: usize) -> [u8; 32] {
     };
     let mut negative_zero = [0; 32];
     (negative_zero[0], negative_zero[31]) = (1, 0x80);
-    [ones(0xEE, 0x7F), ones(0xEE, 0xFF), negative_zero, ones(0xEC, 0xFF), ones(0xED, 0x7F), ones(0xED, 0xFF)][which]
+    [ones(0xEE, 0x7F), ones(0xEE, 0xFF), negative_zero, ones(0xEC, 0xFF), ones(0xED, 0x7F), ones(0xED, 0xFF)]
+        [which]
 }
 
 fn edge(which: usize) -> [u8; 32] {

@@ -4,6 +4,13 @@
 //!
 //! 6,000 cases by default. For a million: `POSTERN_CASES=1000000 cargo test --release -p postern-tests --test ed25519`.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that cannot make its cases has failed"
+)]
+
 mod cases;
 
 use cases::{Case, Kind, Random, Signer};
@@ -26,11 +33,7 @@ impl Checkers {
         let public = signer.public();
         let with_tables = Arc::new(PublicKey::from_bytes(&public).unwrap());
         while workshop.advance(Some(&with_tables)) != Progress::Finished {}
-        Self {
-            generic: PublicKey::from_bytes(&public).unwrap(),
-            with_tables,
-            public,
-        }
+        Self { generic: PublicKey::from_bytes(&public).unwrap(), with_tables, public }
     }
 
     /// The one verdict.
