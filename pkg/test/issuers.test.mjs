@@ -223,6 +223,14 @@ test("keys that cannot be used are passed over", async () => {
   await without(flood.verifyAsync(await sign()), "keys_invalid");
 });
 
+test("keys that share an id are told apart by their algorithms, and the largest key set is read", async () => {
+  const [one, two] = [await createKey("RS256", "shared"), await createKey("ES256", "shared")];
+  const body = JSON.stringify({ keys: [one.jwk, two.jwk, ...new Array(62).fill({ kty: "new" })] });
+  const { issuers } = remote(() => new Response(body.padEnd(65_536)));
+  for (const key of [one, two]) await issuers.verifyAsync(await sign({}, {}, key));
+  await refused(issuers.verifyAsync(await sign({}, {}, await createKey("ES384", "shared"))), "algorithm_not_allowed");
+});
+
 test("fresh keys are used as they are, stale ones while they are renewed, old ones not at all", async () => {
   let down = false;
   let current = [rsa];
