@@ -6,6 +6,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { test } from "node:test";
 import * as jose from "jose";
 import { createVerifier } from "postern";
+import { createVerifier as createWebCryptoVerifier } from "postern/webcrypto";
 
 import { randomFrom, tokenMaker } from "./support/mutate.mjs";
 
@@ -26,6 +27,7 @@ const STRICTER = {
   token_issued_in_future: "jose looks at iat only when it is given a largest age",
   token_clock_skew: "the same",
   token_expired: "a fraction of a second is dropped, so that a token never lives longer than a whole-second clock says",
+  key_not_found: "no key id, and several keys: jose takes the only one that fits the algorithm, we let no token choose",
   tenant_mismatch: "nobody said that tokens of tenants are welcome",
 };
 /** What jose refuses and the package accepts. */
@@ -33,24 +35,27 @@ const LAXER = {
   nbf_fraction: "a fraction of a second is dropped: the token counts from the start of its second",
 };
 
-function keysOf() {
-  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
-  const pem = privateKey.export({ type: "pkcs8", format: "pem" });
-  const jwk = { ...publicKey.export({ format: "jwk" }), kid: "ed", alg: "EdDSA", use: "sig" };
-  const other = { ...generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }), kid: "other", use: "sig" };
-  return { signing: { EdDSA: { kid: "ed", key: pem } }, jwks: { keys: [jwk, other] } };
+/** Keys of these algorithms, to sign with and as they are published; the key id is the algorithm's name. */
+function keysOf(algorithms) {
+  const [signing, keys] = [{}, []];
+  for (const [alg, [type, options]] of Object.entries(algorithms)) {
+    const { publicKey, privateKey } = generateKeyPairSync(type, options);
+    signing[alg] = { kid: alg, key: privateKey.export({ type: "pkcs8", format: "pem" }) };
+    keys.push({ ...publicKey.export({ format: "jwk" }), kid: alg, alg, use: "sig" });
+  }
+  return { signing, keys };
 }
 
-const refusalOf = (verifier, token) => {
+const refusalOf = async (verify, token) => {
   try {
-    verifier.verify(token);
+    await verify(token);
     return undefined;
   } catch (error) {
     return error.code ?? assert.fail(error);
   }
 };
 
-async function compare({ verifier, joseKey, make, count, algorithms }) {
+async function compare({ verify, joseKey, make, count, algorithms }) {
   const random = randomFrom(SEED);
   const options = {
     issuer: ISSUER,
@@ -65,7 +70,7 @@ async function compare({ verifier, joseKey, make, count, algorithms }) {
   const reasons = new Map();
   for (let number = 0; number < count; number += 1) {
     const token = make(random);
-    const ours = refusalOf(verifier, token);
+    const ours = await refusalOf(verify, token);
     const theirs = await jose.jwtVerify(token, joseKey, options).then(() => undefined, (error) => error.code ?? error.name);
     if ((ours === undefined) === (theirs === undefined)) {
       seen[ours === undefined ? "accepted" : "refused"] += 1;
@@ -87,12 +92,17 @@ function laxReason(token) {
 
 const everyReason = new Set();
 
+const settings = { issuer: ISSUER, audience: AUDIENCE, now: () => NOW };
+
 test("Ed25519: the package and jose agree, or the reason is written down", async () => {
-  const { signing, jwks } = keysOf();
+  const { signing, keys } = keysOf({ EdDSA: ["ed25519"], other: ["ed25519"] });
+  delete signing.other;
+  const jwks = { keys: keys.map((key) => ({ ...key, alg: "EdDSA" })) };
+  const verifier = createVerifier({ ...settings, jwks });
   const { seen, reasons } = await compare({
-    verifier: createVerifier({ issuer: ISSUER, audience: AUDIENCE, jwks, now: () => NOW, cacheSize: 0 }),
+    verify: (token) => verifier.verify(token),
     // jose takes a name of RFC 9864 and the older one for two algorithms; a key without a name is for both.
-    joseKey: jose.createLocalJWKSet({ keys: jwks.keys.map(({ alg, ...key }) => key) }),
+    joseKey: jose.createLocalJWKSet({ keys: keys.map(({ alg, ...key }) => key) }),
     make: tokenMaker({ issuer: ISSUER, audience: AUDIENCE, now: NOW, keys: signing }),
     count: TOKENS / 2,
     algorithms: ["EdDSA", "Ed25519"],
@@ -101,11 +111,30 @@ test("Ed25519: the package and jose agree, or the reason is written down", async
   for (const reason of reasons.keys()) everyReason.add(reason);
 });
 
+for (const [build, create] of Object.entries({ wasm: createVerifier, webcrypto: createWebCryptoVerifier })) {
+  test(`RSA and ECDSA, ${build}: the package and jose agree, or the reason is written down`, async () => {
+    const rsa = ["rsa", { modulusLength: 2048 }];
+    const ec = (namedCurve) => ["ec", { namedCurve }];
+    const { signing, keys } = keysOf({ RS256: rsa, PS256: rsa, RS512: rsa, ES256: ec("P-256"), ES384: ec("P-384") });
+    const verifier = create({ ...settings, jwks: { keys } });
+    const count = TOKENS / 20;
+    const { seen, reasons } = await compare({
+      verify: (token) => verifier.verifyAsync(token),
+      joseKey: jose.createLocalJWKSet({ keys }),
+      make: tokenMaker({ issuer: ISSUER, audience: AUDIENCE, now: NOW, keys: signing }),
+      count,
+      algorithms: Object.keys(signing),
+    });
+    assert.ok(seen.accepted > count / 5 && seen.refused > count / 5, JSON.stringify(seen));
+    for (const reason of reasons.keys()) everyReason.add(reason);
+  });
+}
+
 test("HS256: the package and jose agree, or the reason is written down", async () => {
   const secret = randomBytes(32);
-  const options = { hmacSecret: new Uint8Array(secret), hmacKeyId: "hs", now: () => NOW, cacheSize: 0 };
+  const verifier = createVerifier({ ...settings, hmacSecret: new Uint8Array(secret), hmacKeyId: "hs" });
   const { seen, reasons } = await compare({
-    verifier: createVerifier({ issuer: ISSUER, audience: AUDIENCE, ...options }),
+    verify: (token) => verifier.verify(token),
     // jose does not look at the key id when it is given a key, so it is given a function.
     joseKey: async ({ kid }) => (kid === undefined || kid === "hs" ? secret : assert.fail("no such key")),
     make: tokenMaker({ issuer: ISSUER, audience: AUDIENCE, now: NOW, keys: { HS256: { kid: "hs", key: secret } } }),

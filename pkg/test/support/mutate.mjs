@@ -1,6 +1,6 @@
 // Access tokens, good ones and broken ones, from a seed: the same seed gives the same tokens.
 
-import { createHmac, createPrivateKey, sign as signWith } from "node:crypto";
+import { constants, createHmac, createPrivateKey, sign as signWith } from "node:crypto";
 
 /** A small generator of random numbers (mulberry32): good enough to choose what to break. */
 export function randomFrom(seed) {
@@ -118,7 +118,9 @@ export function tokenMaker({ issuer, audience, now, keys }) {
     const { key } = keys[algorithm];
     if (algorithm.startsWith("HS")) return createHmac(`sha${algorithm.slice(2)}`, key).update(text).digest();
     const hash = algorithm === "EdDSA" ? null : `sha${algorithm.slice(2)}`;
-    return signWith(hash, Buffer.from(text), { key: privateKey(key), dsaEncoding: "ieee-p1363" });
+    const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
+    const scheme = algorithm.startsWith("PS") ? pss : { dsaEncoding: "ieee-p1363" };
+    return signWith(hash, Buffer.from(text), { key: privateKey(key), ...scheme });
   };
   const loaded = new Map();
   const privateKey = (pem) => {
