@@ -65,8 +65,9 @@ describe("access tokens", () => {
     }
     const { body } = await person.send("GET", "/api/v1/auth/public-key");
     assert.equal(body.key_type, "OKP");
-    assert.equal(body.public_key.x, jwks.keys[0].x);
-    assert.ok(!("d" in body.public_key));
+    assert.deepEqual(body.jwk, jwks.keys[0]);
+    assert.deepEqual(createPublicKey(body.public_key).export({ format: "jwk" }).x, jwks.keys[0].x);
+    assert.match(body.public_key, /^-----BEGIN PUBLIC KEY-----\n/);
   });
 
   test("the npm package verifies them at once, without the network, and knows what they permit", async () => {

@@ -107,6 +107,12 @@ impl Environment {
         self.env.secret(OPERATOR_TOKEN_BINDING).ok().map(|secret| Zeroizing::new(secret.to_string()))
     }
 
+    /// A text bound as a secret or a variable; an empty one is none.
+    pub(crate) fn bound_text(&self, name: &str) -> Option<Zeroizing<String>> {
+        let text = Reflect::get(&self.env, &name.into()).ok()?.as_string().map(Zeroizing::new)?;
+        (!text.trim().is_empty()).then_some(text)
+    }
+
     /// The name under which the signing algorithm is written.
     pub(crate) fn algorithm_name(&self) -> AlgorithmName {
         match self.config().tokens().algorithm_name {

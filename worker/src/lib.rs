@@ -11,6 +11,7 @@ mod outbox;
 mod route;
 mod store;
 mod upkeep;
+mod webcrypto;
 mod wire;
 
 use crate::ambient::Ambient;

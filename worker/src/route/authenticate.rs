@@ -9,7 +9,7 @@ use crate::store::{edge, keyring};
 use crate::wire::problem::Problem;
 use postern_core::config::ValidationMode;
 use postern_core::flow::validate::{Mode, Next, RouteMode, TokenSubject, by_shard};
-use postern_core::jwt::{VerifiedClaims, VerifyError, verify};
+use postern_core::jwt::{VerifiedClaims, VerifyError};
 use postern_core::revocation::{RevocationShard, SHARDS, shard_of};
 use postern_core::time::UnixMillis;
 use std::cell::Cell;
@@ -48,11 +48,11 @@ pub(crate) async fn verified(event: &Event, token: &str) -> Result<Authenticated
     let keyring = event.keyring().await?;
     let policy = event.environment.verification_policy();
     let now = event.ambient.now().to_seconds();
-    let mut verdict = verify(token, keyring.key_set(), policy, now);
+    let mut verdict = keyring.verify(token, policy, now).await;
     if matches!(verdict, Err(VerifyError::KeyNotFound)) {
         // After an emergency the new key is in use at once, and this isolate may not have it yet.
         if let Some(newer) = keyring::load_newer(&event.environment, event.ambient).await? {
-            verdict = verify(token, newer.key_set(), policy, now);
+            verdict = newer.verify(token, policy, now).await;
         }
     }
     let claims = verdict.map_err(|error| Problem::token(error.code()))?;

@@ -5,12 +5,30 @@ use crate::route::exchange::Exchange;
 use crate::wire::answer::{Answer, respond};
 use crate::wire::problem::Problem;
 use postern_core::codec::base64url;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use worker::Method;
 
 /// A verifier may keep what it has read for five minutes: the time within which a revoked key is refused by those
 /// that fetch keys.
 const MOST_MAX_AGE_SECONDS: u32 = 300;
+
+/// The key that signs now, in the two forms that are asked for.
+#[derive(Serialize)]
+struct PublicKey {
+    public_key: String,
+    /// `OKP`, `EC` or `RSA`.
+    key_type: String,
+    jwk: Jwk,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Jwk {
+    kty: String,
+    #[serde(flatten)]
+    members: BTreeMap<String, String>,
+}
 
 /// RFC 7517 §5. Every key that is or will be in use, or whose tokens may still live.
 pub(crate) async fn jwks(exchange: &Exchange) -> Answer {
@@ -25,12 +43,16 @@ pub(crate) fn permissions(exchange: &Exchange) -> Answer {
     publish(exchange, "application/json", document)
 }
 
-/// The signing key alone, as a JWK.
+/// The signing key alone, as PEM (RFC 7468 §13) and as a JWK.
 pub(crate) async fn public_key(exchange: &Exchange) -> Answer {
     let keyring = exchange.keyring().await?;
-    let jwk = keyring.signing().public_jwk();
-    let jwk = jwk.ok_or_else(|| Problem::internal("public key", "the signing key is symmetric"))?;
-    publish(exchange, "application/json", format!(r#"{{"key_type":"OKP","public_key":{jwk}}}"#))
+    let key = keyring.signing();
+    let (Some(public_key), Some(jwk)) = (key.to_pem(), key.public_jwk()) else {
+        return Err(Problem::internal("public key", "the signing key is symmetric"));
+    };
+    let jwk: Jwk = serde_json::from_str(&jwk).map_err(|error| Problem::internal("public key", error))?;
+    let document = serde_json::to_string(&PublicKey { public_key, key_type: jwk.kty.clone(), jwk });
+    publish(exchange, "application/json", document.map_err(|error| Problem::internal("public key", error))?)
 }
 
 /// A document with its strong validator (RFC 9110 §8.8.3), or the news that it has not changed.

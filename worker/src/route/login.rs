@@ -54,7 +54,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
 
     let new = NewSession { session, session_key, roles, device: exchange.device() };
     let admitted = Accounts::new(environment).open(FirstFactor::Password(proof), new, &keyring).await?;
-    tokens::answer(exchange, &keyring, admitted)
+    tokens::answer(exchange, &keyring, admitted).await
 }
 
 fn parsed(found: Option<Credential>) -> Result<(Option<StoredCredential>, Vec<String>), Problem> {

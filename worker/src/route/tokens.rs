@@ -16,8 +16,8 @@ struct TokenPair<'a> {
     expires_in: u32,
 }
 
-/// Completes and signs what an account has admitted. Called after the commit: nothing here waits or reads.
-pub(crate) fn answer(exchange: &Exchange, keyring: &Keyring, admitted: Admitted) -> Answer {
+/// Completes and signs what an account has admitted. Called after the commit: nothing here reads, and only a host that signs is waited for.
+pub(crate) async fn answer(exchange: &Exchange, keyring: &Keyring, admitted: Admitted) -> Answer {
     let profile = exchange.environment.token_profile();
     let edge_key = keyring
         .edge_key_of(admitted.token.edge_key_id())
@@ -27,10 +27,7 @@ pub(crate) fn answer(exchange: &Exchange, keyring: &Keyring, admitted: Admitted)
         .compose(&profile.issuer, edge_key)
         .map_err(|error| Problem::internal("refresh token", error))?;
     let now = exchange.ambient.now().to_seconds();
-    let issued = admitted
-        .grant
-        .sign(keyring.signing(), profile, admitted.token_id, now)
-        .map_err(|error| Problem::internal("access token", error))?;
+    let issued = keyring.sign(admitted.grant, profile, admitted.token_id, now).await?;
     let pair = TokenPair {
         access_token: issued.access_token,
         refresh_token: refresh_token.expose(),

@@ -64,7 +64,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         device: exchange.device(),
     };
     let admitted = Accounts::new(environment).open(FirstFactor::Address(proof), new, &keyring).await?;
-    let answer = tokens::answer(exchange, &keyring, admitted)?;
+    let answer = tokens::answer(exchange, &keyring, admitted).await?;
     finish_afterwards(exchange, keyring, input.email, claimed.operation);
     Ok(answer)
 }

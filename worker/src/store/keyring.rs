@@ -7,16 +7,22 @@ use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::call::{Unconfirmed, ask};
 use crate::object::keyring::{KeyMaterial, KeyPurpose, KeyView, KeyringCall, LoadAnswer, NAME, OrderAnswer};
+use crate::webcrypto::WebKey;
 use crate::wire::problem::Problem;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use postern_core::codec::base64url;
+use postern_core::grant::{Grant, IssuedToken, TokenProfile};
+use postern_core::id::{KeyId, TokenId};
 use postern_core::identifier::length_prefixed;
-use postern_core::jwt::{KeySet, SigningKey};
-use postern_core::keyring::KeyState;
+use postern_core::jwt::{
+    KeySet, SignatureVerdict, SigningKey, VerificationPolicy, VerifiedClaims, VerifyError, VerifyingKey,
+    begin,
+};
+use postern_core::keyring::{ImportField, ImportTexts, Imported, ImportedSigner, KeyState, import};
 use postern_core::password::{Pepper, Peppers};
 use postern_core::secret::Secret;
 use postern_core::session::EdgeKey;
-use postern_core::time::{Seconds, UnixMillis};
+use postern_core::time::{Seconds, UnixMillis, UnixSeconds};
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
 use std::cell::{Cell, RefCell};
@@ -32,11 +38,19 @@ const ASK_FOR_UNKNOWN_AFTER: Seconds = Seconds::new(5);
 
 /// All keys of the deployment, ready for use.
 pub(crate) struct Keyring {
-    signing: SigningKey,
+    signer: Signer,
     key_set: KeySet,
+    /// The keys of the set whose algorithms are left to the host.
+    host_keys: Vec<(KeyId, WebKey)>,
     edge: Vec<EdgeKey>,
     peppers: Peppers,
     sharding: Secret<32>,
+}
+
+/// What signs access tokens.
+enum Signer {
+    Here(SigningKey),
+    Host { public: VerifyingKey, private: WebKey },
 }
 
 /// While one request renews the copy, the others of this isolate go on with the old one.
@@ -138,7 +152,7 @@ async fn tell<A: DeserializeOwned>(environment: &Environment, call: &KeyringCall
 
 async fn read(environment: &Environment) -> Result<Keyring, Problem> {
     match tell(environment, &KeyringCall::Load).await? {
-        LoadAnswer::Keys(keys) => Keyring::from(&keys, environment),
+        LoadAnswer::Keys(keys) => Keyring::from(&keys, environment).await,
         LoadAnswer::RootKeyUnusable => {
             Err(Problem::misconfigured("POSTERN_ROOT_KEY does not open the stored keys, or is malformed"))
         }
@@ -146,7 +160,7 @@ async fn read(environment: &Environment) -> Result<Keyring, Problem> {
 }
 
 impl Keyring {
-    fn from(keys: &[KeyMaterial], environment: &Environment) -> Result<Self, Problem> {
+    async fn from(keys: &[KeyMaterial], environment: &Environment) -> Result<Self, Problem> {
         let unusable = || Problem::internal("keyring", "a key is missing or malformed");
         let of = |purpose: KeyPurpose, wanted: fn(KeyState) -> bool| {
             let found = keys.iter().filter(move |key| key.purpose == purpose && wanted(key.state));
@@ -163,12 +177,24 @@ impl Keyring {
                 .and_then(|key| key.with_algorithm_name(environment.algorithm_name()))
                 .map_err(|error| Problem::internal("keyring", error))
         };
-        let signing = signing_key(&active(KeyPurpose::Signing)?.1)?;
-        let mut checking = vec![signing.verifying_key().clone()];
+        let own = signing_key(&active(KeyPurpose::Signing)?.1)?;
+        let mut checking = vec![own.verifying_key().clone()];
         for (_, seed) in other(KeyPurpose::Signing)? {
             checking.push(signing_key(&seed)?.verifying_key().clone());
         }
-        let key_set = KeySet::from_keys(checking).map_err(|error| Problem::internal("keyring", error))?;
+        let imported = imported(environment)?;
+        checking.extend(imported.checking);
+        let signer = match imported.signer {
+            None => Signer::Here(own),
+            Some(signer) => {
+                checking.push(signer.verifying_key().clone());
+                Signer::of(signer, environment).await?
+            }
+        };
+        let key_set = KeySet::from_keys(checking).map_err(|error| {
+            Problem::misconfigured(format_args!("PUBLIC_KEYS, with the keyring: {error}"))
+        })?;
+        let host_keys = host_keys(&key_set).await?;
         let edge: Vec<_> = core::iter::once(active(KeyPurpose::EdgeTag)?)
             .chain(other(KeyPurpose::EdgeTag)?)
             .map(|(id, key)| EdgeKey::new(id, key))
@@ -177,11 +203,56 @@ impl Keyring {
         let others = other(KeyPurpose::Pepper)?.into_iter().map(|(id, key)| Pepper::new(id, key));
         let peppers = Peppers::new(Some(Pepper::new(id, pepper)), others.collect());
         let sharding = active(KeyPurpose::Sharding)?.1;
-        Ok(Self { signing, key_set, edge, peppers, sharding })
+        Ok(Self { signer, key_set, host_keys, edge, peppers, sharding })
     }
 
-    pub(crate) const fn signing(&self) -> &SigningKey {
-        &self.signing
+    /// The key that checks what is signed now.
+    pub(crate) const fn signing(&self) -> &VerifyingKey {
+        match &self.signer {
+            Signer::Here(key) => key.verifying_key(),
+            Signer::Host { public, .. } => public,
+        }
+    }
+
+    /// Signs the access token of a grant.
+    ///
+    /// Called after the account has committed. Here nothing can fail but computing; the host could refuse, which it
+    /// never does with a key that it has imported. Then the client has an error, asks again, and gets the same
+    /// refresh token with a new access token.
+    pub(crate) async fn sign(
+        &self,
+        grant: Grant,
+        profile: &TokenProfile,
+        token_id: TokenId,
+        now: UnixSeconds,
+    ) -> Result<IssuedToken, Problem> {
+        let unsignable = |error| Problem::internal("access token", error);
+        match &self.signer {
+            Signer::Here(key) => grant.sign(key, profile, token_id, now).map_err(unsignable),
+            Signer::Host { public, private } => {
+                let unsigned = grant.prepare(public, profile, token_id, now).map_err(unsignable)?;
+                let signature = private.sign(unsigned.signing_input()).await;
+                let signature = signature.map_err(|error| Problem::internal("access token", error))?;
+                unsigned.with_signature(&signature).map_err(unsignable)
+            }
+        }
+    }
+
+    /// Verifies an access token, with the host where an algorithm is left to it.
+    pub(crate) async fn verify(
+        &self,
+        token: &str,
+        policy: &VerificationPolicy,
+        now: UnixSeconds,
+    ) -> Result<VerifiedClaims, VerifyError> {
+        let candidate = begin(token, &self.key_set, policy)?;
+        let host_key = self.host_keys.iter().find(|(id, _)| id == candidate.key().id());
+        let Some((_, host_key)) = host_key else { return candidate.check()?.finish(now) };
+        let verdict = match host_key.verifies(candidate.signing_input(), candidate.signature()).await {
+            Ok(true) => SignatureVerdict::Valid,
+            Ok(false) | Err(_) => SignatureVerdict::Invalid,
+        };
+        candidate.checked_by_host(verdict)?.finish(now)
     }
 
     /// The keys that access tokens are checked with.
@@ -210,6 +281,44 @@ impl Keyring {
         mac.update(b"postern/v1/sharding");
         mac.update(&length_prefixed(parts));
         mac.finalize().into_bytes().into()
+    }
+}
+
+/// What the deployment brings along; refused as a whole if any of it is unusable.
+fn imported(environment: &Environment) -> Result<Imported, Problem> {
+    let text = |field: ImportField| environment.bound_text(field.name());
+    let id = text(ImportField::ActiveKeyId);
+    let pem = text(ImportField::ActivePrivateKeyPem);
+    let public = text(ImportField::PublicKeys);
+    let texts = ImportTexts {
+        active_key_id: id.as_ref().map(|text| text.trim()),
+        active_private_key_pem: pem.as_ref().map(|text| text.as_str()),
+        public_keys: public.as_ref().map(|text| text.as_str()),
+    };
+    import(&texts).map_err(Problem::misconfigured)
+}
+
+async fn host_keys(key_set: &KeySet) -> Result<Vec<(KeyId, WebKey)>, Problem> {
+    let mut host_keys = Vec::new();
+    for key in key_set.iter().filter(|key| !key.algorithm().is_built_in()) {
+        let imported = WebKey::to_verify(key).await.map_err(Problem::misconfigured)?;
+        host_keys.push((key.id().clone(), imported));
+    }
+    Ok(host_keys)
+}
+
+impl Signer {
+    async fn of(imported: ImportedSigner, environment: &Environment) -> Result<Self, Problem> {
+        match imported {
+            ImportedSigner::Here(key) => {
+                let key = key.with_algorithm_name(environment.algorithm_name());
+                Ok(Self::Here(key.map_err(|error| Problem::internal("keyring", error))?))
+            }
+            ImportedSigner::Host { public, private } => {
+                let private = WebKey::to_sign(&private).await;
+                Ok(Self::Host { public, private: private.map_err(Problem::misconfigured)? })
+            }
+        }
     }
 }
 

@@ -150,6 +150,13 @@ impl VerifyingKey {
         Ok(self)
     }
 
+    /// The same key under another name.
+    #[must_use]
+    pub fn with_key_id(mut self, id: KeyId) -> Self {
+        self.id = id;
+        self
+    }
+
     /// The name of the key: the `kid` of its tokens.
     #[must_use]
     pub const fn id(&self) -> &KeyId {

@@ -85,6 +85,12 @@ impl SigningKey {
         Ok(Self { verifying, name, material: self.material })
     }
 
+    /// The same key under another name: that of a key that was made elsewhere.
+    #[must_use]
+    pub fn with_key_id(self, id: KeyId) -> Self {
+        Self { verifying: self.verifying.with_key_id(id), ..self }
+    }
+
     /// The name of the key: the `kid` of its tokens.
     #[must_use]
     pub const fn key_id(&self) -> &KeyId {

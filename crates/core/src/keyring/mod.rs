@@ -13,9 +13,15 @@
 //!
 //! Time only goes forward: what a line has seen counts as the present if a clock says something earlier.
 
+#[cfg(all(feature = "issue", feature = "pem"))]
+mod import;
 mod line;
 mod weak;
 
+#[cfg(all(feature = "issue", feature = "pem"))]
+pub use import::{
+    ImportError, ImportField, ImportTexts, Imported, ImportedSigner, MOST_IMPORTED_KEYS, import,
+};
 pub use weak::is_placeholder;
 
 use crate::time::{Seconds, UnixMillis};
