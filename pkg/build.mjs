@@ -17,8 +17,8 @@ const dist = join(here, "dist");
 const target = resolve(workspace, process.env.CARGO_TARGET_DIR ?? "target");
 
 /** Each module must stay as small as this, gzipped. */
-const SERVER = { profile: "verifier", options: [], maxGzipBytes: 61_440 };
-const PAGE = { profile: "verifier-small", options: ["--no-default-features"], maxGzipBytes: 47_104 };
+const SERVER = { profile: "verifier", options: [], maxGzipBytes: 63_488 };
+const PAGE = { profile: "verifier-small", options: ["--no-default-features"], maxGzipBytes: 49_152 };
 
 const [server, page] = [SERVER, PAGE].map((variant) => {
   if (!process.argv.includes("--no-cargo")) compile(variant);
