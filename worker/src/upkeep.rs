@@ -40,7 +40,8 @@ async fn close_fences(
     now: UnixMillis,
 ) -> Result<(), Problem> {
     for open in directory.open_fences(now).await? {
-        let closed = fence::close(environment, directory, &open.account_id, open.credential_version).await;
+        let (account, version) = (open.account_id, open.credential_version);
+        let closed = fence::close(environment, directory, &account, version, open.change()).await;
         if let Err(problem) = closed {
             worker::console_error!("fence of {} stays open: {}", open.account_id, problem.code());
             directory.postpone_fence(&open.account_id, next_try(&open, now)).await?;

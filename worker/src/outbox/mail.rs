@@ -5,6 +5,7 @@ use crate::outbox::message::{Mail, MailTemplate, Parcel, Recipient};
 use crate::store::directory::Directory;
 use crate::wire::problem::Problem;
 use postern_core::config::MailSender;
+use postern_core::session::CredentialChange;
 use serde::Serialize;
 use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit};
 
@@ -82,6 +83,15 @@ async fn write(
                 to,
             }
         }
+        MailTemplate::CredentialChanged(CredentialChange::PasswordChanged) => Written {
+            subject: "Your password was changed",
+            text: "Hello,\n\nthe password of your account was changed, and other sessions were ended. If it was \
+                   not you, choose a new password at once by way of \"forgotten password\".\n"
+                .into(),
+            code: None,
+            link: None,
+            to,
+        },
         MailTemplate::SessionReuse => Written {
             subject: "We ended one of your sessions",
             text: "Hello,\n\na session of your account was used from two places at once, as happens when somebody \

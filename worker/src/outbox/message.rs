@@ -2,6 +2,7 @@
 
 use postern_core::id::{AccountId, SessionId};
 use postern_core::revocation::RevocationMark;
+use postern_core::session::CredentialChange;
 use postern_core::time::{Seconds, UnixMillis};
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +41,7 @@ impl Message {
             Self::Mail(mail) => Some(created_at.plus(match &mail.template {
                 MailTemplate::SignUpCode { ttl_seconds, .. }
                 | MailTemplate::SetPassword { ttl_seconds, .. } => Seconds::new(*ttl_seconds),
-                MailTemplate::SessionReuse => NOTICE_MATTERS_FOR,
+                MailTemplate::SessionReuse | MailTemplate::CredentialChanged(_) => NOTICE_MATTERS_FOR,
             })),
             Self::Mark(mark) => Some(mark.until),
             Self::Audit(_) | Self::Snapshot { .. } => None,
@@ -48,7 +49,7 @@ impl Message {
     }
 }
 
-/// How long it is worth telling somebody that a session of theirs was ended.
+/// How long it is worth telling somebody what happened to their account.
 const NOTICE_MATTERS_FOR: Seconds = Seconds::new(3 * 86_400);
 
 /// A mail to be written and sent by the consumer.
@@ -80,6 +81,8 @@ pub(crate) enum MailTemplate {
     SetPassword { name: String, token: String, ttl_seconds: u32 },
     /// A session was ended because its refresh token had been used twice.
     SessionReuse,
+    /// The way into the account has changed.
+    CredentialChanged(CredentialChange),
 }
 
 /// One line of the audit trail.

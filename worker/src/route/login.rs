@@ -14,7 +14,7 @@ use crate::store::limiter::Limits;
 use crate::wire::answer::Answer;
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
-use postern_core::flow::login::{LoginOutcome, StoredCredential};
+use postern_core::flow::login::LoginOutcome;
 use postern_core::id::{AccountId, SessionId};
 use postern_core::identifier::EmailAddress;
 use postern_core::password::PasswordInput;
@@ -37,7 +37,8 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         .await?;
     Intake::of_email(environment, &keyring, &email).begin_attempt(&source).await?;
     let found = exchange.directory()?.credential(environment.config().tenant(), &email).await?;
-    let (stored, roles) = parsed(found)?;
+    let stored = found.as_ref().map(Credential::stored).transpose()?;
+    let roles = found.as_ref().map_or_else(|| Ok(Vec::new()), Credential::roles)?;
     let session = SessionId::from_bytes(exchange.ambient.random()?.into_bytes());
     let session_key = exchange.ambient.random()?;
 
@@ -57,16 +58,13 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     tokens::answer(exchange, &keyring, admitted).await
 }
 
-fn parsed(found: Option<Credential>) -> Result<(Option<StoredCredential>, Vec<String>), Problem> {
-    let Some(found) = found else { return Ok((None, Vec::new())) };
-    let roles = found.roles()?;
-    let password = found.password_hash.map(|hash| hash.parse()).transpose();
-    let password = password.map_err(|error| Problem::internal("credential", error))?;
-    let stored = StoredCredential { account: found.account_id, password, version: found.credential_version };
-    Ok((Some(stored), roles))
-}
-
-fn clear_afterwards(exchange: &Exchange, keyring: Rc<Keyring>, email: EmailAddress, source: String) {
+/// Takes the failed attempts of this source on this address back.
+pub(crate) fn clear_afterwards(
+    exchange: &Exchange,
+    keyring: Rc<Keyring>,
+    email: EmailAddress,
+    source: String,
+) {
     let environment = exchange.environment.clone();
     exchange.afterwards(async move {
         Intake::of_email(&environment, &keyring, &email).clear_attempts(&source).await

@@ -14,6 +14,7 @@ struct Me<'a> {
     email: Option<String>,
     name: String,
     is_verified: bool,
+    has_password: bool,
     is_2fa_enabled: bool,
     roles: &'a [String],
     /// Milliseconds since the epoch.
@@ -27,11 +28,13 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let profile = exchange.directory()?.profile(tenant, &caller.subject.account).await?;
     // A token outlives its account by its own life at most; there is nobody to show then.
     let profile = profile.ok_or_else(|| Problem::token("session_revoked"))?;
+    let has_password = profile.has_password();
     let me = Me {
         id: caller.subject.account,
         email: profile.email,
-        name: profile.name,
         is_verified: profile.verified_at.is_some(),
+        has_password,
+        name: profile.name,
         is_2fa_enabled: false,
         roles: caller.claims.roles(),
         created_at: profile.created_at,

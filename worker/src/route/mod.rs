@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod authenticate;
+pub(crate) mod change_password;
 #[cfg(feature = "development")]
 pub(crate) mod development;
 pub(crate) mod exchange;
@@ -11,6 +12,7 @@ pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod me;
 pub(crate) mod password;
+pub(crate) mod presence;
 pub(crate) mod refresh;
 pub(crate) mod sessions;
 pub(crate) mod set_password;

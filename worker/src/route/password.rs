@@ -5,6 +5,7 @@ use crate::route::exchange::Exchange;
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
 use postern_core::flow::login::{LoginOutcome, StoredCredential, decide};
+use postern_core::flow::reauthenticate::{self, Presence, PresenceOutcome};
 use postern_core::password::{Arena, PasswordContext, PasswordHash, PasswordInput, hash};
 use postern_core::secret::SecretText;
 use std::cell::RefCell;
@@ -60,4 +61,16 @@ pub(crate) fn check(
 ) -> LoginOutcome {
     let params = exchange.environment.argon2();
     ARENA.with_borrow_mut(|arena| decide(password, stored, params, keyring.peppers(), arena))
+}
+
+/// Checks whether the owner of an account is there: at most one hash.
+pub(crate) fn present(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    presence: Presence<'_>,
+    stored: &StoredCredential,
+) -> PresenceOutcome {
+    let (params, now) = (exchange.environment.argon2(), exchange.ambient.now().to_seconds());
+    let decide = reauthenticate::decide;
+    ARENA.with_borrow_mut(|arena| decide(presence, stored, now, params, keyring.peppers(), arena))
 }

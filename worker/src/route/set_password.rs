@@ -4,6 +4,7 @@
 //! change is a batch in the directory that opens a fence, then the account object drops what the old credential
 //! opened; until it has confirmed, the answer is 503 and the cron goes on.
 
+use crate::object::account::FenceChange;
 use crate::object::intake::LinkAnswer;
 use crate::route::exchange::Exchange;
 use crate::route::password;
@@ -15,10 +16,11 @@ use crate::store::limiter::Limits;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
-use postern_core::flow::login::{LoginOutcome, StoredCredential};
+use postern_core::flow::login::LoginOutcome;
 use postern_core::id::{AccountId, OperationId};
 use postern_core::intake::LinkToken;
-use postern_core::password::{PasswordHash, PasswordInput};
+use postern_core::password::PasswordInput;
+use postern_core::session::CredentialChange;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -53,18 +55,19 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let credential = directory.credential_of(environment.config().tenant(), &account).await?;
     let credential = credential.ok_or_else(Problem::code_invalid)?;
     let mut version = credential.credential_version;
+    let change = FenceChange { change: CredentialChange::PasswordChanged, keep: None };
     if credential.operation_id == Some(operation) {
         // The first try went through; only its fence may still be open.
-        is_the_one_that_was_set(exchange, &keyring, &password, credential)?;
+        is_the_one_that_was_set(exchange, &keyring, &password, &credential)?;
     } else {
         let now = exchange.ambient.now();
-        if !directory.change_password(&account, version, hash.as_str(), operation, now).await? {
+        if !directory.change_password(&account, version, hash.as_str(), operation, &change, now).await? {
             // Another change came first; what this link was for is over.
             return Err(Problem::code_invalid());
         }
         version = version.saturating_add(1);
     }
-    fence::close(environment, &directory, &account, version).await?;
+    fence::close(environment, &directory, &account, version, Some(change)).await?;
     json(200, &PasswordSet { success: true })
 }
 
@@ -73,15 +76,9 @@ fn is_the_one_that_was_set(
     exchange: &Exchange,
     keyring: &Keyring,
     password: &PasswordInput,
-    credential: Credential,
+    credential: &Credential,
 ) -> Result<(), Problem> {
-    let stored = credential.password_hash.map(|hash| hash.parse::<PasswordHash>()).transpose();
-    let stored = StoredCredential {
-        account: credential.account_id,
-        password: stored.map_err(|error| Problem::internal("credential", error))?,
-        version: credential.credential_version,
-    };
-    match password::check(exchange, keyring, password, Some(&stored)) {
+    match password::check(exchange, keyring, password, Some(&credential.stored()?)) {
         LoginOutcome::Proven { .. } => Ok(()),
         LoginOutcome::Refused(_) => Err(Problem::code_invalid()),
         LoginOutcome::Unavailable(error) => Err(Problem::unavailable("password hash", error)),

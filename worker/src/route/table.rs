@@ -2,7 +2,7 @@
 
 use crate::route::exchange::Exchange;
 use crate::route::{
-    admin, health, keys, login, logout, me, refresh, sessions, set_password, sign_up, validate,
+    admin, change_password, health, keys, login, logout, me, refresh, sessions, set_password, sign_up, validate,
     verify_sign_up,
 };
 use crate::wire::answer::Answer;
@@ -22,6 +22,7 @@ enum Route {
     SignUp,
     VerifySignUp,
     SetPassword,
+    ChangePassword,
     Login,
     Refresh,
     Logout,
@@ -53,6 +54,7 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Post, "/api/v1/auth/signup", Route::SignUp),
     (Method::Post, "/api/v1/auth/verify-signup", Route::VerifySignUp),
     (Method::Post, "/api/v1/auth/set-password", Route::SetPassword),
+    (Method::Post, "/api/v1/auth/change-password", Route::ChangePassword),
     (Method::Post, "/api/v1/auth/login", Route::Login),
     (Method::Post, "/api/v1/auth/refresh", Route::Refresh),
     (Method::Post, "/api/v1/auth/logout", Route::Logout),
@@ -84,6 +86,7 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::SignUp => sign_up::handle(exchange).await,
         Route::VerifySignUp => verify_sign_up::handle(exchange).await,
         Route::SetPassword => set_password::handle(exchange).await,
+        Route::ChangePassword => change_password::handle(exchange).await,
         Route::Login => login::handle(exchange).await,
         Route::Refresh => refresh::handle(exchange).await,
         Route::Logout => logout::handle(exchange).await,

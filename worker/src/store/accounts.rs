@@ -2,7 +2,9 @@
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
-use crate::object::account::{AccountCall, AdmissionAnswer, AdmissionRefusal, Ended, OpenCall, RefreshCall};
+use crate::object::account::{
+    AccountCall, AdmissionAnswer, AdmissionRefusal, Ended, FenceChange, OpenCall, RefreshCall,
+};
 use crate::object::call::{Unconfirmed, ask};
 use crate::store::directory::Directory;
 use crate::store::keyring::Keyring;
@@ -146,6 +148,7 @@ impl<'a> Accounts<'a> {
         account: &AccountId,
         version: u32,
         reason: RevokeReason,
+        change: Option<FenceChange>,
     ) -> Result<(), Unconfirmed> {
         let because = |problem: Problem| Unconfirmed::because(problem.code());
         let directory = Directory::new(self.environment.directory().map_err(because)?);
@@ -153,7 +156,7 @@ impl<'a> Accounts<'a> {
         // Nothing was changed if it is gone, and nobody can prove to have it.
         let Some(credential) = credential else { return Ok(()) };
         let seed = Box::new(self.seed(*account, version, credential.roles().map_err(because)?));
-        let ended: Ended = self.ask(account, &AccountCall::Fence { seed, reason }).await?;
+        let ended: Ended = self.ask(account, &AccountCall::Fence { seed, reason, change }).await?;
         if ended.pending { Err(Unconfirmed::because("marks are pending")) } else { Ok(()) }
     }
 

@@ -3,8 +3,10 @@
 //! Every write that must hold together is one `batch`, which D1 runs as a transaction. Reads that a decision
 //! rests on go to the primary.
 
+use crate::object::account::FenceChange;
 use crate::operations::{self, Store};
 use crate::wire::problem::Problem;
+use postern_core::flow::login::StoredCredential;
 use postern_core::id::{AccountId, OperationId, TenantId};
 use postern_core::identifier::EmailAddress;
 use postern_core::json::record;
@@ -25,6 +27,8 @@ pub(crate) struct Credential {
     pub(crate) credential_version: u32,
     /// The change that made it what it is; `None` since the account was created.
     pub(crate) operation_id: Option<OperationId>,
+    pub(crate) email: Option<String>,
+    pub(crate) name: String,
     /// JSON array of role names.
     roles: String,
 }
@@ -33,6 +37,16 @@ impl Credential {
     /// The names of the account's roles.
     pub(crate) fn roles(&self) -> Result<Vec<String>, Problem> {
         record::read(self.roles.as_bytes()).map_err(|error| Problem::internal("roles", error))
+    }
+
+    /// What a password is checked against.
+    pub(crate) fn stored(&self) -> Result<StoredCredential, Problem> {
+        let password = self.password_hash.as_deref().map(str::parse).transpose();
+        Ok(StoredCredential {
+            account: self.account_id,
+            password: password.map_err(|error| Problem::internal("credential", error))?,
+            version: self.credential_version,
+        })
     }
 }
 
@@ -43,6 +57,14 @@ pub(crate) struct Profile {
     pub(crate) name: String,
     pub(crate) created_at: u64,
     pub(crate) verified_at: Option<u64>,
+    /// 1 with a password, 0 without.
+    has_password: u8,
+}
+
+impl Profile {
+    pub(crate) const fn has_password(&self) -> bool {
+        self.has_password != 0
+    }
 }
 
 /// An account about to be created.
@@ -76,7 +98,8 @@ impl Directory {
         tenant: &TenantId,
         email: &EmailAddress,
     ) -> Result<Option<Credential>, Problem> {
-        let query = "SELECT i.account_id, c.password_hash, c.version, c.operation_id, u.roles FROM identifiers i \
+        let query = "SELECT i.account_id, c.password_hash, c.version, c.operation_id, u.email, u.name, u.roles \
+                     FROM identifiers i \
                      JOIN credentials c ON c.account_id = i.account_id \
                      JOIN users u ON u.account_id = i.account_id \
                      WHERE i.tenant = ? AND i.kind = 'email' AND i.value = ?";
@@ -90,7 +113,7 @@ impl Directory {
         tenant: &TenantId,
         account: &AccountId,
     ) -> Result<Option<Credential>, Problem> {
-        let query = "SELECT c.account_id, c.password_hash, c.version, c.operation_id, u.roles \
+        let query = "SELECT c.account_id, c.password_hash, c.version, c.operation_id, u.email, u.name, u.roles \
                      FROM credentials c JOIN users u ON u.account_id = c.account_id \
                      WHERE c.account_id = ? AND u.tenant = ?";
         let statement = self.prepare(query, &[account.to_string().into(), tenant.as_str().into()])?;
@@ -110,7 +133,8 @@ impl Directory {
         tenant: &str,
         account: &AccountId,
     ) -> Result<Option<Profile>, Problem> {
-        let query = "SELECT u.email, u.name, u.created_at, i.verified_at FROM users u \
+        let query = "SELECT u.email, u.name, u.created_at, i.verified_at, c.password_hash IS NOT NULL AS has_password \
+                     FROM users u JOIN credentials c ON c.account_id = u.account_id \
                      LEFT JOIN identifiers i ON i.tenant = u.tenant AND i.kind = 'email' AND i.value = u.email \
                      WHERE u.account_id = ? AND u.tenant = ?";
         let statement = self.prepare(query, &[account.to_string().into(), tenant.into()])?;
@@ -161,8 +185,10 @@ impl Directory {
         version: u32,
         password_hash: &str,
         operation: OperationId,
+        change: &FenceChange,
         now: UnixMillis,
     ) -> Result<bool, Problem> {
+        let about = serde_json::to_string(change).map_err(|error| Problem::internal("fence", error))?;
         let (id, operation): (JsValue, JsValue) = (account.to_string().into(), operation.to_string().into());
         let next = JsValue::from(version.saturating_add(1));
         let change = self.prepare(
@@ -171,14 +197,15 @@ impl Directory {
             &[password_hash.into(), next.clone(), operation, millis(now), id.clone(), version.into()],
         )?;
         let fence = self.prepare(
-            "INSERT INTO pending_fences (account_id, credential_version, created_at, next_at, attempts) \
-             SELECT account_id, version, ?, ?, 0 FROM credentials \
+            "INSERT INTO pending_fences (account_id, credential_version, created_at, next_at, attempts, change) \
+             SELECT account_id, version, ?, ?, 0, ? FROM credentials \
              WHERE account_id = ? AND version = ? AND password_hash = ? \
              ON CONFLICT (account_id) DO UPDATE SET credential_version = excluded.credential_version, \
-             next_at = excluded.next_at, attempts = 0",
+             next_at = excluded.next_at, attempts = 0, change = excluded.change",
             &[
                 millis(now),
                 millis(now.plus(LEAVE_TO_REQUESTS)),
+                about.into(),
                 id.clone(),
                 next.clone(),
                 password_hash.into(),
@@ -202,7 +229,7 @@ impl Directory {
 
     /// Fences whose time has come to be tried again; the cron finishes them.
     pub(crate) async fn open_fences(&self, now: UnixMillis) -> Result<Vec<PendingFence>, Problem> {
-        let query = "SELECT account_id, credential_version, attempts FROM pending_fences \
+        let query = "SELECT account_id, credential_version, attempts, change FROM pending_fences \
                      WHERE next_at <= ? ORDER BY next_at LIMIT 100";
         let rows = self.prepare(query, &[millis(now)])?.all().await.map_err(unavailable)?;
         rows.results().map_err(unavailable)
@@ -289,6 +316,15 @@ pub(crate) struct PendingFence {
     pub(crate) credential_version: u32,
     /// How often the cron has tried in vain.
     pub(crate) attempts: u32,
+    /// JSON, or NULL.
+    change: Option<String>,
+}
+
+impl PendingFence {
+    /// What it is about. What cannot be read keeps nothing and tells nobody: then every session ends.
+    pub(crate) fn change(&self) -> Option<FenceChange> {
+        self.change.as_deref().and_then(|change| record::read(change.as_bytes()).ok())
+    }
 }
 
 /// One line of the audit trail as it is stored.

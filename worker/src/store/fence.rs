@@ -1,6 +1,7 @@
 //! Finishing a credential change: the account object drops what the old credential opened.
 
 use crate::environment::Environment;
+use crate::object::account::FenceChange;
 use crate::store::accounts::Accounts;
 use crate::store::directory::Directory;
 use crate::wire::problem::Problem;
@@ -18,13 +19,13 @@ pub(crate) async fn close(
     directory: &Directory,
     account: &AccountId,
     version: u32,
+    change: Option<FenceChange>,
 ) -> Result<(), Problem> {
-    Accounts::new(environment).fence(account, version, RevokeReason::PasswordChange).await.map_err(
-        |error| {
-            worker::console_error!("fence of {account}: {error}");
-            Problem::invalidation_pending()
-        },
-    )?;
+    let reason = RevokeReason::PasswordChange;
+    Accounts::new(environment).fence(account, version, reason, change).await.map_err(|error| {
+        worker::console_error!("fence of {account}: {error}");
+        Problem::invalidation_pending()
+    })?;
     // What failed has been logged where it was made.
     directory.close_fence(account, version).await.map_err(|_| Problem::invalidation_pending())
 }

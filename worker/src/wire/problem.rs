@@ -117,6 +117,11 @@ impl Problem {
         Self::new(403, code, "The account may not sign in")
     }
 
+    /// Whoever holds the session has not shown to be its owner, for the reason the code names.
+    pub(crate) const fn presence(code: &'static str) -> Self {
+        Self::new(403, code, "The account's owner is asked for")
+    }
+
     pub(crate) const fn permission_denied() -> Self {
         Self::new(403, "permission_denied", "A required permission is missing")
     }

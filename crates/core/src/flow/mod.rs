@@ -2,4 +2,6 @@
 
 #[cfg(feature = "password")]
 pub mod login;
+#[cfg(feature = "password")]
+pub mod reauthenticate;
 pub mod validate;

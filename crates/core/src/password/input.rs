@@ -2,6 +2,7 @@
 
 use crate::secret::SecretText;
 use core::fmt;
+use subtle::ConstantTimeEq as _;
 
 /// Why a text cannot be a password at all, old or new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,12 @@ impl PasswordInput {
         } else {
             Ok(Self(normalized))
         }
+    }
+
+    /// Whether both are the same text, in time that depends on their lengths only.
+    #[must_use]
+    pub fn ct_eq(&self, other: &Self) -> bool {
+        self.0.expose().as_bytes().ct_eq(other.0.expose().as_bytes()).into()
     }
 
     pub(super) fn expose(&self) -> &str {

@@ -1,7 +1,7 @@
 //! Changes made elsewhere that end sessions or outdate tokens here: the account's status, and the fence that
 //! follows every change of a password, factor, address, role or grant in the database.
 
-use super::notice::{Notice, SessionAudit};
+use super::notice::{CredentialChange, Notice, SessionAudit};
 use super::record::{RevokeReason, SessionRecord};
 use super::revoke::{each_revoked, end_all};
 use crate::account::{AccountRecord, AccountStatus, AuthorizationSnapshot, ObjectClock};
@@ -65,6 +65,8 @@ pub struct FenceRequest {
     pub authorization: AuthorizationSnapshot,
     /// Which sessions end, if the change ends any.
     pub revoke: Option<FenceRevocation>,
+    /// What its owner is to be told of, if anything.
+    pub change: Option<CredentialChange>,
 }
 
 /// Which sessions a change ends: those opened with credentials from before it.
@@ -126,11 +128,15 @@ pub fn fence(
         account.authorization =
             AuthorizationSnapshot { authorization_version: request.version, ..request.authorization };
     }
-    let notices = request.revoke.map_or_else(Vec::new, |revoke| {
+    let mut notices = request.revoke.map_or_else(Vec::new, |revoke| {
         let mut notices = each_revoked(&revoked, revoke.reason, at);
         notices.push(Notice::Audit { event: SessionAudit::SessionsRevoked, session: None, at });
         notices
     });
+    // A repeated fence may still end sessions, but what it tells of has been told.
+    if let Some(change) = request.change.filter(|_| newer_credential) {
+        notices.push(Notice::CredentialChanged { change, at });
+    }
     FenceOutcome::Applied { account, revoked, notices }
 }
 
@@ -151,6 +157,7 @@ mod tests {
             version,
             authorization: AuthorizationSnapshot { roles: vec!["new".into()], ..account().authorization },
             revoke: Some(FenceRevocation { reason: RevokeReason::PasswordChange, keep }),
+            change: Some(CredentialChange::PasswordChanged),
         }
     }
 
@@ -219,6 +226,21 @@ mod tests {
 
         let ended = [opened_with(1, 1).revoked(NOW, RevokeReason::PasswordChange), opened_with(2, 2)];
         assert!(matches!(fence(&late, &ended, older, NOW), FenceOutcome::AlreadyApplied));
+    }
+
+    #[test]
+    fn a_change_is_told_once() {
+        let told = |outcome: FenceOutcome| match outcome {
+            FenceOutcome::Applied { account, notices, .. } => {
+                let change = CredentialChange::PasswordChanged;
+                (account, notices.contains(&Notice::CredentialChanged { change, at: NOW }))
+            }
+            other => panic!("{other:?}"),
+        };
+        let (fenced, first) = told(fence(&account(), &[opened_with(1, 1)], request(2, Some(1)), NOW));
+        assert!(first);
+        let (_, again) = told(fence(&fenced, &[opened_with(1, 1)], request(2, None), NOW));
+        assert!(!again);
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod validate;
 
 pub use device::{DeviceBinding, DeviceHint};
 pub use fence::{FenceOutcome, FenceRequest, FenceRevocation, StatusOutcome, change_status, fence};
-pub use notice::{Notice, SessionAudit};
+pub use notice::{CredentialChange, Notice, SessionAudit};
 pub use open::{OpenOutcome, OpenPolicy, OpenPolicyError, OpenRefusal, OpenRequest, OverCap, open};
 pub use record::{
     AdvanceWindow, Generation, KeyThumbprint, Revocation, RevokeReason, SessionRecord, SessionState,

@@ -40,6 +40,14 @@ pub enum Notice {
         #[serde(with = "stored::millis")]
         at: UnixMillis,
     },
+    /// The way into the account has changed: a line of the audit log, and a word to its owner.
+    CredentialChanged {
+        /// What was changed.
+        change: CredentialChange,
+        /// When.
+        #[serde(with = "stored::millis")]
+        at: UnixMillis,
+    },
     /// Wake the operator: the account's storage was set back.
     StateRegressed {
         /// The session that showed it.
@@ -52,6 +60,14 @@ pub enum Notice {
         #[serde(with = "stored::millis")]
         at: UnixMillis,
     },
+}
+
+/// What a change of credentials was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialChange {
+    /// The owner, signed in, chose another password, or a first one by a mailed link.
+    PasswordChanged,
 }
 
 /// What the audit log says of sessions.

@@ -173,6 +173,14 @@ impl Account<'_> {
                 to: Recipient::Account(account.id),
                 template: MailTemplate::SessionReuse,
             })],
+            Notice::CredentialChanged { change, at } => vec![
+                audit(None, *at, name_of(change), None),
+                Message::Mail(Mail {
+                    tenant: account.tenant.to_string(),
+                    to: Recipient::Account(account.id),
+                    template: MailTemplate::CredentialChanged(*change),
+                }),
+            ],
             Notice::StateRegressed { session, presented, current, at } => {
                 worker::console_error!("account {}: presented {presented:?}, stored {current:?}", account.id);
                 let detail = format!("presented {}, stored {}", presented.as_u32(), current.as_u32());
@@ -251,7 +259,7 @@ fn ended_at(session: &SessionRecord) -> UnixMillis {
 }
 
 /// The name under which an event is serialized.
-fn name_of(event: &SessionAudit) -> String {
+fn name_of(event: &impl Serialize) -> String {
     let text = serde_json::to_string(event).unwrap_or_default();
     text.trim_matches('"').into()
 }

@@ -1,7 +1,9 @@
 //! The calls of an account: load, let the core decide, commit what it decided.
 
 use super::commit::{Advanced, Change, RevokedAll, vanished};
-use super::{Account, AccountCall, AdmissionAnswer, AdmissionRefusal, Done, Ended, OpenCall, RefreshCall};
+use super::{
+    Account, AccountCall, AdmissionAnswer, AdmissionRefusal, Done, Ended, FenceChange, OpenCall, RefreshCall,
+};
 use crate::object::call;
 use crate::outbox::rows;
 use postern_core::account::{AccountRecord, AuthorizationSnapshot, ObjectClock};
@@ -10,9 +12,10 @@ use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
 use postern_core::order;
 use postern_core::secret::Secret;
 use postern_core::session::{
-    self, DeviceHint, FenceOutcome, FenceRequest, FenceRevocation, LogoutOutcome, OpenOutcome, OpenRefusal,
-    OpenRequest, Presentation, PresentedRefreshToken, RefreshTokenClaim, RevokeAllOutcome, RevokeOneOutcome,
-    RevokeReason, RotationOutcome, RotationRefusal, SessionRecord, SessionState, SessionView,
+    self, DeviceHint, FenceOutcome, FenceRequest, FenceRevocation, LogoutOutcome, Notice, OpenOutcome,
+    OpenRefusal, OpenRequest, Presentation, PresentedRefreshToken, RefreshTokenClaim, RevokeAllOutcome,
+    RevokeOneOutcome, RevokeReason, RotationOutcome, RotationRefusal, SessionRecord, SessionState,
+    SessionView,
 };
 use postern_core::time::UnixMillis;
 use worker::{Error, Result};
@@ -31,7 +34,7 @@ impl Account<'_> {
             AccountCall::RevokeAll { tenant, operation, keep, reason } => {
                 Done::Ended(self.revoke_all(&tenant, operation, keep, reason)?)
             }
-            AccountCall::Fence { seed, reason } => Done::Ended(self.fence(*seed, reason)?),
+            AccountCall::Fence { seed, reason, change } => Done::Ended(self.fence(*seed, reason, change)?),
             AccountCall::List { tenant, current } => Done::Read(call::answer(&self.list(&tenant, current)?)?),
             AccountCall::Check { tenant, session, account_version } => {
                 Done::Read(call::answer(&self.check(&tenant, session, account_version)?)?)
@@ -240,20 +243,23 @@ impl Account<'_> {
         Ok(session::check(account.as_ref(), session.as_ref(), tenant, account_version, self.now))
     }
 
-    fn fence(&self, seed: AccountRecord, reason: RevokeReason) -> Result<Ended> {
+    fn fence(&self, seed: AccountRecord, reason: RevokeReason, about: Option<FenceChange>) -> Result<Ended> {
+        let change = about.as_ref().map(|about| about.change);
         let version = seed.credential_version;
         let authorization = self.resolved(seed.authorization.clone());
         let Some(account) = self.load()? else {
             // Never opened, so there is nothing to end. Stored all the same: a proof of the old credential may be
             // on its way, and would seed the account with the old version.
-            self.commit(Change::of(AccountRecord { authorization, ..seed }))?;
+            let told = |change| Notice::CredentialChanged { change, at: self.now };
+            let notices = change.map(told).into_iter().collect();
+            self.commit(Change { notices, ..Change::of(AccountRecord { authorization, ..seed }) })?;
             return Ok(Ended::now(0));
         };
         if account.tenant != seed.tenant {
             return Ok(Ended::NOTHING);
         }
-        let revoke = Some(FenceRevocation { reason, keep: None });
-        let request = FenceRequest { version, authorization, revoke };
+        let revoke = Some(FenceRevocation { reason, keep: about.and_then(|about| about.keep) });
+        let request = FenceRequest { version, authorization, revoke, change };
         match session::fence(&account, &self.sessions()?, request, self.now) {
             FenceOutcome::Applied { account, revoked, notices } => {
                 let ended = Ended::now(u32::try_from(revoked.len()).unwrap_or(u32::MAX));

@@ -15,7 +15,7 @@ use crate::outbox::{marks, rows};
 use postern_core::account::{AccountRecord, AccountStatus};
 use postern_core::grant::Admission;
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
-use postern_core::session::{DeviceHint, RefreshTokenClaim, RevokeReason, TokenParts};
+use postern_core::session::{CredentialChange, DeviceHint, RefreshTokenClaim, RevokeReason, TokenParts};
 use postern_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use worker::{DurableObject, Env, Error, Request, Response, Result, State, durable_object};
@@ -48,9 +48,23 @@ pub(crate) enum AccountCall {
     Check { tenant: TenantId, session: SessionId, account_version: u32 },
     /// A credential change that D1 has committed; the seed, what the account starts from if it was never opened,
     /// has its new version. Answered with [`Ended`].
-    Fence { seed: Box<AccountRecord>, reason: RevokeReason },
+    Fence {
+        seed: Box<AccountRecord>,
+        reason: RevokeReason,
+        #[serde(default)]
+        change: Option<FenceChange>,
+    },
     /// Outbox rows whose delivery is confirmed. Answered with `true`.
     Acknowledge { ids: Vec<String> },
+}
+
+/// What a fence is about, besides the version.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct FenceChange {
+    /// What the owner is told of.
+    pub(crate) change: CredentialChange,
+    /// The session that made the change and goes on.
+    pub(crate) keep: Option<SessionId>,
 }
 
 /// A session to open, with what to seed the account from if it was never opened.

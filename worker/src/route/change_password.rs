@@ -1,0 +1,52 @@
+//! `POST /api/v1/auth/change-password {current_password?, new_password}` → 200.
+//!
+//! The session that asks goes on, all others end, and the owner is told by mail. An account without a password gets
+//! its first one here, if its owner has signed in a moment ago.
+
+use crate::route::exchange::Exchange;
+use crate::route::password;
+use crate::route::presence::{Bearer, current_password};
+use crate::store::fence;
+use crate::wire::answer::{Answer, json};
+use crate::wire::body::Body;
+use crate::wire::problem::Problem;
+use postern_core::id::OperationId;
+use postern_core::password::PasswordInput;
+use postern_core::session::CredentialChange;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct PasswordChanged {
+    success: bool,
+}
+
+pub(crate) async fn handle(exchange: &Exchange) -> Answer {
+    let bearer = Bearer::of(exchange).await?;
+    let mut body = Body::read(&exchange.request).await?;
+    let current = current_password(&mut body)?;
+    let text = body.secret("new_password")?;
+    let environment = &exchange.environment;
+    let (email, name) = (bearer.credential.email.as_deref(), bearer.credential.name.as_str());
+    let new = password::chosen(environment, "new_password", &text, email, Some(name))?;
+
+    let operation = OperationId::from_bytes(exchange.ambient.random()?.into_bytes());
+    let version = bearer.prove_presence(exchange, current.as_ref()).await?;
+    if is_the_current_one(&bearer, current.as_ref(), &new) {
+        return Err(Problem::invalid_field("new_password", "must not be the current password"));
+    }
+    let hash = password::hashed(exchange, bearer.keyring(), &new)?;
+    let directory = exchange.directory()?;
+    let (account, now) = (bearer.subject.account, exchange.ambient.now());
+    let change = bearer.keeping(CredentialChange::PasswordChanged);
+    if !directory.change_password(&account, version, hash.as_str(), operation, &change, now).await? {
+        // Another change came first; the password that was checked is not the current one any more.
+        return Err(Problem::presence("current_password_wrong"));
+    }
+    fence::close(environment, &directory, &account, version.saturating_add(1), Some(change)).await?;
+    json(200, &PasswordChanged { success: true })
+}
+
+/// The presented password has just been found to be the account's, where it has one.
+fn is_the_current_one(bearer: &Bearer, current: Option<&PasswordInput>, new: &PasswordInput) -> bool {
+    bearer.credential.password_hash.is_some() && current.is_some_and(|current| current.ct_eq(new))
+}

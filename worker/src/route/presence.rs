@@ -1,0 +1,109 @@
+//! The owner once more, before a change that would let whoever holds a session keep the account.
+
+use crate::object::account::FenceChange;
+use crate::route::authenticate::bearer_in;
+use crate::route::exchange::Exchange;
+use crate::route::{login, password};
+use crate::store::directory::Credential;
+use crate::store::intake::Intake;
+use crate::store::keyring::Keyring;
+use crate::store::limiter::Limits;
+use crate::wire::body::Body;
+use crate::wire::problem::Problem;
+use postern_core::flow::reauthenticate::{Presence, PresenceOutcome, PresenceRefusal};
+use postern_core::flow::validate::{Mode, RouteMode, TokenSubject};
+use postern_core::identifier::EmailAddress;
+use postern_core::password::PasswordInput;
+use postern_core::secret::SecretText;
+use postern_core::session::CredentialChange;
+use postern_core::time::UnixSeconds;
+use std::rc::Rc;
+
+/// Who asks for a change, and what is stored about the account.
+pub(crate) struct Bearer {
+    pub(crate) subject: TokenSubject,
+    pub(crate) credential: Credential,
+    authenticated_at: Option<UnixSeconds>,
+    keyring: Rc<Keyring>,
+}
+
+impl Bearer {
+    /// The bearer of a session that is live now: a change of credentials waits for no copy at the edge.
+    pub(crate) async fn of(exchange: &Exchange) -> Result<Self, Problem> {
+        let caller = bearer_in(exchange, RouteMode::Exactly(Mode::Strict)).await?;
+        let tenant = exchange.environment.config().tenant();
+        let found = exchange.directory()?.credential_of(tenant, &caller.subject.account).await?;
+        Ok(Self {
+            authenticated_at: caller.claims.authenticated_at(),
+            subject: caller.subject,
+            credential: found.ok_or_else(|| Problem::token("session_revoked"))?,
+            keyring: exchange.keyring().await?,
+        })
+    }
+
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// A change that this session makes and survives.
+    pub(crate) fn keeping(&self, change: CredentialChange) -> FenceChange {
+        FenceChange { change, keep: Some(self.subject.session) }
+    }
+
+    /// Checks that the bearer is the owner. A password is limited, counted and locked exactly as at login, so that a
+    /// copied session is no better place to guess it.
+    pub(crate) async fn prove_presence(
+        &self,
+        exchange: &Exchange,
+        presented: Option<&PasswordInput>,
+    ) -> Result<u32, Problem> {
+        let presence = Presence { password: presented, authenticated_at: self.authenticated_at };
+        let stored = self.credential.stored()?;
+        let counted = presented.is_some() && stored.password.is_some();
+        let email = self.credential.email.as_deref().and_then(|email| EmailAddress::parse(email).ok());
+        let source = exchange.source();
+        if counted {
+            self.count(exchange, email.as_ref(), &source).await?;
+        }
+        match password::present(exchange, &self.keyring, presence, &stored) {
+            PresenceOutcome::Proven(owner) => {
+                if let Some(email) = email.filter(|_| counted) {
+                    login::clear_afterwards(exchange, self.keyring.clone(), email, source);
+                }
+                Ok(owner.credential_version())
+            }
+            PresenceOutcome::Refused(PresenceRefusal::PasswordMissing) => {
+                Err(Problem::invalid_field("current_password", "is required"))
+            }
+            PresenceOutcome::Refused(refusal) => Err(Problem::presence(refusal.code())),
+            PresenceOutcome::Unavailable(error) => Err(Problem::unavailable("password hash", error)),
+        }
+    }
+
+    async fn count(
+        &self,
+        exchange: &Exchange,
+        email: Option<&EmailAddress>,
+        source: &str,
+    ) -> Result<(), Problem> {
+        let environment = &exchange.environment;
+        let limits = environment.config().limits();
+        let account = self.subject.account.to_string();
+        Limits::new(environment, &self.keyring, source)
+            .per_key("login_per_source", limits.login_per_source)
+            .per_pair("login_per_pair", limits.login_per_pair, email.map_or(&*account, EmailAddress::as_str))
+            .take()
+            .await?;
+        let intake = match email {
+            Some(email) => Intake::of_email(environment, &self.keyring, email),
+            None => Intake::of_account(environment, &self.keyring, &self.subject.account),
+        };
+        intake.begin_attempt(source).await
+    }
+}
+
+/// The current password, if the request has one.
+pub(crate) fn current_password(body: &mut Body) -> Result<Option<PasswordInput>, Problem> {
+    let text = body.optional_text("current_password")?.map(SecretText::new);
+    text.map(|text| password::input("current_password", &text)).transpose()
+}
