@@ -169,6 +169,22 @@ describe("the outbox", () => {
       });
     }
 
+    test("codes and links that were asked for come with the service, and asking is answered the same", async () => {
+      const email = "asking@users.test";
+      mail.mode = "accept";
+      await account(email);
+      await until("an empty outbox", parcels, ({ length }) => length === 0);
+      mail.mode = "refuse";
+      const asked = mail.to(email).length;
+      const ways = { "request-otp": "Your code to sign in", "request-login-link": "Your link to sign in", "request-password-reset": "Reset your password" };
+      for (const way of Object.keys(ways)) assert.equal((await ask(`/api/v1/auth/${way}`, { email })).status, 202);
+      await until("attempts at all", () => mail.to(email), ({ length }) => length >= asked + 3);
+      mail.mode = "accept";
+      const subjects = () => mail.accepted(email).map(({ subject }) => subject).filter((subject) => Object.values(ways).includes(subject));
+      await until("the mails", subjects, ({ length }) => length >= 3);
+      assert.deepEqual(subjects().sort(), Object.values(ways).sort());
+    });
+
     test("for longer than the queue tries, the owner of the mail repeats it", async () => {
       const email = "patient@users.test";
       mail.mode = "refuse";

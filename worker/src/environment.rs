@@ -5,9 +5,9 @@ use crate::ambient::Ambient;
 use crate::object::keyring::{KeyPurpose, ROOT_KEY_BINDING};
 use crate::store::keyring;
 use crate::wire::problem::Problem;
-use postern_core::config::{self, Config, Deployment, Finding, SessionLimit, Severity};
+use postern_core::config::{self, Config, Deployment, Finding, ResetStrategy, SessionLimit, Severity};
 use postern_core::grant::TokenProfile;
-use postern_core::intake::SignUpPolicy;
+use postern_core::intake::{CodePurpose, GuessLimit, MailedPolicy, SignUpPolicy, UsePolicy};
 use postern_core::jwt::{AlgorithmName, PolicyError, TenantRule, VerificationPolicy};
 use postern_core::keyring::{KeyKind, KeyPolicy};
 use postern_core::password::{Argon2Params, PasswordPolicy};
@@ -152,6 +152,36 @@ impl Environment {
             max_attempts: codes.max_attempts,
             bare_claim_keeps_password: codes.bare_claim_keeps_password,
             ..SignUpPolicy::default()
+        }
+    }
+
+    /// How codes and links of a purpose are mailed and used.
+    pub(crate) fn mailed_policy(&self, purpose: CodePurpose) -> MailedPolicy {
+        let codes = self.config().codes();
+        let never = Seconds::ZERO;
+        let code = |time_to_live, repeatable_for| MailedPolicy {
+            time_to_live,
+            resend_after: codes.resend_after,
+            uses: UsePolicy { max_attempts: codes.max_attempts, repeatable_for },
+            guesses: Some(GuessLimit::DEFAULT),
+        };
+        let link = |time_to_live, repeatable_for, resend_after| MailedPolicy {
+            time_to_live,
+            resend_after,
+            uses: UsePolicy { repeatable_for, ..UsePolicy::LINK },
+            guesses: None,
+        };
+        let repeatable = UsePolicy::LINK.repeatable_for;
+        match purpose {
+            // Tokens are worth more than the use of the secret was: a login is never repeated.
+            CodePurpose::Login => code(codes.login_ttl, never),
+            CodePurpose::LoginLink => link(codes.link_ttl, never, codes.resend_after),
+            CodePurpose::ResetPassword if self.config().password_reset().by == ResetStrategy::Link => {
+                link(codes.link_ttl, repeatable, codes.resend_after)
+            }
+            // A day, since it is often opened on another device later.
+            CodePurpose::SetPassword => link(Seconds::new(86_400), repeatable, never),
+            _ => code(codes.ttl, repeatable),
         }
     }
 

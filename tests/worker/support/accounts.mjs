@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 
-import { PASSWORD, claimsOf, relaxed, until } from "./people.mjs";
+import { PASSWORD, claimsOf, relaxed, sleep, until } from "./people.mjs";
 import { overlaid, startServer } from "./server.mjs";
 
 export { PASSWORD, claimsOf };
@@ -79,6 +79,15 @@ export function client(server, address = "198.51.100.1") {
       return found.length >= count && found;
     }, 60);
 
+  /** Asks for a mail and waits for it: the newest of that subject that was not there before. */
+  const mailed = async (route, email, subject) => {
+    const seen = new Set((await mails(email)).map(keyOf));
+    const { status, text } = await post(route, { email });
+    assert.equal(status, 202, text);
+    return until(`${subject} for ${email}`, async () =>
+      (await mails(email)).find((mail) => mail.subject === subject && !seen.has(keyOf(mail))), 60);
+  };
+
   /** Signs up and waits for the mail: `{ registration, code }`. */
   const signUp = async (email, { name = "Ada", password } = {}) => {
     const before = new Set((await mails(email)).map(keyOf));
@@ -94,6 +103,7 @@ export function client(server, address = "198.51.100.1") {
     post,
     mails,
     untilMails,
+    mailed,
     signUp,
     verify: (body) => post("verify-signup", body),
     login: (email, password) => post("login", { email, password }),
@@ -127,6 +137,32 @@ export function granted({ status, body, text }) {
 export function refused({ status, body, text }, expectedStatus, code) {
   assert.equal(`${status} ${body?.code}`, `${expectedStatus} ${code}`, text);
   return body;
+}
+
+/** What an answer shows to whoever compares answers: all but the request's id and time. */
+export function observed({ status, headers, body }) {
+  const { request_id: requestId, ...rest } = body;
+  return { status, body: rest, headers: Object.fromEntries([...headers].filter(([name]) => name !== "x-request-id" && name !== "date")) };
+}
+
+/** Operations are counted per isolate: what mails still have to do would be counted with the next request. */
+export const quiet = () => sleep(2_500);
+
+/**
+ * Fails unless two requests are answered alike, the operations on stores included.
+ *
+ * @param {() => Promise<any>} one for an address that has an account
+ * @param {() => Promise<any>} other for one that has none
+ */
+export async function assertAlike(one, other) {
+  const answers = [];
+  for (const ask of [one, other]) {
+    await quiet();
+    answers.push(observed(await ask()));
+  }
+  assert.match(answers[0].headers["x-postern-operations"], /^objects=[1-9]\d* d1=\d+ kv=0$/);
+  assert.deepEqual(answers[1], answers[0]);
+  return answers[0];
 }
 
 /** How many accounts, users and credentials an address has in the directory. */

@@ -1,22 +1,14 @@
 //! Mails: written from what the outbox says, sent by the configured sender.
 
 use crate::environment::Environment;
+use crate::outbox::letter::{self, Letter};
 use crate::outbox::message::{Mail, MailTemplate, Parcel, Recipient};
 use crate::store::directory::Directory;
 use crate::wire::problem::Problem;
 use postern_core::config::MailSender;
-use postern_core::session::CredentialChange;
+use postern_core::intake::CodePurpose;
 use serde::Serialize;
 use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit};
-
-/// A mail ready to be sent.
-struct Written {
-    to: String,
-    subject: &'static str,
-    text: String,
-    code: Option<String>,
-    link: Option<String>,
-}
 
 /// Writes and sends one mail. An account without an address gets none.
 pub(crate) async fn send(
@@ -32,83 +24,56 @@ pub(crate) async fn send(
         }
     };
     let Some(to) = to else { return Ok(()) };
-    let written = write(environment, directory, mail, to).await?;
+    let Some(letter) = write(environment, directory, mail, &to).await? else { return Ok(()) };
     match &environment.config().mail().sender {
         MailSender::Http { url, from, timeout } => {
             let timeout = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
-            post(url.as_str(), from.as_str(), &parcel.id, &written, timeout).await
+            post(url.as_str(), from.as_str(), &parcel.id, &to, &letter, timeout).await
         }
-        MailSender::DevelopmentMailbox => keep(environment, parcel, written).await,
+        MailSender::DevelopmentMailbox => keep(environment, parcel, to, letter).await,
     }
 }
 
+/// The letter, or `None` if nobody is to get one: whether an address has an account is looked up here, where no
+/// request can measure it.
 async fn write(
     environment: &Environment,
     directory: &Directory,
     mail: &Mail,
-    to: String,
-) -> Result<Written, Problem> {
-    let written = match &mail.template {
-        MailTemplate::SignUpCode { .. } if directory.is_taken(&mail.tenant, &to).await? => Written {
-            subject: "You already have an account",
-            text: "Hello,\n\nsomebody, perhaps you, tried to sign up with this address, which has an account \
-                   already. Sign in with it instead. If it was not you, there is nothing to do.\n"
-                .into(),
-            code: None,
-            link: None,
-            to,
-        },
-        MailTemplate::SignUpCode { code, ttl_seconds } => Written {
-            subject: "Your sign-up code",
-            text: format!(
-                "Hello,\n\nyour code is {code}. It works for {} minutes.\n\nIf you did not sign up, ignore \
-                 this mail and do not give the code to anybody.\n",
-                ttl_seconds.div_ceil(60)
-            ),
-            code: Some(code.clone()),
-            link: None,
-            to,
-        },
-        MailTemplate::SetPassword { name, token, ttl_seconds } => {
-            let link = format!("{}#{token}", environment.config().mail().set_password_url.as_str());
-            Written {
-                subject: "Set your password",
-                text: format!(
-                    "Hello {name},\n\nyour account has no password yet. Set one here: {link}\n\nThe link works once, \
-                     for {} hours.\n",
-                    ttl_seconds.div_ceil(3_600)
-                ),
-                code: None,
-                link: Some(link),
-                to,
-            }
+    to: &str,
+) -> Result<Option<Letter>, Problem> {
+    let config = environment.config();
+    let owner = match &mail.template {
+        MailTemplate::SignUpCode { .. } | MailTemplate::Code { .. } | MailTemplate::Link { .. } => {
+            directory.owner(&mail.tenant, to).await?
         }
-        MailTemplate::CredentialChanged(CredentialChange::PasswordChanged) => Written {
-            subject: "Your password was changed",
-            text: "Hello,\n\nthe password of your account was changed, and other sessions were ended. If it was \
-                   not you, choose a new password at once by way of \"forgotten password\".\n"
-                .into(),
-            code: None,
-            link: None,
-            to,
-        },
-        MailTemplate::SessionReuse => Written {
-            subject: "We ended one of your sessions",
-            text: "Hello,\n\na session of your account was used from two places at once, as happens when somebody \
-                   copies it. We ended it to protect you. Sign in again, and if anything looks strange, end all \
-                   your sessions and change your password.\n"
-                .into(),
-            code: None,
-            link: None,
-            to,
-        },
+        _ => None,
     };
-    Ok(written)
+    Ok(match &mail.template {
+        MailTemplate::SignUpCode { .. } if owner.is_some() => Some(letter::account_exists()),
+        MailTemplate::SignUpCode { code, ttl_seconds } => {
+            Some(letter::code(CodePurpose::SignUp, code, *ttl_seconds))
+        }
+        MailTemplate::SetPassword { name, token, ttl_seconds } => {
+            let link = format!("{}#{token}", config.mail().set_password_url.as_str());
+            Some(letter::set_password(name, link, *ttl_seconds))
+        }
+        MailTemplate::Code { purpose, code, ttl_seconds } => {
+            let is_open = *purpose == CodePurpose::Login && config.sign_in().creates_accounts;
+            (owner.is_some() || is_open).then(|| letter::code(*purpose, code, *ttl_seconds))
+        }
+        MailTemplate::Link { purpose, secret, ttl_seconds } => match owner {
+            Some(owner) => letter::link(config.mail(), *purpose, owner, secret, *ttl_seconds),
+            None => None,
+        },
+        MailTemplate::SessionReuse => Some(letter::session_reuse()),
+        MailTemplate::CredentialChanged(change) => Some(letter::credential_changed(*change)),
+    })
 }
 
 /// What the mail service is told.
 #[derive(Serialize)]
-struct Letter<'a> {
+struct Posted<'a> {
     id: &'a str,
     from: &'a str,
     to: &'a str,
@@ -122,18 +87,25 @@ struct Letter<'a> {
 }
 
 /// Hands the mail to an HTTP mail service; any answer but 2xx within the timeout is tried again by the queue.
-async fn post(url: &str, from: &str, id: &str, mail: &Written, timeout_ms: u32) -> Result<(), Problem> {
-    let letter = Letter {
+async fn post(
+    url: &str,
+    from: &str,
+    id: &str,
+    to: &str,
+    letter: &Letter,
+    timeout_ms: u32,
+) -> Result<(), Problem> {
+    let posted = Posted {
         id,
         from,
-        to: &mail.to,
-        subject: mail.subject,
-        text: &mail.text,
-        code: mail.code.as_deref(),
-        link: mail.link.as_deref(),
+        to,
+        subject: letter.subject,
+        text: &letter.text,
+        code: letter.code.as_deref(),
+        link: letter.link.as_deref(),
     };
     let failed = |error: &dyn std::fmt::Display| Problem::unavailable("mail service", error);
-    let body = serde_json::to_string(&letter).map_err(|error| failed(&error))?;
+    let body = serde_json::to_string(&posted).map_err(|error| failed(&error))?;
     let headers = Headers::new();
     headers.set("content-type", "application/json").map_err(|error| failed(&error))?;
     headers.set("idempotency-key", id).map_err(|error| failed(&error))?;
@@ -149,9 +121,9 @@ async fn post(url: &str, from: &str, id: &str, mail: &Written, timeout_ms: u32) 
 }
 
 #[cfg(feature = "development")]
-async fn keep(environment: &Environment, parcel: &Parcel, mail: Written) -> Result<(), Problem> {
+async fn keep(environment: &Environment, parcel: &Parcel, to: String, mail: Letter) -> Result<(), Problem> {
     use crate::store::mailbox::{self, SentMail};
-    let Written { to, subject, text, code, link } = mail;
+    let Letter { subject, text, code, link } = mail;
     let created_at = parcel.created_at.as_millis();
     let mail = SentMail { to, subject: subject.into(), text, code, link, created_at };
     mailbox::keep(&environment.kv()?, &parcel.id, &mail)
@@ -161,6 +133,11 @@ async fn keep(environment: &Environment, parcel: &Parcel, mail: Written) -> Resu
 
 /// A release build has refused this configuration when it was opened.
 #[cfg(not(feature = "development"))]
-async fn keep(_environment: &Environment, _parcel: &Parcel, _mail: Written) -> Result<(), Problem> {
+async fn keep(
+    _environment: &Environment,
+    _parcel: &Parcel,
+    _to: String,
+    _mail: Letter,
+) -> Result<(), Problem> {
     Err(Problem::misconfigured("there is no development mailbox in a release build"))
 }

@@ -1,6 +1,7 @@
 //! What an outbox row says.
 
 use postern_core::id::{AccountId, SessionId};
+use postern_core::intake::CodePurpose;
 use postern_core::revocation::RevocationMark;
 use postern_core::session::CredentialChange;
 use postern_core::time::{Seconds, UnixMillis};
@@ -40,7 +41,9 @@ impl Message {
         match self {
             Self::Mail(mail) => Some(created_at.plus(match &mail.template {
                 MailTemplate::SignUpCode { ttl_seconds, .. }
-                | MailTemplate::SetPassword { ttl_seconds, .. } => Seconds::new(*ttl_seconds),
+                | MailTemplate::SetPassword { ttl_seconds, .. }
+                | MailTemplate::Code { ttl_seconds, .. }
+                | MailTemplate::Link { ttl_seconds, .. } => Seconds::new(*ttl_seconds),
                 MailTemplate::SessionReuse | MailTemplate::CredentialChanged(_) => NOTICE_MATTERS_FOR,
             })),
             Self::Mark(mark) => Some(mark.until),
@@ -79,6 +82,10 @@ pub(crate) enum MailTemplate {
     SignUpCode { code: String, ttl_seconds: u32 },
     /// A link to set the first password.
     SetPassword { name: String, token: String, ttl_seconds: u32 },
+    /// A code, for whoever the purpose is open to.
+    Code { purpose: CodePurpose, code: String, ttl_seconds: u32 },
+    /// The secret of a link, which is completed with the account that the address has.
+    Link { purpose: CodePurpose, secret: String, ttl_seconds: u32 },
     /// A session was ended because its refresh token had been used twice.
     SessionReuse,
     /// The way into the account has changed.

@@ -6,6 +6,7 @@
 //! loses none; consumers recognise repetitions by the row's id.
 
 pub(crate) mod consumer;
+pub(crate) mod letter;
 pub(crate) mod mail;
 pub(crate) mod marks;
 pub(crate) mod message;

@@ -60,7 +60,7 @@ impl Bearer {
         let presence = Presence { password: presented, authenticated_at: self.authenticated_at };
         let stored = self.credential.stored()?;
         let counted = presented.is_some() && stored.password.is_some();
-        let email = self.credential.email.as_deref().and_then(|email| EmailAddress::parse(email).ok());
+        let email = self.credential.email();
         let source = exchange.source();
         if counted {
             self.count(exchange, email.as_ref(), &source).await?;

@@ -1,9 +1,10 @@
 //! The route table.
 
 use crate::route::exchange::Exchange;
+use crate::route::mailed::Kind;
 use crate::route::{
-    admin, change_password, health, keys, login, logout, me, refresh, sessions, set_password, sign_up, validate,
-    verify_sign_up,
+    admin, change_password, health, keys, login, login_by_mail, logout, me, refresh, reset_password, sessions,
+    set_password, sign_up, validate, verify_sign_up,
 };
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
@@ -23,7 +24,13 @@ enum Route {
     VerifySignUp,
     SetPassword,
     ChangePassword,
+    RequestPasswordReset,
+    ResetPassword,
     Login,
+    RequestLoginCode,
+    VerifyLoginCode,
+    RequestLoginLink,
+    VerifyLoginLink,
     Refresh,
     Logout,
     Me,
@@ -55,7 +62,13 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Post, "/api/v1/auth/verify-signup", Route::VerifySignUp),
     (Method::Post, "/api/v1/auth/set-password", Route::SetPassword),
     (Method::Post, "/api/v1/auth/change-password", Route::ChangePassword),
+    (Method::Post, "/api/v1/auth/request-password-reset", Route::RequestPasswordReset),
+    (Method::Post, "/api/v1/auth/reset-password", Route::ResetPassword),
     (Method::Post, "/api/v1/auth/login", Route::Login),
+    (Method::Post, "/api/v1/auth/request-otp", Route::RequestLoginCode),
+    (Method::Post, "/api/v1/auth/verify-login", Route::VerifyLoginCode),
+    (Method::Post, "/api/v1/auth/request-login-link", Route::RequestLoginLink),
+    (Method::Post, "/api/v1/auth/verify-login-link", Route::VerifyLoginLink),
     (Method::Post, "/api/v1/auth/refresh", Route::Refresh),
     (Method::Post, "/api/v1/auth/logout", Route::Logout),
     (Method::Get, "/api/v1/auth/me", Route::Me),
@@ -87,6 +100,12 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::VerifySignUp => verify_sign_up::handle(exchange).await,
         Route::SetPassword => set_password::handle(exchange).await,
         Route::ChangePassword => change_password::handle(exchange).await,
+        Route::RequestPasswordReset => reset_password::request(exchange).await,
+        Route::ResetPassword => reset_password::confirm(exchange).await,
+        Route::RequestLoginCode => login_by_mail::request(exchange, Kind::Code).await,
+        Route::VerifyLoginCode => login_by_mail::verify(exchange, Kind::Code).await,
+        Route::RequestLoginLink => login_by_mail::request(exchange, Kind::Link).await,
+        Route::VerifyLoginLink => login_by_mail::verify(exchange, Kind::Link).await,
         Route::Login => login::handle(exchange).await,
         Route::Refresh => refresh::handle(exchange).await,
         Route::Logout => logout::handle(exchange).await,

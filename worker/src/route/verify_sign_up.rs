@@ -4,26 +4,26 @@
 //! with the same code for ten minutes.
 
 use crate::object::intake::{Claimed, Selector};
+use crate::outbox::message::MailTemplate;
 use crate::route::exchange::Exchange;
+use crate::route::mailed::code;
 use crate::route::sign_up::email;
 use crate::route::{password, tokens};
 use crate::store::accounts::{Accounts, NewSession};
 use crate::store::directory::{Creation, NewAccount};
-use crate::store::intake::{Intake, NewLink};
+use crate::store::intake::{Intake, NewSecret};
 use crate::store::keyring::Keyring;
 use crate::store::limiter::Limits;
 use crate::wire::answer::Answer;
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
+use postern_core::codec::base64url;
 use postern_core::id::{AccountId, OperationId, SessionId};
 use postern_core::identifier::{DisplayName, EmailAddress};
-use postern_core::intake::LinkToken;
+use postern_core::intake::{CodePurpose, LinkToken};
 use postern_core::proof::FirstFactor;
 use postern_core::secret::SecretText;
 use std::rc::Rc;
-
-/// More than any code has; what is longer was not typed from a mail.
-const MOST_CODE_BYTES: usize = 64;
 
 struct Input {
     email: EmailAddress,
@@ -72,10 +72,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
 async fn read(exchange: &Exchange) -> Result<Input, Problem> {
     let mut body = Body::read(&exchange.request).await?;
     let email = email(&mut body)?;
-    let code = body.secret("otp")?;
-    if code.expose().len() > MOST_CODE_BYTES {
-        return Err(Problem::invalid_field("otp", "must have at most 64 bytes"));
-    }
+    let code = code(&mut body)?;
     let registration = body.optional_text("registration")?;
     let password = body.optional_text("password")?.map(SecretText::new);
     if registration.is_some() && password.is_some() {
@@ -125,17 +122,24 @@ async fn create(
         return Ok(());
     }
     let token = LinkToken::new(*claimed.account.as_bytes(), exchange.ambient.random()?);
-    let link = NewLink {
-        account: claimed.account,
+    let purpose = CodePurpose::SetPassword;
+    let link = NewSecret {
+        purpose,
+        bound_to: &claimed.account.to_string(),
+        secret: base64url::encode(token.secret().expose()),
         operation: claimed.operation,
-        email: &input.email,
-        name,
-        token: &token,
+        to: &input.email,
+        template: MailTemplate::SetPassword {
+            name: name.into(),
+            token: token.to_text().expose().into(),
+            ttl_seconds: environment.mailed_policy(purpose).time_to_live.as_secs(),
+        },
     };
-    Intake::of_account(environment, keyring, &claimed.account).issue_link(&link).await
+    Intake::of_account(environment, keyring, &claimed.account).mail_secret(link).await
 }
 
-fn default_roles(exchange: &Exchange) -> Vec<String> {
+/// The names of the roles of a new account.
+pub(crate) fn default_roles(exchange: &Exchange) -> Vec<String> {
     let role = &exchange.environment.config().permissions().default_role;
     role.iter().map(|(name, _)| name.as_str().into()).collect()
 }

@@ -39,6 +39,11 @@ impl Credential {
         record::read(self.roles.as_bytes()).map_err(|error| Problem::internal("roles", error))
     }
 
+    /// The account's address.
+    pub(crate) fn email(&self) -> Option<EmailAddress> {
+        self.email.as_deref().and_then(|email| EmailAddress::parse(email).ok())
+    }
+
     /// What a password is checked against.
     pub(crate) fn stored(&self) -> Result<StoredCredential, Problem> {
         let password = self.password_hash.as_deref().map(str::parse).transpose();
@@ -120,12 +125,11 @@ impl Directory {
         statement.first(None).await.map_err(unavailable)
     }
 
-    /// Whether an address belongs to somebody. For the mail consumer only: no request may know.
-    pub(crate) async fn is_taken(&self, tenant: &str, email: &str) -> Result<bool, Problem> {
+    /// Whose an address is. For the mail consumer only: no request may know.
+    pub(crate) async fn owner(&self, tenant: &str, email: &str) -> Result<Option<AccountId>, Problem> {
         let query = "SELECT account_id FROM identifiers WHERE tenant = ? AND kind = 'email' AND value = ?";
         let statement = self.prepare(query, &[tenant.into(), email.into()])?;
-        let owner: Option<String> = statement.first(Some("account_id")).await.map_err(unavailable)?;
-        Ok(owner.is_some())
+        statement.first(Some("account_id")).await.map_err(unavailable)
     }
 
     pub(crate) async fn profile(

@@ -3,15 +3,15 @@
 use crate::environment::Environment;
 use crate::object::call::{Unconfirmed, ask, ask_once};
 use crate::object::intake::{
-    ClaimAnswer, ClaimSignUpCall, Claimed, IntakeCall, IssueLinkCall, LimitAnswer, LinkAnswer,
-    OpenSignUpCall, SHARDS, Selector, name,
+    ClaimAnswer, ClaimSignUpCall, Claimed, IntakeCall, LimitAnswer, MailSecretCall, OpenSignUpCall,
+    PresentSecretCall, SHARDS, SecretAnswer, SecretName, Selector, name,
 };
+use crate::outbox::message::MailTemplate;
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
-use postern_core::codec::base64url;
 use postern_core::id::{AccountId, OperationId, RegistrationId, TenantId};
 use postern_core::identifier::EmailAddress;
-use postern_core::intake::LinkToken;
+use postern_core::intake::CodePurpose;
 use postern_core::password::PasswordHash;
 use postern_core::proof::AddressProven;
 use postern_core::secret::SecretText;
@@ -28,13 +28,47 @@ pub(crate) struct Intake<'a> {
     shard: u8,
 }
 
-/// What a set-password link is about.
-pub(crate) struct NewLink<'a> {
-    pub(crate) account: AccountId,
+/// A code or link about to be mailed.
+pub(crate) struct NewSecret<'a> {
+    pub(crate) purpose: CodePurpose,
+    /// The account or address that it works for.
+    pub(crate) bound_to: &'a str,
+    pub(crate) secret: String,
     pub(crate) operation: OperationId,
-    pub(crate) email: &'a EmailAddress,
-    pub(crate) name: &'a str,
-    pub(crate) token: &'a LinkToken,
+    pub(crate) to: &'a EmailAddress,
+    pub(crate) template: MailTemplate,
+}
+
+/// A code or link that came back.
+#[derive(Clone, Copy)]
+pub(crate) struct PresentedSecret<'a> {
+    pub(crate) secret: &'a str,
+    pub(crate) operation: OperationId,
+    /// The version of the account's credential; 0 without an account.
+    pub(crate) against: u32,
+}
+
+/// A code or link that was accepted: only an intake shard's answer makes one.
+pub(crate) struct UsedSecret {
+    operation: OperationId,
+    against: u32,
+}
+
+impl UsedSecret {
+    /// The change that it is good for, this time and whenever it is repeated.
+    pub(crate) const fn operation(&self) -> OperationId {
+        self.operation
+    }
+
+    /// The version of the credential that the change is made against: the one that the secret first met.
+    pub(crate) const fn against(&self) -> u32 {
+        self.against
+    }
+
+    /// The proof that whoever asks reads the mail of this account.
+    pub(crate) const fn proof(self, account: AccountId, credential_version: u32) -> AddressProven {
+        AddressProven::assertion(account, credential_version)
+    }
 }
 
 impl<'a> Intake<'a> {
@@ -99,7 +133,7 @@ impl<'a> Intake<'a> {
             operation,
         }));
         match self.ask(&call).await.map_err(unavailable)? {
-            // The one place where the answer of an intake shard is believed.
+            // Here and in `UsedSecret` the answer of an intake shard is believed, and nowhere else.
             ClaimAnswer::Claimed(claimed) => {
                 let proof = AddressProven::assertion(claimed.account, FIRST_CREDENTIAL);
                 Ok(Some((*claimed, proof)))
@@ -129,31 +163,48 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    pub(crate) async fn issue_link(&self, link: &NewLink<'_>) -> Result<(), Problem> {
-        let call = IntakeCall::IssueLink(IssueLinkCall {
+    /// Mails a code or link. The same for every address.
+    pub(crate) async fn mail_secret(&self, new: NewSecret<'_>) -> Result<(), Problem> {
+        let call = IntakeCall::MailSecret(Box::new(MailSecretCall {
             shard: self.shard,
-            tenant: self.tenant.clone(),
-            account: link.account,
-            operation: link.operation,
-            email: link.email.as_str().into(),
-            name: link.name.into(),
-            secret: base64url::encode(link.token.secret().expose()),
-            token: link.token.to_text().expose().into(),
-        });
-        self.ask::<bool>(&call).await.map_err(unavailable)?;
-        Ok(())
+            name: self.name_of(new.purpose, new.bound_to),
+            operation: new.operation,
+            secret: new.secret,
+            to: new.to.as_str().into(),
+            template: new.template,
+        }));
+        let answer: LimitAnswer = self.ask(&call).await.map_err(unavailable)?;
+        answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
     }
 
-    /// Presents a link.
-    pub(crate) async fn consume_link(
+    /// Presents a code or link.
+    ///
+    /// # Errors
+    ///
+    /// `code_invalid` if it is not accepted, for whatever reason.
+    pub(crate) async fn present_secret(
         &self,
-        account: AccountId,
-        token: &LinkToken,
-        operation: OperationId,
-    ) -> Result<LinkAnswer, Problem> {
-        let secret = base64url::encode(token.secret().expose());
-        let call = IntakeCall::ConsumeLink { tenant: self.tenant.clone(), account, secret, operation };
-        self.ask(&call).await.map_err(unavailable)
+        purpose: CodePurpose,
+        bound_to: &str,
+        presented: PresentedSecret<'_>,
+        source: &str,
+    ) -> Result<UsedSecret, Problem> {
+        let call = IntakeCall::PresentSecret(Box::new(PresentSecretCall {
+            name: self.name_of(purpose, bound_to),
+            operation: presented.operation,
+            against: presented.against,
+            secret: presented.secret.into(),
+            source: source.into(),
+        }));
+        match self.ask(&call).await.map_err(unavailable)? {
+            SecretAnswer::Used { operation, against } => Ok(UsedSecret { operation, against }),
+            SecretAnswer::Refused => Err(Problem::code_invalid()),
+        }
+    }
+
+    fn name_of(&self, purpose: CodePurpose, bound_to: &str) -> SecretName {
+        let (tenant, subject) = (self.tenant.clone(), self.subject.clone());
+        SecretName { tenant, subject, purpose, bound_to: bound_to.into() }
     }
 
     async fn ask<A: DeserializeOwned>(&self, call: &IntakeCall) -> Result<A, Unconfirmed> {

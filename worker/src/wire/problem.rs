@@ -83,6 +83,11 @@ impl Problem {
         Self::new(400, "code_invalid", "The code is not valid or no longer valid")
     }
 
+    /// The configuration does not have it.
+    pub(crate) const fn feature_disabled() -> Self {
+        Self::new(403, "feature_disabled", "This deployment does not offer that")
+    }
+
     /// Every reason for which a refresh token may be refused: one answer for all.
     pub(crate) const fn refresh_invalid() -> Self {
         Self::new(401, "refresh_invalid", "The refresh token is not valid")

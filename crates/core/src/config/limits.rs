@@ -70,6 +70,10 @@ limits! {
     sign_up_per_identifier: (5, 900), (5, 900), (5, 900);
     /// Codes and links presented: 30 in 10 minutes.
     verify_per_source: (30, 600), (15, 600), (120, 600);
+    /// Codes and links asked for, to log in or to reset a password: 10 in 10 minutes.
+    code_per_source: (10, 600), (5, 600), (60, 600);
+    /// Codes and links asked for, of each kind: 6 an hour.
+    code_per_identifier: (6, 3_600), (6, 3_600), (6, 3_600);
     /// Passwords presented, right or wrong: 60 in 10 minutes.
     login_per_source: (60, 600), (20, 600), (240, 600);
     /// Passwords presented, right or wrong: 5 in 15 minutes. The pair, so that one source cannot lock others

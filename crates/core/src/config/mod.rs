@@ -14,9 +14,9 @@ mod url;
 pub use limits::{Limits, RateLimit};
 pub use lint::{Deployment, Finding, Severity};
 pub use settings::{
-    AlgorithmName, CodeSettings, KeySettings, LockoutSettings, MailSender, MailSettings, PasswordSettings,
-    PermissionSettings, Preset, SessionLimit, SessionSettings, TokenSettings, ValidationMode,
-    ValidationSettings,
+    AlgorithmName, CodeSettings, KeySettings, LockoutSettings, MailSender, MailSettings,
+    PasswordResetSettings, PasswordSettings, PermissionSettings, Preset, ResetStrategy, SessionLimit,
+    SessionSettings, SignInSettings, TokenSettings, ValidationMode, ValidationSettings,
 };
 pub use url::{Audience, Issuer, UrlError, WebUrl};
 
@@ -40,6 +40,8 @@ pub struct Config {
     validation: ValidationSettings,
     passwords: PasswordSettings,
     codes: CodeSettings,
+    sign_in: SignInSettings,
+    password_reset: PasswordResetSettings,
     lockout: LockoutSettings,
     limits: Limits,
     permissions: PermissionSettings,
@@ -206,6 +208,18 @@ impl Config {
         &self.codes
     }
 
+    /// Ways in besides the password.
+    #[must_use]
+    pub const fn sign_in(&self) -> &SignInSettings {
+        &self.sign_in
+    }
+
+    /// Choosing a new password without the old one.
+    #[must_use]
+    pub const fn password_reset(&self) -> &PasswordResetSettings {
+        &self.password_reset
+    }
+
     /// Failed attempts.
     #[must_use]
     pub const fn lockout(&self) -> &LockoutSettings {
@@ -250,6 +264,8 @@ impl Config {
             validation: ValidationSettings::read(root.section("validation"), preset),
             passwords: PasswordSettings::read(root.section("passwords"), preset),
             codes: CodeSettings::read(root.section("codes"), preset),
+            sign_in: SignInSettings::read(root.section("sign_in")),
+            password_reset: PasswordResetSettings::read(root.section("password_reset")),
             lockout: LockoutSettings::read(root.section("lockout"), preset),
             limits: Limits::read(root.section("limits"), preset),
             permissions: PermissionSettings::read(root.section("permissions")),

@@ -269,6 +269,12 @@ impl PasswordSettings {
 pub struct CodeSettings {
     /// Life of a code, 1 to 3,600 seconds, default 600.
     pub ttl: Seconds,
+    /// Life of a code that logs in, 1 to 3,600 seconds, default 300.
+    pub login_ttl: Seconds,
+    /// Life of a link that logs in or resets a password, 1 second to 1 day, default 15 minutes.
+    pub link_ttl: Seconds,
+    /// How long after one mail the next of its kind may be asked for, 0 to 3,600 seconds, default 60.
+    pub resend_after: Seconds,
     /// How often a code may be tried, 1 to 10, default 5.
     pub max_attempts: u32,
     /// Whether a sign-up confirmed by address and code alone keeps the password that was chosen when it was opened,
@@ -281,9 +287,64 @@ impl CodeSettings {
         let keeps = preset.pick((true, false, true));
         Self {
             ttl: section.seconds("ttl_seconds", 600, 1..=3_600),
+            login_ttl: section.seconds("login_ttl_seconds", 300, 1..=3_600),
+            link_ttl: section.seconds("link_ttl_seconds", 900, 1..=86_400),
+            resend_after: section.seconds("resend_after_seconds", 60, 0..=3_600),
             max_attempts: section.number("max_attempts", 5, 1..=10),
             bare_claim_keeps_password: section.flag("bare_claim_keeps_password", keeps),
         }
+    }
+}
+
+/// `sign_in`: ways in besides the password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SignInSettings {
+    /// Whether a mailed code logs in, default yes.
+    pub codes: bool,
+    /// Whether a mailed link logs in, default yes.
+    pub links: bool,
+    /// Whether a code sent to an address without an account creates one, default no.
+    pub creates_accounts: bool,
+}
+
+impl SignInSettings {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let settings = Self {
+            codes: section.flag("codes", true),
+            links: section.flag("links", true),
+            creates_accounts: section.flag("creates_accounts", false),
+        };
+        if settings.creates_accounts && !settings.codes {
+            section.refuse("creates_accounts", "has no effect unless sign_in.codes is true");
+        }
+        settings
+    }
+}
+
+/// What is mailed to somebody who forgot the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetStrategy {
+    /// `link`: a link with 256 random bits, which nobody can guess.
+    Link,
+    /// `code`: six digits to type, for clients that open no links.
+    Code,
+}
+
+/// `password_reset`: choosing a new password without the old one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PasswordResetSettings {
+    /// Whether it is possible, default yes.
+    pub enabled: bool,
+    /// By what, default a link.
+    pub by: ResetStrategy,
+}
+
+impl PasswordResetSettings {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let words = [("link", ResetStrategy::Link), ("code", ResetStrategy::Code)];
+        Self { enabled: section.flag("enabled", true), by: section.choice("by", ResetStrategy::Link, &words) }
     }
 }
 
@@ -413,6 +474,11 @@ pub struct MailSettings {
     /// The page that a link to set a password opens, default the issuer followed by `/set-password`. No
     /// query.
     pub set_password_url: WebUrl,
+    /// The page that a link to reset the password opens, default the issuer followed by `/reset-password`. No
+    /// query.
+    pub reset_password_url: WebUrl,
+    /// The page that a link to log in opens, default the issuer followed by `/login-link`. No query.
+    pub login_link_url: WebUrl,
 }
 
 impl MailSettings {
@@ -433,10 +499,20 @@ impl MailSettings {
             (true, Some(url), Some(from)) => MailSender::Http { url, from, timeout },
             _ => MailSender::DevelopmentMailbox,
         };
-        let set_password_url = section.parsed::<WebUrl>("set_password_url");
-        if set_password_url.as_ref().is_some_and(|url| url.as_str().contains('?')) {
-            section.refuse("set_password_url", "must not have a query");
+        let set_password = section.parsed::<WebUrl>("set_password_url");
+        let reset_password = section.parsed::<WebUrl>("reset_password_url");
+        let login_link = section.parsed::<WebUrl>("login_link_url");
+        let mut page = |name: &'static str, url: Option<WebUrl>, default: &'static str| {
+            if url.as_ref().is_some_and(|url| url.as_str().contains('?')) {
+                section.refuse(name, "must not have a query");
+            }
+            url.unwrap_or_else(|| issuer.join(default))
+        };
+        Self {
+            set_password_url: page("set_password_url", set_password, "/set-password"),
+            reset_password_url: page("reset_password_url", reset_password, "/reset-password"),
+            login_link_url: page("login_link_url", login_link, "/login-link"),
+            sender,
         }
-        Self { sender, set_password_url: set_password_url.unwrap_or_else(|| issuer.join("/set-password")) }
     }
 }

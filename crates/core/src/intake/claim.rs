@@ -148,7 +148,7 @@ pub fn claim_sign_up(
     now: UnixMillis,
     policy: &SignUpPolicy,
 ) -> ClaimOutcome {
-    let budget = GuessBudget::at(budget, now, policy);
+    let budget = GuessBudget::at(budget, now, policy.comparison_window);
     let candidates = match candidates(existing, &request.selector, budget, now, policy) {
         Ok(candidates) => candidates,
         Err(reason) => {

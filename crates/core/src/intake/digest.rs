@@ -15,6 +15,8 @@ pub enum CodePurpose {
     SignUp,
     /// Logging in with a code instead of a password.
     Login,
+    /// Logging in with a link instead of a password.
+    LoginLink,
     /// Choosing a new password without the old one.
     ResetPassword,
     /// Choosing the first password of an account that was created without one.
@@ -40,6 +42,7 @@ impl CodePurpose {
         match self {
             Self::SignUp => "sign_up",
             Self::Login => "login",
+            Self::LoginLink => "login_link",
             Self::ResetPassword => "reset_password",
             Self::SetPassword => "set_password",
             Self::VerifyIdentifier => "verify_identifier",

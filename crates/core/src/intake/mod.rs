@@ -10,12 +10,17 @@
 mod claim;
 mod digest;
 mod link;
+mod mailed;
 mod one_time;
 mod sign_up;
 
 pub use claim::{ClaimOutcome, ClaimRefusal, ClaimRequest, ClaimSelector, ClaimedSignUp, claim_sign_up};
 pub use digest::{CodeBinding, CodeDigest, CodePurpose};
 pub use link::{LinkToken, LinkTokenError};
+pub use mailed::{
+    GuessLimit, MailOutcome, MailedPolicy, MailedSecret, PresentOutcome, PresentedSecret, mail_secret,
+    present_secret,
+};
 pub use one_time::{ConsumeOutcome, ConsumeRefusal, OneTimeSecret, SecretUse, UsePolicy, consume};
 pub use sign_up::{
     GuessBudget, NewSignUp, OpenSignUpOutcome, PendingSignUp, SignUpAddress, SignUpClaim, SignUpPolicy,

@@ -127,7 +127,7 @@ pub enum ConsumeOutcome {
         /// To be stored before anything is done with it.
         write: OneTimeSecret,
     },
-    /// It was right and has been used a moment ago: continue that change, do not start another. What else the
+    /// It was right and has been used a moment ago, or by this very operation: continue that change, do not start another. What else the
     /// request carries, such as a new password, is not looked at.
     Repeated {
         /// The use to continue.
@@ -170,7 +170,10 @@ pub fn consume(
         .is_some_and(|pepper| CodeDigest::compute(pepper, binding, presented).ct_eq(&record.digest));
     match record.used {
         _ if !is_right => refused(ConsumeRefusal::Wrong, Some(counted)),
-        Some(used) if now < used.used_at.plus(policy.repeatable_for) => ConsumeOutcome::Repeated { used },
+        // The same operation again is the same request, whose answer was lost on the way to the Worker.
+        Some(used) if used.operation_id == operation_id || now < used.used_at.plus(policy.repeatable_for) => {
+            ConsumeOutcome::Repeated { used }
+        }
         Some(_) => refused(ConsumeRefusal::AlreadyUsed, None),
         None if now >= record.expires_at => refused(ConsumeRefusal::Expired, None),
         None => {

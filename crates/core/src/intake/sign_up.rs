@@ -144,11 +144,11 @@ pub struct GuessBudget {
 
 impl GuessBudget {
     /// The budget as it stands now: started anew when its window is over, and never from the future.
-    pub(super) fn at(stored: Option<Self>, now: UnixMillis, policy: &SignUpPolicy) -> Self {
+    pub(super) fn at(stored: Option<Self>, now: UnixMillis, window: Seconds) -> Self {
         let fresh = Self { window_started_at: now, comparisons: 0 };
         let stored = stored.unwrap_or(fresh);
         let window_started_at = stored.window_started_at.min(now);
-        if now.millis_since(window_started_at) >= policy.comparison_window.as_millis() {
+        if now.millis_since(window_started_at) >= window.as_millis() {
             fresh
         } else {
             Self { window_started_at, ..stored }

@@ -68,6 +68,8 @@ pub enum Notice {
 pub enum CredentialChange {
     /// The owner, signed in, chose another password, or a first one by a mailed link.
     PasswordChanged,
+    /// Somebody who reads the owner's mail chose a new password without the old one.
+    PasswordReset,
 }
 
 /// What the audit log says of sessions.

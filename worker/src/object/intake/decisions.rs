@@ -1,8 +1,8 @@
 //! What each call on an intake shard comes to: records in, a decision of the core, records and mails out.
 
 use super::{
-    ATTEMPTS, BUDGETS, ClaimAnswer, ClaimSignUpCall, Claimed, IntakeCall, IssueLinkCall, LINKS, LimitAnswer,
-    LinkAnswer, OpenSignUpCall, RATES, SHARD, SIGN_UPS, Selector,
+    ATTEMPTS, BUDGETS, ClaimAnswer, ClaimSignUpCall, Claimed, IntakeCall, LimitAnswer, OpenSignUpCall, RATES,
+    SHARD, SIGN_UPS, Selector,
 };
 use crate::environment::Environment;
 use crate::object::limiter::drained_at;
@@ -10,39 +10,22 @@ use crate::object::records::{Expiring, Records};
 use crate::outbox::message::{Mail, MailTemplate, Message, Recipient};
 use crate::outbox::rows;
 use crate::store::keyring::Keyring;
-use postern_core::id::{AccountId, OperationId, TenantId};
+use postern_core::config;
+use postern_core::id::OperationId;
 use postern_core::intake::{
-    ClaimOutcome, ClaimRequest, ClaimSelector, CodeBinding, CodePurpose, ConsumeOutcome, GuessBudget,
-    NewSignUp, OneTimeSecret, OpenSignUpOutcome, PendingSignUp, SignUpAddress, SignUpWrites, UsePolicy,
-    claim_sign_up, consume, finish_sign_up, open_sign_up,
+    ClaimOutcome, ClaimRequest, ClaimSelector, GuessBudget, NewSignUp, OpenSignUpOutcome, PendingSignUp,
+    SignUpAddress, SignUpWrites, claim_sign_up, finish_sign_up, open_sign_up,
 };
 use postern_core::password::Pepper;
 use postern_core::secret::SecretText;
 use postern_core::throttle::{
     Attempt, LockoutRecord, LockoutRecords, RateDecision, RateLimit, decide, decide_attempt,
 };
-use postern_core::time::{Seconds, UnixMillis};
-use serde::{Deserialize, Serialize};
+use postern_core::time::UnixMillis;
 use worker::{Error, Result, SqlStorage};
 
 /// More attempts than the policy keeps open on one address, claimed ones included.
 const MOST_SIGN_UPS: u16 = 64;
-/// How long a set-password link works: a day, since it is often opened on another device later.
-const LINK_TTL: Seconds = Seconds::new(86_400);
-
-/// A link with the operation that it was mailed for.
-#[derive(Serialize, Deserialize)]
-struct StoredLink {
-    issued_by: OperationId,
-    secret: OneTimeSecret,
-}
-
-impl StoredLink {
-    fn store(&self, table: &Expiring<'_>, account: &AccountId) -> Result<()> {
-        table.put(&account.to_string(), self, self.secret.removable_at(&UsePolicy::LINK))
-    }
-}
-
 /// A shard at one moment, inside its transaction.
 pub(super) struct Intake<'a> {
     pub(super) environment: &'a Environment,
@@ -67,10 +50,8 @@ impl Intake<'_> {
                 &source,
                 LockoutRecords::after_success(),
             )?),
-            IntakeCall::IssueLink(call) => serde_json::to_vec(&self.issue_link(call)?),
-            IntakeCall::ConsumeLink { tenant, account, secret, operation } => {
-                serde_json::to_vec(&self.consume_link(&tenant, &account, &secret, operation)?)
-            }
+            IntakeCall::MailSecret(call) => serde_json::to_vec(&self.mail_secret(*call)?),
+            IntakeCall::PresentSecret(call) => serde_json::to_vec(&self.present_secret(&call)?),
             IntakeCall::Acknowledge { ids } => {
                 rows::acknowledge(self.sql, &ids)?;
                 serde_json::to_vec(&true)
@@ -82,7 +63,8 @@ impl Intake<'_> {
     fn open_sign_up(&self, call: OpenSignUpCall) -> Result<LimitAnswer> {
         let existing = self.sign_ups(&call.subject)?;
         let is_repeated = existing.iter().any(|attempt| attempt.registration_id == call.registration);
-        if !is_repeated && let Some(seconds) = self.wait_for_sign_up(&call.subject)? {
+        let limit = self.environment.config().limits().sign_up_per_identifier;
+        if !is_repeated && let Some(seconds) = self.wait_for(&call.subject, limit)? {
             return Ok(LimitAnswer { retry_after_seconds: Some(seconds) });
         }
         let address = SignUpAddress { tenant: &call.tenant, kind: "email", identifier: &call.email };
@@ -112,24 +94,22 @@ impl Intake<'_> {
         Ok(LimitAnswer { retry_after_seconds: None })
     }
 
-    /// Takes one from the limit on sign-ups of this address; the seconds to wait if there is none left.
-    fn wait_for_sign_up(&self, subject: &str) -> Result<Option<u64>> {
-        let Some(limit) = self.environment.config().limits().sign_up_per_identifier else { return Ok(None) };
+    /// Takes one from a limit on this key; the seconds to wait if there is none left.
+    pub(super) fn wait_for(&self, key: &str, limit: Option<config::RateLimit>) -> Result<Option<u64>> {
+        let Some(limit) = limit else { return Ok(None) };
         let limit = RateLimit::new(limit.count(), limit.period());
         let limit = limit.map_err(|error| Error::RustError(error.to_string()))?;
         let table = Expiring::new(self.sql, RATES);
-        match decide(table.get(subject)?, self.now, limit, 1) {
-            RateDecision::Admitted { arrival, .. } => {
-                table.put(subject, &arrival, drained_at(arrival))?;
-                Ok(None)
-            }
+        let (arrival, wait) = match decide(table.get(key)?, self.now, limit, 1) {
+            RateDecision::Admitted { arrival, .. } => (Some(arrival), None),
             RateDecision::Limited { arrival, retry_after_seconds, .. } => {
-                if let Some(arrival) = arrival {
-                    table.put(subject, &arrival, drained_at(arrival))?;
-                }
-                Ok(Some(retry_after_seconds))
+                (arrival, Some(retry_after_seconds))
             }
+        };
+        if let Some(arrival) = arrival {
+            table.put(key, &arrival, drained_at(arrival))?;
         }
+        Ok(wait)
     }
 
     fn claim_sign_up(&self, call: ClaimSignUpCall) -> Result<ClaimAnswer> {
@@ -196,7 +176,12 @@ impl Intake<'_> {
         }
     }
 
-    fn store_attempts(&self, subject: &str, source: &str, records: LockoutRecords) -> Result<bool> {
+    pub(super) fn store_attempts(
+        &self,
+        subject: &str,
+        source: &str,
+        records: LockoutRecords,
+    ) -> Result<bool> {
         let table = Expiring::new(self.sql, ATTEMPTS);
         let policy = self.environment.lockout_policy();
         let store = |key: &str, record: Option<LockoutRecord>| match record {
@@ -206,58 +191,6 @@ impl Intake<'_> {
         store(&self.pair_key(subject, source), records.pair)?;
         store(&identifier_key(subject), records.identifier)?;
         Ok(true)
-    }
-
-    fn issue_link(&self, call: IssueLinkCall) -> Result<bool> {
-        let table = Expiring::new(self.sql, LINKS);
-        let stored: Option<StoredLink> = table.get(&call.account.to_string())?;
-        if stored.is_some_and(|stored| stored.issued_by == call.operation) {
-            // The link of this operation is in the mail, whatever secret was drawn for a repetition.
-            return Ok(true);
-        }
-        let binding = CodeBinding {
-            purpose: CodePurpose::SetPassword,
-            tenant: &call.tenant,
-            subject: call.account.as_bytes(),
-        };
-        let secret = OneTimeSecret::new(self.pepper()?, &binding, call.secret.as_bytes(), self.now, LINK_TTL);
-        // One link per account: a new one makes the earlier ones worthless.
-        StoredLink { issued_by: call.operation, secret }.store(&table, &call.account)?;
-        let ttl_seconds = LINK_TTL.as_secs();
-        let template = MailTemplate::SetPassword { name: call.name, token: call.token, ttl_seconds };
-        let mail = Mail { tenant: call.tenant.to_string(), to: Recipient::Address(call.email), template };
-        let id = self.digest(&[b"link mail", call.operation.as_bytes()]);
-        self.post(call.shard, &id, Message::Mail(mail))?;
-        Ok(true)
-    }
-
-    fn consume_link(
-        &self,
-        tenant: &TenantId,
-        account: &AccountId,
-        secret: &str,
-        operation: OperationId,
-    ) -> Result<LinkAnswer> {
-        let table = Expiring::new(self.sql, LINKS);
-        let Some(stored) = table.get::<StoredLink>(&account.to_string())? else {
-            return Ok(LinkAnswer::Refused);
-        };
-        let binding = CodeBinding { purpose: CodePurpose::SetPassword, tenant, subject: account.as_bytes() };
-        let (presented, peppers) = (secret.as_bytes(), self.keyring.peppers());
-        let policy = UsePolicy::LINK;
-        match consume(Some(&stored.secret), &binding, presented, operation, peppers, self.now, &policy) {
-            ConsumeOutcome::Consumed { write } => {
-                StoredLink { secret: write, ..stored }.store(&table, account)?;
-                Ok(LinkAnswer::Consumed)
-            }
-            ConsumeOutcome::Repeated { used } => Ok(LinkAnswer::Repeated { operation: used.operation_id }),
-            ConsumeOutcome::Refused { write, .. } => {
-                if let Some(secret) = write {
-                    StoredLink { secret, ..stored }.store(&table, account)?;
-                }
-                Ok(LinkAnswer::Refused)
-            }
-        }
     }
 
     fn sign_ups(&self, subject: &str) -> Result<Vec<PendingSignUp>> {
@@ -284,7 +217,7 @@ impl Intake<'_> {
     }
 
     /// Enqueues a message, and remembers which shard this is for the alarm, which is told nothing.
-    fn post(&self, shard: u8, id: &str, message: Message) -> Result<()> {
+    pub(super) fn post(&self, shard: u8, id: &str, message: Message) -> Result<()> {
         Records::new(self.sql, SHARD).put_new(SHARD, &shard)?;
         rows::enqueue(self.sql, id, message, self.now)
     }
@@ -295,11 +228,11 @@ impl Intake<'_> {
     }
 
     /// 16 bytes of the keyed digest of `parts`, in hexadecimal digits.
-    fn digest(&self, parts: &[&[u8]]) -> String {
+    pub(super) fn digest(&self, parts: &[&[u8]]) -> String {
         self.keyring.digest(parts).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    fn pepper(&self) -> Result<&Pepper> {
+    pub(super) fn pepper(&self) -> Result<&Pepper> {
         self.keyring.peppers().current().ok_or_else(|| Error::RustError("there is no pepper".into()))
     }
 }

@@ -5,6 +5,7 @@
 //! its mail is acknowledged.
 
 mod decisions;
+mod secrets;
 mod sweep;
 
 use crate::ambient::Ambient;
@@ -13,11 +14,12 @@ use crate::object::call;
 use crate::object::intake::decisions::Intake;
 use crate::object::records::{self, Records};
 use crate::object::transaction::commit;
-use crate::outbox::message::Owner;
+use crate::outbox::message::{MailTemplate, Owner};
 use crate::outbox::rows;
 use crate::store::keyring;
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId, RegistrationId, TenantId};
+use postern_core::intake::CodePurpose;
 use postern_core::password::PasswordHash;
 use postern_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -49,10 +51,11 @@ pub(crate) enum IntakeCall {
     BeginAttempt { subject: String, source: String },
     /// The attempt succeeded: forget its failures. Answered with `true`.
     ClearAttempts { subject: String, source: String },
-    /// Mail a set-password link to an account's owner. Answered with `true`.
-    IssueLink(IssueLinkCall),
-    /// A link came back. Answered with [`LinkAnswer`].
-    ConsumeLink { tenant: TenantId, account: AccountId, secret: String, operation: OperationId },
+    /// Mail a one-time code or link, whoever the address belongs to. Answered with [`LimitAnswer`], the same for
+    /// every address.
+    MailSecret(Box<MailSecretCall>),
+    /// A code or link came back. Answered with [`SecretAnswer`].
+    PresentSecret(Box<PresentSecretCall>),
     /// Outbox rows whose delivery is confirmed. Answered with `true`.
     Acknowledge { ids: Vec<String> },
 }
@@ -113,26 +116,42 @@ pub(crate) struct LimitAnswer {
     pub(crate) retry_after_seconds: Option<u64>,
 }
 
+/// Which secret: there is one per subject and purpose at a time.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct IssueLinkCall {
-    pub(crate) shard: u8,
+pub(crate) struct SecretName {
     pub(crate) tenant: TenantId,
-    pub(crate) account: AccountId,
+    pub(crate) subject: String,
+    pub(crate) purpose: CodePurpose,
+    /// What the digest is bound to besides: the account or the address in full.
+    pub(crate) bound_to: String,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct MailSecretCall {
+    pub(crate) shard: u8,
+    pub(crate) name: SecretName,
     pub(crate) operation: OperationId,
-    pub(crate) email: String,
-    pub(crate) name: String,
     pub(crate) secret: String,
-    pub(crate) token: String,
+    pub(crate) to: String,
+    pub(crate) template: MailTemplate,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct PresentSecretCall {
+    pub(crate) name: SecretName,
+    pub(crate) operation: OperationId,
+    pub(crate) against: u32,
+    pub(crate) secret: String,
+    pub(crate) source: String,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum LinkAnswer {
-    /// Right, and used up.
-    Consumed,
-    /// Right, and used a moment ago by this operation.
-    Repeated {
+pub(crate) enum SecretAnswer {
+    /// Right, and used up by this operation, now or a moment ago.
+    Used {
         operation: OperationId,
+        against: u32,
     },
     Refused,
 }

@@ -1,0 +1,254 @@
+// Resetting a password by mail: for the owner of the address alone, once, and the end of everybody who was signed in.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import {
+  PASSWORD, assertAlike, claimsOf, client, granted, newAddress, otherThan, refused, startOpenServer, tokenOf,
+} from "./support/accounts.mjs";
+import { audited, sleep } from "./support/people.mjs";
+
+const [NEW, OTHER] = ["a password after the reset", "quite another password"];
+const [RESET_LINK, RESET_CODE, RESET_DONE] = ["Reset your password", "Your code to reset the password", "Your password was reset"];
+const succeeded = (answer) => assert.deepEqual([answer.status, answer.body], [200, { success: true }], answer.text);
+
+/** Everything about one server whose resets are proven by `by`. */
+function world(by) {
+  const of = { subject: by === "link" ? RESET_LINK : RESET_CODE };
+  before(async () => {
+    of.server = await startOpenServer({ vars: { password_reset: { by }, codes: { resend_after_seconds: 1 }, lockout: { per_source_failures: 3 } } });
+    ({ DIRECTORY: of.directory } = await of.server.getEnv());
+    of.owner = client(of.server, "198.51.100.1");
+    of.thief = client(of.server, "203.0.113.66");
+  });
+  after(() => of.server?.stop());
+  of.person = async () => {
+    const email = newAddress();
+    const tokens = await of.owner.account(email);
+    return { email, account: claimsOf(tokens.access_token).sub, ...tokens };
+  };
+  of.credential = (account) =>
+    of.directory.prepare("SELECT version, password_hash, operation_id FROM credentials WHERE account_id = ?").bind(account).first();
+  of.forgot = (email) => of.owner.mailed("request-password-reset", email, of.subject);
+  of.reset = (body) => of.owner.post("reset-password", body);
+  of.refuses = async (body) => refused(await of.reset(body), 400, "code_invalid");
+  of.links = async (...sql) => {
+    for (let shard = 0; shard < 16; shard += 1) {
+      const storage = await of.server.objectStorage("INTAKE", `v1/intake/${String(shard).padStart(2, "0")}`);
+      if ((await storage.exec("SELECT name FROM sqlite_master WHERE name = 'links'")).length > 0) await storage.exec(...sql);
+    }
+  };
+  return of;
+}
+
+describe("a reset by link", () => {
+  const it = world("link");
+
+  test("sets the password, ends every session, and tells the owner", async () => {
+    const me = await it.person();
+    const stolen = granted(await it.thief.login(me.email, PASSWORD));
+    const link = await it.forgot(me.email);
+    assert.equal(link.code, undefined);
+    assert.match(link.link, /^http:\/\/localhost:8787\/reset-password#psl_[\w-]{66}$/);
+    // Asking for it has changed nothing.
+    assert.equal((await it.owner.validate(stolen.access_token, "strict")).status, 200);
+
+    succeeded(await it.reset({ token: tokenOf(link), password: NEW }));
+    for (const { access_token: access, refresh_token: refresh } of [me, stolen]) {
+      refused(await it.owner.validate(access, "strict"), 401, "session_revoked");
+      refused(await it.thief.post("refresh", { refresh_token: refresh }), 401, "refresh_invalid");
+    }
+    refused(await it.thief.login(me.email, PASSWORD), 401, "invalid_credentials");
+    granted(await it.owner.login(me.email, NEW));
+    const told = (await it.owner.untilMails(me.email, 3)).filter(({ subject }) => subject === RESET_DONE);
+    assert.equal(told.length, 1);
+    assert.ok((await audited(it.server, me)).includes("password_reset"));
+  });
+
+  test("repeats only its own change, for ten minutes, and never another's", async () => {
+    const me = await it.person();
+    const token = tokenOf(await it.forgot(me.email));
+    succeeded(await it.reset({ token, password: NEW }));
+    const set = await it.credential(me.account);
+    succeeded(await it.reset({ token, password: NEW }));
+    await it.refuses({ token, password: OTHER });
+    assert.deepEqual(await it.credential(me.account), set);
+
+    // The owner changes the password again; the link in the history of a browser must not take that back.
+    const bearer = granted(await it.owner.login(me.email, NEW)).access_token;
+    succeeded(await it.owner.post("change-password", { current_password: NEW, new_password: "the third password of all" }, { bearer }));
+    const latest = await it.credential(me.account);
+    for (const password of [NEW, OTHER, "the third password of all"]) await it.refuses({ token, password });
+    assert.deepEqual(await it.credential(me.account), latest);
+  });
+
+  test("does not work after its ten minutes, nor when it was never used in time", async () => {
+    const [used, unused] = [await it.person(), await it.person()];
+    const tokens = [tokenOf(await it.forgot(used.email)), tokenOf(await it.forgot(unused.email))];
+    succeeded(await it.reset({ token: tokens[0], password: NEW }));
+    await it.links("UPDATE links SET record = json_set(record, '$.secret.used.used_at', CAST(? AS INTEGER)) WHERE json_extract(record, '$.secret.used') IS NOT NULL", Date.now() - 600_001);
+    await it.refuses({ token: tokens[0], password: NEW });
+    await it.links("UPDATE links SET record = json_set(record, '$.secret.expires_at', CAST(? AS INTEGER)) WHERE key LIKE '%/reset_password'", Date.now() - 1);
+    await it.refuses({ token: tokens[1], password: NEW });
+    granted(await it.owner.login(unused.email, PASSWORD));
+  });
+
+  test("that died between its two steps goes on, with whichever password comes", async () => {
+    const me = await it.person();
+    const token = tokenOf(await it.forgot(me.email));
+    const before = await it.credential(me.account);
+    succeeded(await it.reset({ token, password: NEW }));
+    const { operation_id: operation } = await it.credential(me.account);
+    // As if the Worker had died before it reached the directory.
+    const undo = "UPDATE credentials SET password_hash = ?, operation_id = NULL, version = ? WHERE account_id = ?";
+    await it.directory.prepare(undo).bind(before.password_hash, before.version, me.account).run();
+    succeeded(await it.reset({ token, password: OTHER }));
+    assert.equal((await it.credential(me.account)).operation_id, operation);
+    granted(await it.owner.login(me.email, OTHER));
+  });
+
+  test("used twice at the same moment succeeds once", async () => {
+    const me = await it.person();
+    const token = tokenOf(await it.forgot(me.email));
+    const passwords = [NEW, OTHER];
+    const answers = await Promise.all(passwords.map((password) => it.reset({ token, password })));
+    const won = answers.findIndex(({ status }) => status === 200);
+    assert.notEqual(won, -1);
+    refused(answers[1 - won], 400, "code_invalid");
+    assert.equal((await it.credential(me.account)).version, 2);
+    granted(await it.owner.login(me.email, passwords[won]));
+  });
+
+  test("works for nothing and nobody else", async () => {
+    const [me, other] = [await it.person(), await it.person()];
+    const token = tokenOf(await it.forgot(me.email));
+    const bytes = Buffer.from(token.slice(4), "base64url");
+    const forged = (change) => {
+      const copy = Buffer.from(bytes);
+      change(copy);
+      return `psl_${copy.toString("base64url")}`;
+    };
+    const theirs = forged((copy) => Buffer.from(other.account, "hex").copy(copy, 1));
+    const nobodys = forged((copy) => copy.fill(7, 1, 17));
+    const altered = forged((copy) => (copy[48] ^= 1));
+    for (const presented of [theirs, nobodys, altered, token.slice(0, -1), `${token}A`, "psl_", ""]) {
+      await it.refuses({ token: presented, password: NEW });
+    }
+    refused(await it.owner.post("set-password", { token, password: NEW }), 400, "code_invalid");
+    refused(await it.owner.post("verify-login-link", { token }), 400, "code_invalid");
+    const login = await it.owner.mailed("request-login-link", me.email, "Your link to sign in");
+    await it.refuses({ token: tokenOf(login), password: NEW });
+    refused(await it.reset({ token, password: "short" }), 400, "invalid_request");
+    refused(await it.reset({ email: me.email, otp: "123456", password: NEW }), 400, "invalid_request");
+    succeeded(await it.reset({ token, password: NEW }));
+    granted(await it.owner.login(other.email, PASSWORD));
+  });
+
+  test("dies when the next one is mailed, which has to wait", async () => {
+    const me = await it.person();
+    const first = tokenOf(await it.forgot(me.email));
+    await sleep(1_100);
+    const second = tokenOf(await it.forgot(me.email));
+    for (const email of [me.email, newAddress()]) {
+      if (email !== me.email) assert.equal((await it.owner.post("request-password-reset", { email })).status, 202);
+      const again = await it.owner.post("request-password-reset", { email });
+      refused(again, 429, "rate_limited");
+      assert.equal(again.headers.get("retry-after"), "1");
+    }
+    await it.refuses({ token: first, password: NEW });
+    succeeded(await it.reset({ token: second, password: NEW }));
+  });
+
+  test("takes every other way in with it", async () => {
+    const me = await it.person();
+    const { code: otp } = await it.owner.mailed("request-otp", me.email, "Your code to sign in");
+    const link = await it.owner.mailed("request-login-link", me.email, "Your link to sign in");
+    succeeded(await it.reset({ token: tokenOf(await it.forgot(me.email)), password: NEW }));
+    refused(await it.thief.post("verify-login", { email: me.email, otp }), 400, "code_invalid");
+    refused(await it.thief.post("verify-login-link", { token: tokenOf(link) }), 400, "code_invalid");
+  });
+
+  test("lets its owner in again where guesses had locked the login", async () => {
+    const me = await it.person();
+    for (let guess = 0; guess < 3; guess += 1) refused(await it.owner.login(me.email, `guess ${guess}`), 401, "invalid_credentials");
+    refused(await it.owner.login(me.email, PASSWORD), 429, "rate_limited");
+    succeeded(await it.reset({ token: tokenOf(await it.forgot(me.email)), password: NEW }));
+    granted(await it.owner.login(me.email, NEW));
+  });
+
+  test("shows nobody who has an account", async () => {
+    const [known, unknown] = [await it.person(), { email: newAddress(), account: "0123456789abcdef".repeat(2) }];
+    const asked = ({ email }) => () => it.owner.post("request-password-reset", { email });
+    const { status, body } = await assertAlike(asked(known), asked(unknown));
+    assert.deepEqual([status, body], [202, { success: true, expires_in: 900 }]);
+    const token = ({ account }) => `psl_${Buffer.concat([Buffer.from([1]), Buffer.from(account, "hex"), Buffer.alloc(32, 9)]).toString("base64url")}`;
+    const tried = (who) => () => it.reset({ token: token(who), password: NEW });
+    assert.equal((await assertAlike(tried(known), tried(unknown))).status, 400);
+    assert.deepEqual(await it.owner.mails(unknown.email), []);
+  });
+
+  test("is refused where it is switched off", async () => {
+    const server = await startOpenServer({ vars: { password_reset: { enabled: false } } });
+    try {
+      const somebody = client(server);
+      refused(await somebody.post("request-password-reset", { email: newAddress() }), 403, "feature_disabled");
+      refused(await somebody.post("reset-password", { token: "psl_", password: NEW }), 403, "feature_disabled");
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
+describe("a reset by code", () => {
+  const it = world("code");
+
+  test("sets the password and ends every session, with the code of its own address only", async () => {
+    const [me, other] = [await it.person(), await it.person()];
+    const stolen = granted(await it.thief.login(me.email, PASSWORD));
+    const { code: otp, link } = await it.forgot(me.email);
+    assert.match(otp, /^\d{6}$/);
+    assert.equal(link, undefined);
+    await it.forgot(other.email);
+    await it.refuses({ email: other.email, otp, password: NEW });
+    refused(await it.owner.post("verify-login", { email: me.email, otp }), 400, "code_invalid");
+    succeeded(await it.reset({ email: me.email.toUpperCase(), otp, password: NEW }));
+    refused(await it.owner.validate(stolen.access_token, "strict"), 401, "session_revoked");
+    granted(await it.owner.login(me.email, NEW));
+    granted(await it.owner.login(other.email, PASSWORD));
+    succeeded(await it.reset({ email: me.email, otp, password: NEW }));
+    await it.refuses({ email: me.email, otp, password: OTHER });
+  });
+
+  test("is dead after five wrong guesses, and with the next mail", async () => {
+    const me = await it.person();
+    const { code: otp } = await it.forgot(me.email);
+    for (let guess = 0; guess < 5; guess += 1) await it.refuses({ email: me.email, otp: otherThan(otp), password: NEW });
+    await it.refuses({ email: me.email, otp, password: NEW });
+    await sleep(1_100);
+    const { code: next } = await it.forgot(me.email);
+    if (next !== otp) await it.refuses({ email: me.email, otp, password: NEW });
+    const login = await it.owner.mailed("request-otp", me.email, "Your code to sign in");
+    if (login.code !== next) await it.refuses({ email: me.email, otp: login.code, password: NEW });
+    succeeded(await it.reset({ email: me.email, otp: next, password: NEW }));
+  });
+
+  test("used twice at the same moment succeeds once", async () => {
+    const me = await it.person();
+    const { code: otp } = await it.forgot(me.email);
+    const answers = await Promise.all([NEW, OTHER].map((password) => it.reset({ email: me.email, otp, password })));
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 400]);
+    assert.equal((await it.credential(me.account)).version, 2);
+  });
+
+  test("shows nobody who has an account", async () => {
+    const [known, unknown] = [await it.person(), { email: newAddress() }];
+    const asked = ({ email }) => () => it.owner.post("request-password-reset", { email });
+    assert.equal((await assertAlike(asked(known), asked(unknown))).status, 202);
+    const [{ code }] = await it.owner.untilMails(known.email, 2);
+    const tried = ({ email }) => () => it.reset({ email, otp: otherThan(code), password: NEW });
+    assert.equal((await assertAlike(tried(known), tried(unknown))).status, 400);
+    const never = [await it.person(), { email: newAddress() }];
+    assert.equal((await assertAlike(...never.map(tried))).status, 400);
+    assert.deepEqual(await it.owner.mails(unknown.email), []);
+  });
+});

@@ -1,0 +1,118 @@
+//! Mailed codes and links of a shard: one record per subject and purpose, issued and used in one transaction each.
+
+use super::decisions::Intake;
+use super::{BUDGETS, LINKS, LimitAnswer, MailSecretCall, PresentSecretCall, SecretAnswer, SecretName};
+use crate::object::records::Expiring;
+use crate::outbox::message::{Mail, Message, Recipient};
+use postern_core::intake::{
+    CodeBinding, CodePurpose, MailOutcome, MailedPolicy, MailedSecret, PresentOutcome, PresentedSecret,
+    mail_secret, present_secret,
+};
+use postern_core::throttle::LockoutRecords;
+use worker::Result;
+
+/// What else opens an account by its address: worthless once the password was reset.
+const ENDED_BY_RESET: [CodePurpose; 2] = [CodePurpose::Login, CodePurpose::LoginLink];
+
+impl SecretName {
+    fn key(&self) -> String {
+        key(&self.subject, self.purpose)
+    }
+
+    fn binding(&self) -> CodeBinding<'_> {
+        CodeBinding { purpose: self.purpose, tenant: &self.tenant, subject: self.bound_to.as_bytes() }
+    }
+}
+
+impl Intake<'_> {
+    /// Answers alike whoever the address belongs to: that is looked up by the consumer of the mail.
+    pub(super) fn mail_secret(&self, call: MailSecretCall) -> Result<LimitAnswer> {
+        let (key, policy) = (call.name.key(), self.environment.mailed_policy(call.name.purpose));
+        let table = Expiring::new(self.sql, LINKS);
+        let existing: Option<MailedSecret> = table.get(&key)?;
+        let (binding, secret) = (call.name.binding(), call.secret.as_bytes());
+        let (operation, pepper) = (call.operation, self.pepper()?);
+        let write =
+            match mail_secret(existing.as_ref(), &binding, secret, operation, pepper, self.now, &policy) {
+                MailOutcome::Issued { write } => write,
+                MailOutcome::Repeated => return Ok(LimitAnswer { retry_after_seconds: None }),
+                MailOutcome::TooSoon { retry_after_seconds } => {
+                    return Ok(LimitAnswer { retry_after_seconds: Some(retry_after_seconds) });
+                }
+            };
+        // Links to a first password are mailed by sign-ups, which have a limit of their own.
+        let limit = self.environment.config().limits().code_per_identifier;
+        let limit = limit.filter(|_| call.name.purpose != CodePurpose::SetPassword);
+        if let Some(seconds) = self.wait_for(&key, limit)? {
+            return Ok(LimitAnswer { retry_after_seconds: Some(seconds) });
+        }
+        self.store_secret(&key, &write, &policy)?;
+        let to = Recipient::Address(call.to);
+        let mail = Mail { tenant: call.name.tenant.to_string(), to, template: call.template };
+        let id = self.digest(&[b"mailed secret", call.operation.as_bytes()]);
+        self.post(call.shard, &id, Message::Mail(mail))?;
+        Ok(LimitAnswer { retry_after_seconds: None })
+    }
+
+    pub(super) fn present_secret(&self, call: &PresentSecretCall) -> Result<SecretAnswer> {
+        let (key, policy) = (call.name.key(), self.environment.mailed_policy(call.name.purpose));
+        let table = Expiring::new(self.sql, LINKS);
+        let budgets = Expiring::new(self.sql, BUDGETS);
+        let budget_key = format!("{}/codes", call.name.subject);
+        let existing: Option<MailedSecret> = table.get(&key)?;
+        let outcome = present_secret(
+            existing.as_ref(),
+            budgets.get(&budget_key)?,
+            &call.name.binding(),
+            PresentedSecret {
+                secret: call.secret.as_bytes(),
+                operation: call.operation,
+                against: call.against,
+            },
+            self.keyring.peppers(),
+            self.now,
+            &policy,
+        );
+        match outcome {
+            PresentOutcome::Used { write } => {
+                self.store_secret(&key, &write, &policy)?;
+                self.after_use(call)?;
+                Ok(SecretAnswer::Used { operation: call.operation, against: call.against })
+            }
+            PresentOutcome::Repeated { operation, against } => Ok(SecretAnswer::Used { operation, against }),
+            PresentOutcome::Refused { write, budget, .. } => {
+                if let Some(write) = write {
+                    self.store_secret(&key, &write, &policy)?;
+                }
+                if let (Some(budget), Some(limit)) = (budget, policy.guesses) {
+                    budgets.put(&budget_key, &budget, budget.window_started_at.plus(limit.window))?;
+                }
+                Ok(SecretAnswer::Refused)
+            }
+        }
+    }
+
+    /// Whoever reads the address's mail is its owner: failed passwords of this source are forgiven, and a reset takes
+    /// every other way in with it.
+    fn after_use(&self, call: &PresentSecretCall) -> Result<()> {
+        let subject = &call.name.subject;
+        self.store_attempts(subject, &call.source, LockoutRecords::after_success())?;
+        if call.name.purpose == CodePurpose::ResetPassword {
+            for purpose in ENDED_BY_RESET {
+                Expiring::new(self.sql, LINKS).delete(&key(subject, purpose))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn store_secret(&self, key: &str, secret: &MailedSecret, policy: &MailedPolicy) -> Result<()> {
+        // While the next mail has to wait, the last one is remembered.
+        let cooled = secret.secret.created_at.plus(policy.resend_after);
+        let removable = secret.secret.removable_at(&policy.uses).max(cooled);
+        Expiring::new(self.sql, LINKS).put(key, secret, removable)
+    }
+}
+
+fn key(subject: &str, purpose: CodePurpose) -> String {
+    format!("{subject}/{}", purpose.as_str())
+}

@@ -1,0 +1,92 @@
+//! Logging in by mail:
+//! `POST /api/v1/auth/request-otp {email, purpose?}`, `POST /api/v1/auth/verify-login {email, otp}`,
+//! `POST /api/v1/auth/request-login-link {email}`, `POST /api/v1/auth/verify-login-link {token}`.
+//!
+//! A code may create the account of an address that has none, if the configuration says so; a link never does.
+
+use crate::route::exchange::Exchange;
+use crate::route::mailed::{self, Kind, Presented, limit_presented};
+use crate::route::tokens;
+use crate::route::verify_sign_up::default_roles;
+use crate::store::accounts::{Accounts, NewSession};
+use crate::store::directory::{Credential, NewAccount};
+use crate::store::intake::UsedSecret;
+use crate::wire::answer::Answer;
+use crate::wire::body::Body;
+use crate::wire::problem::Problem;
+use postern_core::id::{AccountId, SessionId};
+use postern_core::identifier::EmailAddress;
+use postern_core::intake::CodePurpose;
+use postern_core::proof::FirstFactor;
+
+pub(crate) async fn request(exchange: &Exchange, kind: Kind) -> Answer {
+    check_enabled(exchange, kind)?;
+    let mut body = Body::read(&exchange.request).await?;
+    if body.optional_text("purpose")?.is_some_and(|purpose| purpose != "login") {
+        return Err(Problem::invalid_field("purpose", "must be login"));
+    }
+    mailed::request(exchange, &mut body, purpose_of(kind), kind).await
+}
+
+pub(crate) async fn verify(exchange: &Exchange, kind: Kind) -> Answer {
+    check_enabled(exchange, kind)?;
+    let mut body = Body::read(&exchange.request).await?;
+    let presented = Presented::read(&mut body, kind)?;
+    limit_presented(exchange).await?;
+
+    let account = AccountId::from_bytes(exchange.ambient.random()?.into_bytes());
+    let session_key = exchange.ambient.random()?;
+    let (used, email, credential) = presented.used(exchange, purpose_of(kind)).await?;
+    let session = SessionId::from_bytes(*used.operation().as_bytes());
+    let (proof, roles) = match (credential, email) {
+        (Some(credential), _) => proven(used, &credential)?,
+        (None, Some(email)) => create(exchange, used, account, &email).await?,
+        (None, None) => return Err(Problem::code_invalid()),
+    };
+    let new = NewSession { session, session_key, roles, device: exchange.device() };
+    let keyring = exchange.keyring().await?;
+    let admitted = Accounts::new(&exchange.environment).open(proof, new, &keyring).await?;
+    tokens::answer(exchange, &keyring, admitted).await
+}
+
+fn proven(used: UsedSecret, found: &Credential) -> Result<(FirstFactor, Vec<String>), Problem> {
+    let proof = used.proof(found.account_id, found.credential_version);
+    Ok((FirstFactor::Address(proof), found.roles()?))
+}
+
+/// An account without a password for an address that has none, if that is wanted.
+async fn create(
+    exchange: &Exchange,
+    used: UsedSecret,
+    account: AccountId,
+    email: &EmailAddress,
+) -> Result<(FirstFactor, Vec<String>), Problem> {
+    if !exchange.environment.config().sign_in().creates_accounts {
+        return Err(Problem::code_invalid());
+    }
+    let tenant = exchange.environment.config().tenant();
+    let roles = default_roles(exchange);
+    let new =
+        NewAccount { account, tenant, email, name: email.local_part(), password_hash: None, roles: &roles };
+    let directory = exchange.directory()?;
+    // Whoever was faster owns the address as much as this mail does: the account is theirs.
+    let _ = directory.create(&new, exchange.ambient.now()).await?;
+    let created = directory.credential(tenant, email).await?.ok_or_else(Problem::code_invalid)?;
+    proven(used, &created)
+}
+
+const fn purpose_of(kind: Kind) -> CodePurpose {
+    match kind {
+        Kind::Code => CodePurpose::Login,
+        Kind::Link => CodePurpose::LoginLink,
+    }
+}
+
+fn check_enabled(exchange: &Exchange, kind: Kind) -> Result<(), Problem> {
+    let sign_in = exchange.environment.config().sign_in();
+    let enabled = match kind {
+        Kind::Code => sign_in.codes,
+        Kind::Link => sign_in.links,
+    };
+    if enabled { Ok(()) } else { Err(Problem::feature_disabled()) }
+}

@@ -1,0 +1,146 @@
+//! What asking for a code or link and bringing it back have in common.
+//!
+//! The same limiter call, intake call and answer for every address. Whether it has an account is looked up by the
+//! consumer of the mail, and by a request only after the right code.
+
+use crate::outbox::message::MailTemplate;
+use crate::route::exchange::Exchange;
+use crate::route::sign_up::email;
+use crate::store::directory::Credential;
+use crate::store::intake::{Intake, NewSecret, PresentedSecret, UsedSecret};
+use crate::store::limiter::Limits;
+use crate::wire::answer::{Answer, json};
+use crate::wire::body::Body;
+use crate::wire::problem::Problem;
+use postern_core::codec::base64url;
+use postern_core::entropy::one_time_code;
+use postern_core::id::{AccountId, OperationId};
+use postern_core::identifier::EmailAddress;
+use postern_core::intake::{CodePurpose, LinkToken};
+use postern_core::secret::SecretText;
+use serde::Serialize;
+
+/// More than any code has; what is longer was not typed from a mail.
+const MOST_CODE_BYTES: usize = 64;
+
+#[derive(Serialize)]
+struct Accepted {
+    success: bool,
+    expires_in: u32,
+}
+
+/// How a secret travels.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Six digits to type.
+    Code,
+    /// 32 random bytes in a link.
+    Link,
+}
+
+/// What a client brings back from a mail.
+pub(crate) enum Presented {
+    /// A code, and the address that it was sent to.
+    Code { email: EmailAddress, code: SecretText },
+    /// The token of a link.
+    Link(LinkToken),
+}
+
+/// Mails a secret to the address in the body: 202, whoever it belongs to.
+pub(crate) async fn request(
+    exchange: &Exchange,
+    body: &mut Body,
+    purpose: CodePurpose,
+    kind: Kind,
+) -> Answer {
+    let to = email(body)?;
+    let environment = &exchange.environment;
+    let keyring = exchange.keyring().await?;
+    let (source, limit) = (exchange.source(), environment.config().limits().code_per_source);
+    Limits::new(environment, &keyring, &source).per_key("code_per_source", limit).take().await?;
+
+    let ttl_seconds = environment.mailed_policy(purpose).time_to_live.as_secs();
+    let random = exchange.ambient.random()?;
+    let (secret, template) = match kind {
+        Kind::Code => {
+            let code = one_time_code(random).expose().to_owned();
+            (code.clone(), MailTemplate::Code { purpose, code, ttl_seconds })
+        }
+        Kind::Link => {
+            let secret = base64url::encode(&random.into_bytes());
+            (secret.clone(), MailTemplate::Link { purpose, secret, ttl_seconds })
+        }
+    };
+    let operation = operation(exchange)?;
+    let new = NewSecret { purpose, bound_to: to.as_str(), secret, operation, to: &to, template };
+    Intake::of_email(environment, &keyring, &to).mail_secret(new).await?;
+    json(202, &Accepted { success: true, expires_in: ttl_seconds })
+}
+
+/// The code in the member `otp`.
+pub(crate) fn code(body: &mut Body) -> Result<SecretText, Problem> {
+    let code = body.secret("otp")?;
+    if code.expose().len() > MOST_CODE_BYTES {
+        return Err(Problem::invalid_field("otp", "must have at most 64 bytes"));
+    }
+    Ok(code)
+}
+
+impl Presented {
+    /// The members `email` and `otp`, or `token`.
+    pub(crate) fn read(body: &mut Body, kind: Kind) -> Result<Self, Problem> {
+        match kind {
+            Kind::Code => Ok(Self::Code { email: email(body)?, code: code(body)? }),
+            Kind::Link => {
+                let token = LinkToken::parse(&body.secret("token")?);
+                token.map(Self::Link).map_err(|_| Problem::code_invalid())
+            }
+        }
+    }
+
+    /// Has the secret accepted and used up; with the account behind it as it was before, if there is one. The same
+    /// reads and calls whether there is or not.
+    pub(crate) async fn used(
+        self,
+        exchange: &Exchange,
+        purpose: CodePurpose,
+    ) -> Result<(UsedSecret, Option<EmailAddress>, Option<Credential>), Problem> {
+        let environment = &exchange.environment;
+        let (keyring, operation) = (exchange.keyring().await?, operation(exchange)?);
+        let (directory, tenant) = (exchange.directory()?, environment.config().tenant());
+        let (secret, email, credential, intake) = match self {
+            Self::Code { email, code } => {
+                let credential = directory.credential(tenant, &email).await?;
+                let intake = Intake::of_email(environment, &keyring, &email);
+                (code, Some(email), credential, intake)
+            }
+            Self::Link(token) => {
+                let account = AccountId::from_bytes(*token.selector());
+                let credential = directory.credential_of(tenant, &account).await?;
+                let email = credential.as_ref().and_then(Credential::email);
+                let intake = match &email {
+                    Some(email) => Intake::of_email(environment, &keyring, email),
+                    None => Intake::of_account(environment, &keyring, &account),
+                };
+                (SecretText::new(base64url::encode(token.secret().expose())), email, credential, intake)
+            }
+        };
+        let bound_to = email.as_ref().map_or("", EmailAddress::as_str);
+        let against = credential.as_ref().map_or(0, |credential| credential.credential_version);
+        let presented = PresentedSecret { secret: secret.expose(), operation, against };
+        let used = intake.present_secret(purpose, bound_to, presented, &exchange.source()).await?;
+        Ok((used, email, credential))
+    }
+}
+
+/// The limit on codes and links that are brought back.
+pub(crate) async fn limit_presented(exchange: &Exchange) -> Result<(), Problem> {
+    let environment = &exchange.environment;
+    let keyring = exchange.keyring().await?;
+    let (source, limit) = (exchange.source(), environment.config().limits().verify_per_source);
+    Limits::new(environment, &keyring, &source).per_key("verify_per_source", limit).take().await
+}
+
+fn operation(exchange: &Exchange) -> Result<OperationId, Problem> {
+    exchange.ambient.random().map(|random| OperationId::from_bytes(random.into_bytes()))
+}
