@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import {
-  PASSWORD, assertAlike, claimsOf, client, granted, newAddress, otherThan, refused, startOpenServer, tokenOf,
+  PASSWORD, assertAlike, claimsOf, client, cooled, granted, newAddress, onSecrets, otherThan, refused, startOpenServer, tokenOf,
 } from "./support/accounts.mjs";
-import { audited, sleep } from "./support/people.mjs";
+import { audited } from "./support/people.mjs";
 
 const [NEW, OTHER] = ["a password after the reset", "quite another password"];
 const [RESET_LINK, RESET_CODE, RESET_DONE] = ["Reset your password", "Your code to reset the password", "Your password was reset"];
@@ -16,7 +16,7 @@ const succeeded = (answer) => assert.deepEqual([answer.status, answer.body], [20
 function world(by) {
   const of = { subject: by === "link" ? RESET_LINK : RESET_CODE };
   before(async () => {
-    of.server = await startOpenServer({ vars: { password_reset: { by }, codes: { resend_after_seconds: 1 }, lockout: { per_source_failures: 3 } } });
+    of.server = await startOpenServer({ vars: { password_reset: { by }, lockout: { per_source_failures: 3 } } });
     ({ DIRECTORY: of.directory } = await of.server.getEnv());
     of.owner = client(of.server, "198.51.100.1");
     of.thief = client(of.server, "203.0.113.66");
@@ -32,12 +32,8 @@ function world(by) {
   of.forgot = (email) => of.owner.mailed("request-password-reset", email, of.subject);
   of.reset = (body) => of.owner.post("reset-password", body);
   of.refuses = async (body) => refused(await of.reset(body), 400, "code_invalid");
-  of.links = async (...sql) => {
-    for (let shard = 0; shard < 16; shard += 1) {
-      const storage = await of.server.objectStorage("INTAKE", `v1/intake/${String(shard).padStart(2, "0")}`);
-      if ((await storage.exec("SELECT name FROM sqlite_master WHERE name = 'links'")).length > 0) await storage.exec(...sql);
-    }
-  };
+  of.links = (...sql) => onSecrets(of.server, ...sql);
+  of.cooled = () => cooled(of.server);
   return of;
 }
 
@@ -147,13 +143,13 @@ describe("a reset by link", () => {
   test("dies when the next one is mailed, which has to wait", async () => {
     const me = await it.person();
     const first = tokenOf(await it.forgot(me.email));
-    await sleep(1_100);
+    await it.cooled();
     const second = tokenOf(await it.forgot(me.email));
     for (const email of [me.email, newAddress()]) {
       if (email !== me.email) assert.equal((await it.owner.post("request-password-reset", { email })).status, 202);
       const again = await it.owner.post("request-password-reset", { email });
       refused(again, 429, "rate_limited");
-      assert.equal(again.headers.get("retry-after"), "1");
+      assert.ok(Number(again.headers.get("retry-after")) >= 50);
     }
     await it.refuses({ token: first, password: NEW });
     succeeded(await it.reset({ token: second, password: NEW }));
@@ -224,7 +220,7 @@ describe("a reset by code", () => {
     const { code: otp } = await it.forgot(me.email);
     for (let guess = 0; guess < 5; guess += 1) await it.refuses({ email: me.email, otp: otherThan(otp), password: NEW });
     await it.refuses({ email: me.email, otp, password: NEW });
-    await sleep(1_100);
+    await it.cooled();
     const { code: next } = await it.forgot(me.email);
     if (next !== otp) await it.refuses({ email: me.email, otp, password: NEW });
     const login = await it.owner.mailed("request-otp", me.email, "Your code to sign in");

@@ -30,10 +30,23 @@ pub(crate) fn account_exists() -> Letter {
     )
 }
 
+/// Somebody wants this address for another account.
+pub(crate) fn address_taken() -> Letter {
+    Letter::notice(
+        "This address has an account",
+        "somebody, perhaps you, tried to use this address for another account, but it has one already. Nothing was \
+         changed.",
+    )
+}
+
 /// A code to type.
 pub(crate) fn code(purpose: CodePurpose, code: &str, ttl_seconds: u32) -> Letter {
     let (subject, unasked) = match purpose {
         CodePurpose::SignUp => ("Your sign-up code", "If you did not sign up"),
+        CodePurpose::VerifyIdentifier => ("Your code to confirm this address", "If you have no account here"),
+        CodePurpose::ChangeIdentifier => {
+            ("Your code to use this address", "If you did not change your address")
+        }
         CodePurpose::ResetPassword => {
             ("Your code to reset the password", "If you did not ask for a new password")
         }
@@ -96,6 +109,11 @@ pub(crate) fn credential_changed(change: CredentialChange) -> Letter {
             "Your password was changed",
             "the password of your account was changed, and other sessions were ended. If it was not you, choose a new \
              password at once by way of \"forgotten password\".",
+        ),
+        CredentialChange::EmailChanged => Letter::notice(
+            "Your address was changed",
+            "your account has another address now, and other sessions were ended. Mails about it no longer come here. \
+             If it was not you, tell the service at once.",
         ),
         CredentialChange::PasswordReset => Letter::notice(
             "Your password was reset",

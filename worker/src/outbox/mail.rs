@@ -58,12 +58,20 @@ async fn write(
             let link = format!("{}#{token}", config.mail().set_password_url.as_str());
             Some(letter::set_password(name, link, *ttl_seconds))
         }
+        MailTemplate::Code { purpose: CodePurpose::ChangeIdentifier, .. } if owner.is_some() => {
+            Some(letter::address_taken())
+        }
         MailTemplate::Code { purpose, code, ttl_seconds } => {
-            let is_open = *purpose == CodePurpose::Login && config.sign_in().creates_accounts;
-            (owner.is_some() || is_open).then(|| letter::code(*purpose, code, *ttl_seconds))
+            let is_open = match (purpose, &owner) {
+                (CodePurpose::ChangeIdentifier, _) => true,
+                (CodePurpose::Login, None) => config.sign_in().creates_accounts,
+                (CodePurpose::VerifyIdentifier, Some(owner)) => owner.verified_at.is_none(),
+                (_, owner) => owner.is_some(),
+            };
+            is_open.then(|| letter::code(*purpose, code, *ttl_seconds))
         }
         MailTemplate::Link { purpose, secret, ttl_seconds } => match owner {
-            Some(owner) => letter::link(config.mail(), *purpose, owner, secret, *ttl_seconds),
+            Some(owner) => letter::link(config.mail(), *purpose, owner.account_id, secret, *ttl_seconds),
             None => None,
         },
         MailTemplate::SessionReuse => Some(letter::session_reuse()),

@@ -13,6 +13,7 @@ use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::codec::base64url;
+use postern_core::config::RateLimit;
 use postern_core::entropy::one_time_code;
 use postern_core::id::{AccountId, OperationId};
 use postern_core::identifier::EmailAddress;
@@ -54,11 +55,31 @@ pub(crate) async fn request(
     kind: Kind,
 ) -> Answer {
     let to = email(body)?;
-    let environment = &exchange.environment;
-    let keyring = exchange.keyring().await?;
-    let (source, limit) = (exchange.source(), environment.config().limits().code_per_source);
-    Limits::new(environment, &keyring, &source).per_key("code_per_source", limit).take().await?;
+    limit_requested(exchange).await?;
+    let intake = Intake::of_email(&exchange.environment, &*exchange.keyring().await?, &to);
+    mail(exchange, &intake, purpose, kind, to.as_str(), &to).await
+}
 
+/// Mails a code that works for `bound_to`.
+pub(crate) async fn mail_code(
+    exchange: &Exchange,
+    intake: &Intake<'_>,
+    purpose: CodePurpose,
+    bound_to: &str,
+    to: &EmailAddress,
+) -> Answer {
+    mail(exchange, intake, purpose, Kind::Code, bound_to, to).await
+}
+
+async fn mail(
+    exchange: &Exchange,
+    intake: &Intake<'_>,
+    purpose: CodePurpose,
+    kind: Kind,
+    bound_to: &str,
+    to: &EmailAddress,
+) -> Answer {
+    let environment = &exchange.environment;
     let ttl_seconds = environment.mailed_policy(purpose).time_to_live.as_secs();
     let random = exchange.ambient.random()?;
     let (secret, template) = match kind {
@@ -71,9 +92,8 @@ pub(crate) async fn request(
             (secret.clone(), MailTemplate::Link { purpose, secret, ttl_seconds })
         }
     };
-    let operation = operation(exchange)?;
-    let new = NewSecret { purpose, bound_to: to.as_str(), secret, operation, to: &to, template };
-    Intake::of_email(environment, &keyring, &to).mail_secret(new).await?;
+    let operation = new_operation(exchange)?;
+    intake.mail_secret(NewSecret { purpose, bound_to, secret, operation, to, template }).await?;
     json(202, &Accepted { success: true, expires_in: ttl_seconds })
 }
 
@@ -106,7 +126,7 @@ impl Presented {
         purpose: CodePurpose,
     ) -> Result<(UsedSecret, Option<EmailAddress>, Option<Credential>), Problem> {
         let environment = &exchange.environment;
-        let (keyring, operation) = (exchange.keyring().await?, operation(exchange)?);
+        let (keyring, operation) = (exchange.keyring().await?, new_operation(exchange)?);
         let (directory, tenant) = (exchange.directory()?, environment.config().tenant());
         let (secret, email, credential, intake) = match self {
             Self::Code { email, code } => {
@@ -133,14 +153,24 @@ impl Presented {
     }
 }
 
-/// The limit on codes and links that are brought back.
-pub(crate) async fn limit_presented(exchange: &Exchange) -> Result<(), Problem> {
-    let environment = &exchange.environment;
-    let keyring = exchange.keyring().await?;
-    let (source, limit) = (exchange.source(), environment.config().limits().verify_per_source);
-    Limits::new(environment, &keyring, &source).per_key("verify_per_source", limit).take().await
+/// The limit on codes and links that are asked for.
+pub(crate) async fn limit_requested(exchange: &Exchange) -> Result<(), Problem> {
+    let limit = exchange.environment.config().limits().code_per_source;
+    limit_source(exchange, "code_per_source", limit).await
 }
 
-fn operation(exchange: &Exchange) -> Result<OperationId, Problem> {
+/// The limit on codes and links that are brought back.
+pub(crate) async fn limit_presented(exchange: &Exchange) -> Result<(), Problem> {
+    let limit = exchange.environment.config().limits().verify_per_source;
+    limit_source(exchange, "verify_per_source", limit).await
+}
+
+async fn limit_source(exchange: &Exchange, rule: &str, limit: Option<RateLimit>) -> Result<(), Problem> {
+    let (keyring, source) = (exchange.keyring().await?, exchange.source());
+    Limits::new(&exchange.environment, &keyring, &source).per_key(rule, limit).take().await
+}
+
+/// Drawn for this request; nothing else has it.
+pub(crate) fn new_operation(exchange: &Exchange) -> Result<OperationId, Problem> {
     exchange.ambient.random().map(|random| OperationId::from_bytes(random.into_bytes()))
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod authenticate;
+pub(crate) mod change_email;
 pub(crate) mod change_password;
 #[cfg(feature = "development")]
 pub(crate) mod development;
@@ -23,4 +24,5 @@ pub(crate) mod sign_up;
 pub(crate) mod table;
 pub(crate) mod tokens;
 pub(crate) mod validate;
+pub(crate) mod verify_email;
 pub(crate) mod verify_sign_up;

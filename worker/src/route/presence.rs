@@ -47,7 +47,7 @@ impl Bearer {
 
     /// A change that this session makes and survives.
     pub(crate) fn keeping(&self, change: CredentialChange) -> FenceChange {
-        FenceChange { change, keep: Some(self.subject.session) }
+        FenceChange { change, keep: Some(self.subject.session), notify: None }
     }
 
     /// Checks that the bearer is the owner. A password is limited, counted and locked exactly as at login, so that a

@@ -38,7 +38,7 @@ pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
     let hash = password::hashed(exchange, &*exchange.keyring().await?, &password)?;
     let (used, _, credential) = presented.used(exchange, CodePurpose::ResetPassword).await?;
     let credential = credential.ok_or_else(Problem::code_invalid)?;
-    let change = FenceChange { change: CredentialChange::PasswordReset, keep: None };
+    let change = FenceChange { change: CredentialChange::PasswordReset, keep: None, notify: None };
     set_password::replace(exchange, &credential, &password, &hash, &used, change).await
 }
 

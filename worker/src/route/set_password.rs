@@ -6,18 +6,16 @@
 
 use crate::object::account::FenceChange;
 use crate::route::exchange::Exchange;
-use crate::route::mailed::limit_presented;
+use crate::route::mailed::{Kind, Presented, limit_presented};
 use crate::route::password;
 use crate::store::directory::Credential;
 use crate::store::fence;
-use crate::store::intake::{Intake, PresentedSecret, UsedSecret};
+use crate::store::intake::UsedSecret;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
-use postern_core::codec::base64url;
 use postern_core::flow::login::LoginOutcome;
-use postern_core::id::{AccountId, OperationId};
-use postern_core::intake::{CodePurpose, LinkToken};
+use postern_core::intake::CodePurpose;
 use postern_core::password::{PasswordHash, PasswordInput};
 use postern_core::session::CredentialChange;
 use serde::Serialize;
@@ -29,30 +27,20 @@ struct PasswordSet {
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
-    let token = body.secret("token")?;
     let text = body.secret("password")?;
-    let environment = &exchange.environment;
-    let password = password::chosen(environment, "password", &text, None, None)?;
-    let token = LinkToken::parse(&token).map_err(|_| Problem::code_invalid())?;
+    let presented = Presented::read(&mut body, Kind::Link)?;
+    let password = password::chosen(&exchange.environment, "password", &text, None, None)?;
     limit_presented(exchange).await?;
 
-    let keyring = exchange.keyring().await?;
-    let account = AccountId::from_bytes(*token.selector());
-    let operation = OperationId::from_bytes(exchange.ambient.random()?.into_bytes());
-    let hash = password::hashed(exchange, &keyring, &password)?;
-    let intake = Intake::of_account(environment, &keyring, &account);
-    let secret = base64url::encode(token.secret().expose());
-    let (purpose, bound_to) = (CodePurpose::SetPassword, account.to_string());
-    let credential = exchange.directory()?.credential_of(environment.config().tenant(), &account).await?;
-    let against = credential.as_ref().map_or(0, |credential| credential.credential_version);
-    let presented = PresentedSecret { secret: &secret, operation, against };
-    let used = intake.present_secret(purpose, &bound_to, presented, &exchange.source()).await?;
+    // Before anything is used up: it may fail.
+    let hash = password::hashed(exchange, &*exchange.keyring().await?, &password)?;
+    let (used, _, credential) = presented.used(exchange, CodePurpose::SetPassword).await?;
     let credential = credential.ok_or_else(Problem::code_invalid)?;
     if credential.password_hash.is_some() && credential.operation_id != Some(used.operation()) {
         // It has got a password otherwise, perhaps because somebody else had read this mail.
         return Err(Problem::code_invalid());
     }
-    let change = FenceChange { change: CredentialChange::PasswordChanged, keep: None };
+    let change = FenceChange { change: CredentialChange::PasswordChanged, keep: None, notify: None };
     replace(exchange, &credential, &password, &hash, &used, change).await
 }
 

@@ -3,8 +3,8 @@
 use crate::route::exchange::Exchange;
 use crate::route::mailed::Kind;
 use crate::route::{
-    admin, change_password, health, keys, login, login_by_mail, logout, me, refresh, reset_password, sessions,
-    set_password, sign_up, validate, verify_sign_up,
+    admin, change_email, change_password, health, keys, login, login_by_mail, logout, me, refresh,
+    reset_password, sessions, set_password, sign_up, validate, verify_email, verify_sign_up,
 };
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
@@ -24,6 +24,10 @@ enum Route {
     VerifySignUp,
     SetPassword,
     ChangePassword,
+    RequestEmailChange,
+    ConfirmEmailChange,
+    RequestEmailVerification,
+    VerifyEmail,
     RequestPasswordReset,
     ResetPassword,
     Login,
@@ -62,6 +66,10 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Post, "/api/v1/auth/verify-signup", Route::VerifySignUp),
     (Method::Post, "/api/v1/auth/set-password", Route::SetPassword),
     (Method::Post, "/api/v1/auth/change-password", Route::ChangePassword),
+    (Method::Post, "/api/v1/auth/request-email-change", Route::RequestEmailChange),
+    (Method::Post, "/api/v1/auth/confirm-email-change", Route::ConfirmEmailChange),
+    (Method::Post, "/api/v1/auth/request-email-verification", Route::RequestEmailVerification),
+    (Method::Post, "/api/v1/auth/verify-email", Route::VerifyEmail),
     (Method::Post, "/api/v1/auth/request-password-reset", Route::RequestPasswordReset),
     (Method::Post, "/api/v1/auth/reset-password", Route::ResetPassword),
     (Method::Post, "/api/v1/auth/login", Route::Login),
@@ -100,6 +108,10 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::VerifySignUp => verify_sign_up::handle(exchange).await,
         Route::SetPassword => set_password::handle(exchange).await,
         Route::ChangePassword => change_password::handle(exchange).await,
+        Route::RequestEmailChange => change_email::request(exchange).await,
+        Route::ConfirmEmailChange => change_email::confirm(exchange).await,
+        Route::RequestEmailVerification => verify_email::request(exchange).await,
+        Route::VerifyEmail => verify_email::confirm(exchange).await,
         Route::RequestPasswordReset => reset_password::request(exchange).await,
         Route::ResetPassword => reset_password::confirm(exchange).await,
         Route::RequestLoginCode => login_by_mail::request(exchange, Kind::Code).await,

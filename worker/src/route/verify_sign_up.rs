@@ -125,7 +125,7 @@ async fn create(
     let purpose = CodePurpose::SetPassword;
     let link = NewSecret {
         purpose,
-        bound_to: &claimed.account.to_string(),
+        bound_to: input.email.as_str(),
         secret: base64url::encode(token.secret().expose()),
         operation: claimed.operation,
         to: &input.email,
@@ -135,7 +135,7 @@ async fn create(
             ttl_seconds: environment.mailed_policy(purpose).time_to_live.as_secs(),
         },
     };
-    Intake::of_account(environment, keyring, &claimed.account).mail_secret(link).await
+    Intake::of_email(environment, keyring, &input.email).mail_secret(link).await
 }
 
 /// The names of the roles of a new account.

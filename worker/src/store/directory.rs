@@ -55,6 +55,13 @@ impl Credential {
     }
 }
 
+/// Whose an address is.
+#[derive(Deserialize)]
+pub(crate) struct Owner {
+    pub(crate) account_id: AccountId,
+    pub(crate) verified_at: Option<u64>,
+}
+
 /// What `me` shows.
 #[derive(Deserialize)]
 pub(crate) struct Profile {
@@ -126,10 +133,10 @@ impl Directory {
     }
 
     /// Whose an address is. For the mail consumer only: no request may know.
-    pub(crate) async fn owner(&self, tenant: &str, email: &str) -> Result<Option<AccountId>, Problem> {
-        let query = "SELECT account_id FROM identifiers WHERE tenant = ? AND kind = 'email' AND value = ?";
+    pub(crate) async fn owner(&self, tenant: &str, email: &str) -> Result<Option<Owner>, Problem> {
+        let query = "SELECT account_id, verified_at FROM identifiers WHERE tenant = ? AND kind = 'email' AND value = ?";
         let statement = self.prepare(query, &[tenant.into(), email.into()])?;
-        statement.first(Some("account_id")).await.map_err(unavailable)
+        statement.first(None).await.map_err(unavailable)
     }
 
     pub(crate) async fn profile(
@@ -192,35 +199,47 @@ impl Directory {
         change: &FenceChange,
         now: UnixMillis,
     ) -> Result<bool, Problem> {
-        let about = serde_json::to_string(change).map_err(|error| Problem::internal("fence", error))?;
-        let (id, operation): (JsValue, JsValue) = (account.to_string().into(), operation.to_string().into());
-        let next = JsValue::from(version.saturating_add(1));
-        let change = self.prepare(
+        let (id, next) = (JsValue::from(account.to_string()), JsValue::from(version.saturating_add(1)));
+        let by = operation.to_string().into();
+        let update = self.prepare(
             "UPDATE credentials SET password_hash = ?, version = ?, operation_id = ?, updated_at = ? \
              WHERE account_id = ? AND version = ?",
-            &[password_hash.into(), next.clone(), operation, millis(now), id.clone(), version.into()],
+            &[password_hash.into(), next.clone(), by, millis(now), id.clone(), version.into()],
         )?;
-        let fence = self.prepare(
+        let fence = self.fence(account, version, operation, change, now)?;
+        self.batch(vec![update, fence]).await?;
+        // Read back instead of counting changes: a batch repeated after a lost answer changes nothing twice.
+        let query = "SELECT password_hash FROM credentials WHERE account_id = ? AND version = ?";
+        let stored: Option<String> =
+            self.prepare(query, &[id, next])?.first(Some("password_hash")).await.map_err(unavailable)?;
+        Ok(stored.as_deref() == Some(password_hash))
+    }
+
+    /// Opens a fence for a change that this operation makes of the credential at `version`, in the same batch.
+    pub(super) fn fence(
+        &self,
+        account: &AccountId,
+        version: u32,
+        operation: OperationId,
+        change: &FenceChange,
+        now: UnixMillis,
+    ) -> Result<D1PreparedStatement, Problem> {
+        let about = serde_json::to_string(change).map_err(|error| Problem::internal("fence", error))?;
+        self.prepare(
             "INSERT INTO pending_fences (account_id, credential_version, created_at, next_at, attempts, change) \
              SELECT account_id, version, ?, ?, 0, ? FROM credentials \
-             WHERE account_id = ? AND version = ? AND password_hash = ? \
+             WHERE account_id = ? AND version = ? AND operation_id = ? \
              ON CONFLICT (account_id) DO UPDATE SET credential_version = excluded.credential_version, \
              next_at = excluded.next_at, attempts = 0, change = excluded.change",
             &[
                 millis(now),
                 millis(now.plus(LEAVE_TO_REQUESTS)),
                 about.into(),
-                id.clone(),
-                next.clone(),
-                password_hash.into(),
+                account.to_string().into(),
+                version.saturating_add(1).into(),
+                operation.to_string().into(),
             ],
-        )?;
-        self.0.batch(vec![change, fence]).await.map_err(unavailable)?;
-        // Read back instead of counting changes: a batch repeated after a lost answer changes nothing twice.
-        let query = "SELECT password_hash FROM credentials WHERE account_id = ? AND version = ?";
-        let stored: Option<String> =
-            self.prepare(query, &[id, next])?.first(Some("password_hash")).await.map_err(unavailable)?;
-        Ok(stored.as_deref() == Some(password_hash))
+        )
     }
 
     /// The account object has confirmed this version: nothing is pending any more.
@@ -307,7 +326,13 @@ impl Directory {
         Ok(())
     }
 
-    fn prepare(&self, query: &str, values: &[JsValue]) -> Result<D1PreparedStatement, Problem> {
+    /// Runs statements as one transaction.
+    pub(super) async fn batch(&self, statements: Vec<D1PreparedStatement>) -> Result<(), Problem> {
+        self.0.batch(statements).await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    pub(super) fn prepare(&self, query: &str, values: &[JsValue]) -> Result<D1PreparedStatement, Problem> {
         operations::count(Store::Directory);
         self.0.prepare(query).bind(values).map_err(unavailable)
     }
@@ -341,12 +366,12 @@ pub(crate) struct AuditRow<'a> {
     pub(crate) detail: Option<&'a str>,
 }
 
-fn unavailable(error: worker::Error) -> Problem {
+pub(super) fn unavailable(error: worker::Error) -> Problem {
     Problem::unavailable("directory", error)
 }
 
 /// D1 takes numbers as doubles: exact up to 2⁵³, which is the year 287396 in milliseconds.
-fn millis(at: UnixMillis) -> JsValue {
+pub(super) fn millis(at: UnixMillis) -> JsValue {
     let millis = at.as_millis();
     let high = u32::try_from(millis >> 32).unwrap_or(u32::MAX);
     let low = u32::try_from(millis & u64::from(u32::MAX)).unwrap_or(u32::MAX);

@@ -1,6 +1,7 @@
 //! The Worker's side of every store: loading before a decision, committing after it.
 
 pub(crate) mod accounts;
+mod address;
 pub(crate) mod directory;
 pub(crate) mod edge;
 pub(crate) mod fence;

@@ -70,6 +70,8 @@ pub enum CredentialChange {
     PasswordChanged,
     /// Somebody who reads the owner's mail chose a new password without the old one.
     PasswordReset,
+    /// The owner, signed in, proved another address.
+    EmailChanged,
 }
 
 /// What the audit log says of sessions.

@@ -191,7 +191,7 @@ pub enum RevokeReason {
     AdminRevoke,
     /// An administrator ended all of the account's.
     AdminRevokeAll,
-    /// The user changed the password or a factor.
+    /// The user changed or reset the password, or changed a factor or the address.
     PasswordChange,
     /// An administrator set the password.
     AdminSetPassword,

@@ -34,6 +34,8 @@ pub(super) struct Change {
     pub(super) advanced: Option<Advanced>,
     pub(super) revoked_all: Option<RevokedAll>,
     pub(super) notices: Vec<Notice>,
+    /// The address that a change of credentials is told to; the account's own if there is none.
+    pub(super) notify: Option<String>,
 }
 
 /// A session with a new generation, and the operation that brought it about.
@@ -136,7 +138,7 @@ impl Account<'_> {
             messages.push(Message::Snapshot { session: session.id });
         }
         for notice in &change.notices {
-            messages.extend(self.notice(account, notice));
+            messages.extend(self.notice(account, notice, change.notify.as_ref()));
         }
         messages
             .into_iter()
@@ -148,7 +150,7 @@ impl Account<'_> {
     }
 
     /// Audit lines and mails. Marks and snapshots follow from the records themselves.
-    fn notice(&self, account: &AccountRecord, notice: &Notice) -> Vec<Message> {
+    fn notice(&self, account: &AccountRecord, notice: &Notice, notify: Option<&String>) -> Vec<Message> {
         let audit = |session: Option<SessionId>, at: UnixMillis, event: String, detail: Option<String>| {
             let tenant = account.tenant.to_string();
             Message::Audit(AuditEvent {
@@ -177,7 +179,7 @@ impl Account<'_> {
                 audit(None, *at, name_of(change), None),
                 Message::Mail(Mail {
                     tenant: account.tenant.to_string(),
-                    to: Recipient::Account(account.id),
+                    to: notify.map_or(Recipient::Account(account.id), |to| Recipient::Address(to.clone())),
                     template: MailTemplate::CredentialChanged(*change),
                 }),
             ],

@@ -244,7 +244,8 @@ impl Account<'_> {
     }
 
     fn fence(&self, seed: AccountRecord, reason: RevokeReason, about: Option<FenceChange>) -> Result<Ended> {
-        let change = about.as_ref().map(|about| about.change);
+        let (change, keep, notify) =
+            about.map_or((None, None, None), |about| (Some(about.change), about.keep, about.notify));
         let version = seed.credential_version;
         let authorization = self.resolved(seed.authorization.clone());
         let Some(account) = self.load()? else {
@@ -252,18 +253,18 @@ impl Account<'_> {
             // on its way, and would seed the account with the old version.
             let told = |change| Notice::CredentialChanged { change, at: self.now };
             let notices = change.map(told).into_iter().collect();
-            self.commit(Change { notices, ..Change::of(AccountRecord { authorization, ..seed }) })?;
+            self.commit(Change { notices, notify, ..Change::of(AccountRecord { authorization, ..seed }) })?;
             return Ok(Ended::now(0));
         };
         if account.tenant != seed.tenant {
             return Ok(Ended::NOTHING);
         }
-        let revoke = Some(FenceRevocation { reason, keep: about.and_then(|about| about.keep) });
+        let revoke = Some(FenceRevocation { reason, keep });
         let request = FenceRequest { version, authorization, revoke, change };
         match session::fence(&account, &self.sessions()?, request, self.now) {
             FenceOutcome::Applied { account, revoked, notices } => {
                 let ended = Ended::now(u32::try_from(revoked.len()).unwrap_or(u32::MAX));
-                self.commit(Change { put: revoked, notices, ..Change::of(account) })?;
+                self.commit(Change { put: revoked, notices, notify, ..Change::of(account) })?;
                 Ok(ended)
             }
             FenceOutcome::AlreadyApplied | FenceOutcome::Deleted => Ok(Ended::BEFORE),

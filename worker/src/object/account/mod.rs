@@ -65,6 +65,9 @@ pub(crate) struct FenceChange {
     pub(crate) change: CredentialChange,
     /// The session that made the change and goes on.
     pub(crate) keep: Option<SessionId>,
+    /// The address to tell, when it is not the account's any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) notify: Option<String>,
 }
 
 /// A session to open, with what to seed the account from if it was never opened.

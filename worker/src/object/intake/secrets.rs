@@ -12,7 +12,8 @@ use postern_core::throttle::LockoutRecords;
 use worker::Result;
 
 /// What else opens an account by its address: worthless once the password was reset.
-const ENDED_BY_RESET: [CodePurpose; 2] = [CodePurpose::Login, CodePurpose::LoginLink];
+const ENDED_BY_RESET: [CodePurpose; 3] =
+    [CodePurpose::Login, CodePurpose::LoginLink, CodePurpose::SetPassword];
 
 impl SecretName {
     fn key(&self) -> String {

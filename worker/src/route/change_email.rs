@@ -1,0 +1,78 @@
+//! Another address for the account:
+//! `POST /api/v1/auth/request-email-change {email, current_password?}`,
+//! `POST /api/v1/auth/confirm-email-change {email, otp}`.
+//!
+//! The code goes to the new address, and until it comes back nothing changes. Whether the new address belongs to
+//! somebody is looked up by the consumer of the mail; the old address is told when the change is made.
+
+use crate::route::exchange::Exchange;
+use crate::route::mailed::{code, limit_presented, limit_requested, mail_code, new_operation};
+use crate::route::presence::{Bearer, current_password};
+use crate::route::sign_up::email;
+use crate::store::fence;
+use crate::store::intake::{Intake, PresentedSecret};
+use crate::wire::answer::{Answer, json};
+use crate::wire::body::Body;
+use crate::wire::problem::Problem;
+use postern_core::identifier::EmailAddress;
+use postern_core::intake::CodePurpose;
+use postern_core::session::CredentialChange;
+use serde::Serialize;
+
+const PURPOSE: CodePurpose = CodePurpose::ChangeIdentifier;
+
+#[derive(Serialize)]
+struct EmailChanged {
+    success: bool,
+}
+
+pub(crate) async fn request(exchange: &Exchange) -> Answer {
+    let bearer = Bearer::of(exchange).await?;
+    let mut body = Body::read(&exchange.request).await?;
+    let to = email(&mut body)?;
+    let current = current_password(&mut body)?;
+    limit_requested(exchange).await?;
+    bearer.prove_presence(exchange, current.as_ref()).await?;
+    if bearer.credential.email.as_deref() == Some(to.as_str()) {
+        return Err(Problem::invalid_field("email", "is the account's address already"));
+    }
+    mail_code(exchange, &intake_of(exchange, &bearer), PURPOSE, &bound_to(&bearer, &to), &to).await
+}
+
+pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
+    let bearer = Bearer::of(exchange).await?;
+    let mut body = Body::read(&exchange.request).await?;
+    let (to, code) = (email(&mut body)?, code(&mut body)?);
+    limit_presented(exchange).await?;
+
+    let (account, found) = (bearer.subject.account, &bearer.credential);
+    let presented = PresentedSecret {
+        secret: code.expose(),
+        operation: new_operation(exchange)?,
+        against: found.credential_version,
+    };
+    let used = intake_of(exchange, &bearer)
+        .present_secret(PURPOSE, &bound_to(&bearer, &to), presented, &exchange.source())
+        .await?;
+    let mut change = bearer.keeping(CredentialChange::EmailChanged);
+    change.notify.clone_from(&found.email);
+    let directory = exchange.directory()?;
+    let is_repeated = found.operation_id == Some(used.operation());
+    let now = exchange.ambient.now();
+    if !is_repeated && !directory.change_email(found, &to, &used, &change, now).await? {
+        // Somebody else has the address, or another change came first. To whoever asks, the code is not valid.
+        return Err(Problem::code_invalid());
+    }
+    let version = used.against().saturating_add(1);
+    fence::close(&exchange.environment, &directory, &account, version, Some(change)).await?;
+    json(200, &EmailChanged { success: true })
+}
+
+/// An account has one change at a time, whichever the address.
+fn intake_of<'a>(exchange: &'a Exchange, bearer: &Bearer) -> Intake<'a> {
+    Intake::of_account(&exchange.environment, bearer.keyring(), &bearer.subject.account)
+}
+
+fn bound_to(bearer: &Bearer, to: &EmailAddress) -> String {
+    format!("{}/{}", bearer.subject.account, to.as_str())
+}

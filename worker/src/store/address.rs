@@ -1,0 +1,83 @@
+//! The directory in D1: changing and proving the address of an account.
+
+use crate::object::account::FenceChange;
+use crate::store::directory::{Credential, Directory, millis, unavailable};
+use crate::store::intake::UsedSecret;
+use crate::wire::problem::Problem;
+use postern_core::id::{AccountId, TenantId};
+use postern_core::identifier::EmailAddress;
+use postern_core::time::UnixMillis;
+use worker::wasm_bindgen::JsValue;
+
+impl Directory {
+    /// Gives an account another, proven address in place of the one it has, and opens a fence, in one batch.
+    ///
+    /// `false` if the credential was no longer what the code first met, or the address is somebody's.
+    pub(crate) async fn change_email(
+        &self,
+        found: &Credential,
+        to: &EmailAddress,
+        used: &UsedSecret,
+        change: &FenceChange,
+        now: UnixMillis,
+    ) -> Result<bool, Problem> {
+        let (account, operation, against) = (found.account_id, used.operation(), used.against());
+        let (id, by): (JsValue, JsValue) = (account.to_string().into(), operation.to_string().into());
+        let (address, at) = (JsValue::from(to.as_str()), millis(now));
+        // The rest of the batch finds the operation only if this statement put it there.
+        let version = self.prepare(
+            "UPDATE credentials SET version = ?, operation_id = ?, updated_at = ? \
+             WHERE account_id = ? AND version = ?",
+            &[against.saturating_add(1).into(), by.clone(), at.clone(), id.clone(), against.into()],
+        )?;
+        let old = self.prepare(
+            "DELETE FROM identifiers WHERE kind = 'email' AND (tenant, value) IN \
+             (SELECT u.tenant, u.email FROM users u JOIN credentials c ON c.account_id = u.account_id \
+             WHERE u.account_id = ? AND c.operation_id = ?)",
+            &[id.clone(), by.clone()],
+        )?;
+        let new = self.prepare(
+            "INSERT INTO identifiers (tenant, kind, value, account_id, verified_at, created_at) \
+             SELECT u.tenant, 'email', ?, u.account_id, ?, ? FROM users u \
+             JOIN credentials c ON c.account_id = u.account_id WHERE u.account_id = ? AND c.operation_id = ?",
+            &[address.clone(), at.clone(), at, id.clone(), by.clone()],
+        )?;
+        let user = self.prepare(
+            "UPDATE users SET email = ? WHERE account_id = ? AND EXISTS \
+             (SELECT 1 FROM credentials c WHERE c.account_id = users.account_id AND c.operation_id = ?)",
+            &[address.clone(), id.clone(), by.clone()],
+        )?;
+        let fence = self.fence(&account, against, operation, change, now)?;
+        let changed = self.batch(vec![version, old, new, user, fence]).await;
+        // Read back instead of counting changes: a batch repeated after a lost answer changes nothing twice.
+        let query = "SELECT u.email FROM users u JOIN credentials c ON c.account_id = u.account_id \
+                     WHERE u.account_id = ? AND c.operation_id = ?";
+        let stored: Option<String> =
+            self.prepare(query, &[id.clone(), by])?.first(Some("email")).await.map_err(unavailable)?;
+        if stored.as_deref() == Some(to.as_str()) {
+            return Ok(true);
+        }
+        // The batch is gone as a whole. Whether that was a rival or an outage, the owner of the address tells.
+        let Err(problem) = changed else { return Ok(false) };
+        let query = "SELECT i.account_id FROM identifiers i JOIN users u ON u.tenant = i.tenant \
+                     WHERE i.kind = 'email' AND i.value = ? AND u.account_id = ?";
+        let owner: Option<String> =
+            self.prepare(query, &[address, id])?.first(Some("account_id")).await.map_err(unavailable)?;
+        if owner.is_some() { Ok(false) } else { Err(problem) }
+    }
+
+    /// Somebody who reads the mail of an account's address has shown it.
+    pub(crate) async fn verify(
+        &self,
+        tenant: &TenantId,
+        email: &EmailAddress,
+        account: &AccountId,
+        now: UnixMillis,
+    ) -> Result<(), Problem> {
+        let query = "UPDATE identifiers SET verified_at = ? WHERE tenant = ? AND kind = 'email' AND value = ? \
+                     AND account_id = ? AND verified_at IS NULL";
+        let values = [millis(now), tenant.as_str().into(), email.as_str().into(), account.to_string().into()];
+        self.prepare(query, &values)?.run().await.map_err(unavailable)?;
+        Ok(())
+    }
+}
