@@ -50,7 +50,7 @@ describe("signing up", { concurrency: 4 }, () => {
     const me = await person.me(first.access_token);
     assert.equal(me.status, 200);
     const { id, created_at: createdAt, ...rest } = me.body;
-    assert.deepEqual(rest, { email, name: "Ada Lovelace", is_verified: true, is_2fa_enabled: false, roles: ["user"] });
+    assert.deepEqual(rest, { email, name: "Ada Lovelace", is_verified: true, has_password: true, is_2fa_enabled: false, roles: ["user"] });
     assert.equal(id, claimsOf(first.access_token).sub);
     assert.ok(createdAt >= began - 1000 && createdAt <= Date.now() + 1000);
 
