@@ -145,7 +145,12 @@ fn a_code_works_once() {
     assert_eq!(code.present(b"wrong", b"account", 1, 1), "code_wrong");
     assert_eq!(code.present(b"right", b"somebody", 1, 1), "code_wrong");
     assert_eq!(code.present(b"right", b"account", 1, 2), "consumed by 2");
-    assert_eq!(code.present(b"right", b"account", 1, 2), "code_used");
+    assert_eq!(code.present(b"right", b"account", 1, 3), "code_used");
+    assert_eq!(
+        code.present(b"right", b"account", 1, 2),
+        "repeats 2",
+        "the same request, whose answer was lost"
+    );
     assert_eq!(code.present(b"wrong", b"account", 1, 2), "code_wrong");
 }
 
