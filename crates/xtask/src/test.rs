@@ -9,6 +9,8 @@ use crate::build::{Variant, build};
 use crate::process::{announce, cargo, run, run_and_keep};
 use crate::setup;
 
+const VERIFIER: &str = "postern-verifier";
+
 /// Where tests in JavaScript live; a file `NAME.test.mjs` in one of them is run.
 const END_TO_END_FOLDERS: [&str; 4] = ["tests/worker", "tests/js", "tests/docs", "pkg/test"];
 
@@ -45,13 +47,15 @@ pub(crate) fn run_selected(selection: &[&str]) -> Result<()> {
 fn native_tests() -> Result<Vec<String>> {
     announce("Native tests");
     let is_result = |line: &str| line.starts_with("test result:") && !line.contains(" 0 passed");
-    // Not the Worker, which exists only as wasm, nor the probe and the benchmark's module, which have no tests; xtask is compiled already, in
-    // its own profile.
+    // Not the Worker, which exists only as wasm, nor the probe and the benchmark's module, which have no tests; the
+    // verifier on its own, because the others turn on algorithms in core that it leaves to its host; xtask is compiled
+    // already, in its own profile.
     let mut tests = cargo("test --quiet --workspace");
-    for package in ["postern-worker", "postern-probe", "postern-bench-argon2", "xtask"] {
+    for package in ["postern-worker", "postern-probe", "postern-bench-argon2", VERIFIER, "xtask"] {
         tests.args(["--exclude", package]);
     }
     let mut lines = run_and_keep(&mut tests, is_result)?;
+    lines.extend(run_and_keep(&mut cargo(&format!("test --quiet --package {VERIFIER}")), is_result)?);
     lines.extend(run_and_keep(&mut cargo("test --quiet --package xtask --profile xtask"), is_result)?);
     ensure!(!lines.is_empty(), "no native test ran");
     Ok(lines)

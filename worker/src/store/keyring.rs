@@ -59,6 +59,8 @@ const RENEWAL_TAKES_AT_MOST: Seconds = Seconds::new(5);
 thread_local! {
     static COPY: RefCell<Option<(UnixMillis, Rc<Keyring>)>> = const { RefCell::new(None) };
     static RENEWED_SINCE: Cell<Option<UnixMillis>> = const { Cell::new(None) };
+    /// How often the copy was forgotten: keys that were asked for before an order are not kept after it.
+    static FORGOTTEN: Cell<u32> = const { Cell::new(0) };
 }
 
 /// The keys, from this isolate's copy or from the keyring object.
@@ -74,12 +76,8 @@ pub(crate) async fn load(environment: &Environment, ambient: Ambient) -> Result<
         }
         RENEWED_SINCE.set(Some(ambient.now()));
     }
-    match (read(environment).await, copy) {
-        (Ok(keyring), _) => {
-            let keyring = Rc::new(keyring);
-            COPY.set(Some((ambient.now(), keyring.clone())));
-            Ok(keyring)
-        }
+    match (read_and_keep(environment, ambient).await, copy) {
+        (Ok(keyring), _) => Ok(keyring),
         (Err(_), Some((read_at, keyring))) if age(read_at) < COPY_USABLE_FOR.as_millis() => Ok(keyring),
         (Err(problem), _) => Err(problem),
     }
@@ -95,16 +93,28 @@ pub(crate) async fn load_newer(
     if read_at.is_some_and(is_new) {
         return Ok(None);
     }
+    read_and_keep(environment, ambient).await.map(Some)
+}
+
+async fn read_and_keep(environment: &Environment, ambient: Ambient) -> Result<Rc<Keyring>, Problem> {
+    let forgotten = FORGOTTEN.get();
     let keyring = Rc::new(read(environment).await?);
-    COPY.set(Some((ambient.now(), keyring.clone())));
-    Ok(Some(keyring))
+    if FORGOTTEN.get() == forgotten {
+        COPY.set(Some((ambient.now(), keyring.clone())));
+    }
+    Ok(keyring)
+}
+
+fn forget() {
+    FORGOTTEN.set(FORGOTTEN.get().wrapping_add(1));
+    COPY.set(None);
 }
 
 /// Does what is due by now with the keys: the minute's work.
 pub(crate) async fn settle(environment: &Environment) -> Result<(), Problem> {
     let changed: bool = tell(environment, &KeyringCall::Settle).await?;
     if changed {
-        COPY.set(None);
+        forget();
     }
     Ok(())
 }
@@ -141,7 +151,7 @@ pub(crate) async fn acknowledge(environment: &Environment, ids: Vec<String>) -> 
 async fn order(environment: &Environment, call: &KeyringCall) -> Result<OrderAnswer, Problem> {
     let answer = tell(environment, call).await;
     // Also when it is not known what became of it: this isolate sees at once what there is.
-    COPY.set(None);
+    forget();
     answer
 }
 

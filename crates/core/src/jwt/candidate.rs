@@ -146,8 +146,24 @@ pub fn unverified_issuer(token: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::codec::base64url;
-    use crate::jwt::MAX_TOKEN_BYTES;
+    use crate::jwt::{KeySet, MAX_TOKEN_BYTES, TenantRule, begin};
     use std::format;
+
+    #[test]
+    fn a_candidate_gives_a_host_what_it_needs_and_shows_only_its_key() {
+        let key = VerifyingKey::hmac_sha256("k".parse().unwrap(), &[7; 32]).unwrap();
+        let keys = KeySet::from_keys([key]).unwrap();
+        let policy = VerificationPolicy::new("i", ["a"], TenantRule::Any).unwrap();
+        let header = base64url::encode(br#"{"alg":"HS256","typ":"at+jwt"}"#);
+        let token = format!("{header}.e30.AQID");
+        let candidate = begin(&token, &keys, &policy).unwrap();
+        assert_eq!(candidate.signing_input(), format!("{header}.e30").as_bytes());
+        assert_eq!(candidate.signature(), [1, 2, 3]);
+        assert_eq!(format!("{candidate:?}"), "Candidate { key: VerifyingKey(k, HmacSha256), .. }");
+        // This build can check the signature itself, so a host's word is not enough.
+        let vouched = candidate.checked_by_host(SignatureVerdict::Valid);
+        assert_eq!(vouched.err(), Some(VerifyError::SignatureInvalid));
+    }
 
     #[test]
     fn the_unverified_issuer_is_that_of_the_payload_or_none() {
