@@ -50,7 +50,7 @@ function report(rows) {
     date: new Date().toISOString(),
     node: process.version,
     cpu: { model: cpus()[0]?.model ?? "unknown", count: cpus().length },
-    versions: { postern: version, jose: installed("jose"), "hash-wasm": installed("hash-wasm"), workerd: workerd.version },
+    versions: { postern: version, jose: installed("jose"), "fast-jwt": installed("fast-jwt"), "hash-wasm": installed("hash-wasm"), workerd: workerd.version },
     quick: values.quick === true,
     rows,
   };
