@@ -14,9 +14,12 @@ pub(crate) struct FieldError {
     pub(crate) rule: String,
 }
 
-/// A refusal on its way to the client.
+/// A refusal on its way to the client. Boxed: it is moved through every step that can fail, and made once.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Refusal>);
+
+#[derive(Debug)]
+struct Refusal {
     status: u16,
     code: &'static str,
     title: &'static str,
@@ -29,8 +32,8 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    pub(crate) const fn new(status: u16, code: &'static str, title: &'static str) -> Self {
-        Self {
+    pub(crate) fn new(status: u16, code: &'static str, title: &'static str) -> Self {
+        Self(Box::new(Refusal {
             status,
             code,
             title,
@@ -38,111 +41,111 @@ impl Problem {
             retry_after_seconds: None,
             allow: None,
             challenges: false,
-        }
+        }))
     }
 
     /// The request body broke a rule.
     pub(crate) fn invalid_field(field: &'static str, rule: impl Display) -> Self {
         let mut problem = Self::new(400, "invalid_request", "The request is not valid");
-        problem.errors.push(FieldError { field, rule: rule.to_string() });
+        problem.0.errors.push(FieldError { field, rule: rule.to_string() });
         problem
     }
 
     /// One member broke several rules.
     pub(crate) fn invalid_fields(field: &'static str, rules: &[impl Display]) -> Self {
         let mut problem = Self::new(400, "invalid_request", "The request is not valid");
-        problem.errors.extend(rules.iter().map(|rule| FieldError { field, rule: rule.to_string() }));
+        problem.0.errors.extend(rules.iter().map(|rule| FieldError { field, rule: rule.to_string() }));
         problem
     }
 
-    pub(crate) const fn body_too_large() -> Self {
+    pub(crate) fn body_too_large() -> Self {
         Self::new(413, "body_too_large", "The request body is larger than 64 KiB")
     }
 
-    pub(crate) const fn unsupported_media_type() -> Self {
+    pub(crate) fn unsupported_media_type() -> Self {
         Self::new(415, "unsupported_media_type", "The request body must be application/json")
     }
 
-    pub(crate) const fn not_found() -> Self {
+    pub(crate) fn not_found() -> Self {
         Self::new(404, "not_found", "There is nothing here")
     }
 
     pub(crate) fn method_not_allowed(allow: String) -> Self {
         let mut problem = Self::new(405, "method_not_allowed", "This resource does not know that method");
-        problem.allow = Some(allow);
+        problem.0.allow = Some(allow);
         problem
     }
 
     /// Wrong password, unknown account, wrong identifier: one answer for all.
-    pub(crate) const fn invalid_credentials() -> Self {
+    pub(crate) fn invalid_credentials() -> Self {
         Self::new(401, "invalid_credentials", "The credentials are not valid")
     }
 
     /// Wrong, expired, used up or unknown one-time code or link: one answer for all.
-    pub(crate) const fn code_invalid() -> Self {
+    pub(crate) fn code_invalid() -> Self {
         Self::new(400, "code_invalid", "The code is not valid or no longer valid")
     }
 
     /// The configuration does not have it.
-    pub(crate) const fn feature_disabled() -> Self {
+    pub(crate) fn feature_disabled() -> Self {
         Self::new(403, "feature_disabled", "This deployment does not offer that")
     }
 
     /// Every reason for which a refresh token may be refused: one answer for all.
-    pub(crate) const fn refresh_invalid() -> Self {
+    pub(crate) fn refresh_invalid() -> Self {
         Self::new(401, "refresh_invalid", "The refresh token is not valid")
     }
 
     /// An access token that is missing, or refused for the reason the code names.
-    pub(crate) const fn token(code: &'static str) -> Self {
+    pub(crate) fn token(code: &'static str) -> Self {
         let mut problem = Self::new(401, code, "The access token is not valid");
-        problem.challenges = true;
+        problem.0.challenges = true;
         problem
     }
 
     /// An operator's route without the operator's token, or with another.
-    pub(crate) const fn operator_token_invalid() -> Self {
+    pub(crate) fn operator_token_invalid() -> Self {
         let mut problem = Self::new(401, "operator_token_invalid", "The operator's token is not valid");
-        problem.challenges = true;
+        problem.0.challenges = true;
         problem
     }
 
     /// The id of an operation came with another request before.
-    pub(crate) const fn idempotency_key_reused() -> Self {
+    pub(crate) fn idempotency_key_reused() -> Self {
         Self::new(409, "idempotency_key_reused", "The idempotency key was used for another request")
     }
 
     /// There are as many keys as may be: the oldest must go first.
-    pub(crate) const fn too_many_keys() -> Self {
+    pub(crate) fn too_many_keys() -> Self {
         Self::new(409, "too_many_keys", "There are too many keys")
     }
 
     /// The account behind proven credentials may not sign in, for the reason the code names.
-    pub(crate) const fn account(code: &'static str) -> Self {
+    pub(crate) fn account(code: &'static str) -> Self {
         Self::new(403, code, "The account may not sign in")
     }
 
     /// Whoever holds the session has not shown to be its owner, for the reason the code names.
-    pub(crate) const fn presence(code: &'static str) -> Self {
+    pub(crate) fn presence(code: &'static str) -> Self {
         Self::new(403, code, "The account's owner is asked for")
     }
 
-    pub(crate) const fn permission_denied() -> Self {
+    pub(crate) fn permission_denied() -> Self {
         Self::new(403, "permission_denied", "A required permission is missing")
     }
 
-    pub(crate) const fn rate_limited(retry_after_seconds: u64) -> Self {
+    pub(crate) fn rate_limited(retry_after_seconds: u64) -> Self {
         let mut problem = Self::new(429, "rate_limited", "Too many requests");
-        problem.retry_after_seconds = Some(retry_after_seconds);
+        problem.0.retry_after_seconds = Some(retry_after_seconds);
         problem
     }
 
     /// A change was stored, but not every place that must know has confirmed yet; the minute cron finishes it.
-    pub(crate) const fn invalidation_pending() -> Self {
+    pub(crate) fn invalidation_pending() -> Self {
         Self::new(503, "invalidation_pending", "The change is stored and still being enforced")
     }
 
-    pub(crate) const fn strict_backend_unavailable() -> Self {
+    pub(crate) fn strict_backend_unavailable() -> Self {
         Self::new(503, "strict_backend_unavailable", "The session could not be checked")
     }
 
@@ -166,19 +169,19 @@ impl Problem {
 
     /// The stable code, for audit records and tests of equality.
     pub(crate) const fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     /// The document that says it to whoever asked.
     pub(crate) fn document(&self, request_id: &str) -> String {
         let document = Document {
-            r#type: format!("urn:postern:problem:{}", self.code),
-            title: self.title,
-            status: self.status,
-            code: self.code,
+            r#type: format!("urn:postern:problem:{}", self.0.code),
+            title: self.0.title,
+            status: self.0.status,
+            code: self.0.code,
             request_id,
-            errors: &self.errors,
-            retry_after_seconds: self.retry_after_seconds,
+            errors: &self.0.errors,
+            retry_after_seconds: self.0.retry_after_seconds,
         };
         // Texts and numbers only: there is nothing in it that could not be written.
         serde_json::to_string(&document).unwrap_or_default()
@@ -188,17 +191,17 @@ impl Problem {
     pub(crate) fn into_response(self, request_id: &str) -> worker::Result<Response> {
         let headers = Headers::new();
         headers.set("content-type", "application/problem+json")?;
-        if let Some(seconds) = self.retry_after_seconds {
+        if let Some(seconds) = self.0.retry_after_seconds {
             headers.set("retry-after", &seconds.to_string())?;
         }
-        if let Some(allow) = &self.allow {
+        if let Some(allow) = &self.0.allow {
             headers.set("allow", allow)?;
         }
-        if self.challenges {
+        if self.0.challenges {
             headers.set("www-authenticate", "Bearer")?;
         }
         let bytes = self.document(request_id).into_bytes();
-        Ok(Response::from_bytes(bytes)?.with_status(self.status).with_headers(headers))
+        Ok(Response::from_bytes(bytes)?.with_status(self.0.status).with_headers(headers))
     }
 }
 
