@@ -2,10 +2,11 @@
 
 use crate::object::records;
 use crate::operations::{self, Store};
+use crate::wire::outgoing;
 use postern_core::json::record::{self, RecordError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
-use worker::{Headers, Method, ObjectNamespace, Request, RequestInit, Response};
+use worker::{Headers, ObjectNamespace, Request, Response};
 
 /// Raised whenever a call or its answer changes its meaning. During a deployment old and new code talk to each
 /// other; a call of another version is refused before anything is done, and the caller reports "unknown".
@@ -80,11 +81,7 @@ pub(crate) async fn ask_once<C: Serialize, A: DeserializeOwned>(
 /// Not generic, like all that need not be: what is here would be compiled once more for every kind of answer.
 async fn send(namespace: &ObjectNamespace, name: &str, message: &str) -> Result<Vec<u8>, Unconfirmed> {
     operations::count(Store::Object);
-    let headers = Headers::new();
-    headers.set("content-type", "application/json")?;
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_headers(headers).with_body(Some(message.into()));
-    let request = Request::new_with_init("https://object/call", &init)?;
+    let request = outgoing::post("https://object/call", &Headers::new(), message)?;
     // A fresh stub per call: one that has failed stays failed.
     let mut response = namespace.get_by_name(name)?.fetch_with_request(request).await?;
     if response.status_code() != 200 {

@@ -4,11 +4,12 @@ use crate::environment::Environment;
 use crate::outbox::letter::{self, Letter};
 use crate::outbox::message::{Mail, MailTemplate, Parcel, Recipient};
 use crate::store::directory::Directory;
+use crate::wire::outgoing;
 use crate::wire::problem::Problem;
 use postern_core::config::MailSender;
 use postern_core::intake::CodePurpose;
 use serde::Serialize;
-use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit};
+use worker::{AbortSignal, Fetch, Headers};
 
 /// Writes and sends one mail. An account without an address gets none.
 pub(crate) async fn send(
@@ -115,11 +116,8 @@ async fn post(
     let failed = |error: &dyn std::fmt::Display| Problem::unavailable("mail service", error);
     let body = serde_json::to_string(&posted).map_err(|error| failed(&error))?;
     let headers = Headers::new();
-    headers.set("content-type", "application/json").map_err(|error| failed(&error))?;
     headers.set("idempotency-key", id).map_err(|error| failed(&error))?;
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_headers(headers).with_body(Some(body.into()));
-    let request = Request::new_with_init(url, &init).map_err(|error| failed(&error))?;
+    let request = outgoing::post(url, &headers, &body).map_err(|error| failed(&error))?;
     let signal: AbortSignal = AbortSignal::from(worker::web_sys::AbortSignal::timeout_with_u32(timeout_ms));
     let response = Fetch::Request(request).send_with_signal(&signal).await.map_err(|error| failed(&error))?;
     match response.status_code() {

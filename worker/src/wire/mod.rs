@@ -2,4 +2,5 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
+pub(crate) mod outgoing;
 pub(crate) mod problem;
