@@ -5,6 +5,7 @@
 
 use crate::object::account::FenceChange;
 use crate::operations::{self, Store};
+use crate::store::statement::Statement;
 use crate::wire::problem::Problem;
 use postern_core::flow::login::StoredCredential;
 use postern_core::id::{AccountId, OperationId, TenantId};
@@ -13,7 +14,7 @@ use postern_core::json::record;
 use postern_core::time::{Seconds, UnixMillis};
 use serde::Deserialize;
 use worker::wasm_bindgen::JsValue;
-use worker::{D1Database, D1PreparedStatement};
+use worker::D1Database;
 
 /// A request closes its own fence within this; the cron takes over after.
 const LEAVE_TO_REQUESTS: Seconds = Seconds::new(10);
@@ -173,7 +174,7 @@ impl Directory {
             "INSERT INTO credentials (account_id, password_hash, version, updated_at) VALUES (?, ?, 1, ?)",
             &[account, hash, at],
         )?;
-        let Err(error) = self.0.batch(vec![identifier, user, credential]).await else {
+        let Err(error) = self.transact(vec![identifier, user, credential]).await else {
             return Ok(Creation::Ours);
         };
         // The batch is gone as a whole. Whether that was a rival or an outage, the owner of the address tells.
@@ -223,7 +224,7 @@ impl Directory {
         operation: OperationId,
         change: &FenceChange,
         now: UnixMillis,
-    ) -> Result<D1PreparedStatement, Problem> {
+    ) -> Result<Statement, Problem> {
         let about = serde_json::to_string(change).map_err(|error| Problem::internal("fence", error))?;
         self.prepare(
             "INSERT INTO pending_fences (account_id, credential_version, created_at, next_at, attempts, change) \
@@ -254,8 +255,7 @@ impl Directory {
     pub(crate) async fn open_fences(&self, now: UnixMillis) -> Result<Vec<PendingFence>, Problem> {
         let query = "SELECT account_id, credential_version, attempts, change FROM pending_fences \
                      WHERE next_at <= ? ORDER BY next_at LIMIT 100";
-        let rows = self.prepare(query, &[millis(now)])?.all().await.map_err(unavailable)?;
-        rows.results().map_err(unavailable)
+        self.prepare(query, &[millis(now)])?.all().await.map_err(unavailable)
     }
 
     /// A fence could not be closed: it is tried again at `next_at`, and the others before.
@@ -327,14 +327,18 @@ impl Directory {
     }
 
     /// Runs statements as one transaction.
-    pub(super) async fn batch(&self, statements: Vec<D1PreparedStatement>) -> Result<(), Problem> {
-        self.0.batch(statements).await.map_err(unavailable)?;
+    pub(super) async fn batch(&self, statements: Vec<Statement>) -> Result<(), Problem> {
+        self.transact(statements).await.map_err(unavailable)
+    }
+
+    async fn transact(&self, statements: Vec<Statement>) -> worker::Result<()> {
+        self.0.batch(statements.into_iter().map(Statement::into_prepared).collect()).await?;
         Ok(())
     }
 
-    pub(super) fn prepare(&self, query: &str, values: &[JsValue]) -> Result<D1PreparedStatement, Problem> {
+    pub(super) fn prepare(&self, query: &str, values: &[JsValue]) -> Result<Statement, Problem> {
         operations::count(Store::Directory);
-        self.0.prepare(query).bind(values).map_err(unavailable)
+        self.0.prepare(query).bind(values).map(Statement::new).map_err(unavailable)
     }
 }
 

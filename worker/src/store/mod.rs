@@ -10,3 +10,4 @@ pub(crate) mod keyring;
 pub(crate) mod limiter;
 #[cfg(feature = "development")]
 pub(crate) mod mailbox;
+mod statement;
