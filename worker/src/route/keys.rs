@@ -2,12 +2,12 @@
 //! need. Public, cacheable, and readable by pages of any origin.
 
 use crate::route::exchange::Exchange;
-use crate::wire::answer::{Answer, respond};
+use crate::wire::answer::{Answer, respond, with_member};
 use crate::wire::problem::Problem;
 use postern_core::codec::base64url;
-use serde::{Deserialize, Serialize};
+use postern_core::json;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
 use worker::Method;
 
 /// A verifier may keep what it has read for five minutes: the time within which a revoked key is refused by those
@@ -20,14 +20,6 @@ struct PublicKey {
     public_key: String,
     /// `OKP`, `EC` or `RSA`.
     key_type: String,
-    jwk: Jwk,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Jwk {
-    kty: String,
-    #[serde(flatten)]
-    members: BTreeMap<String, String>,
 }
 
 /// RFC 7517 §5. Every key that is or will be in use, or whose tokens may still live.
@@ -50,9 +42,11 @@ pub(crate) async fn public_key(exchange: &Exchange) -> Answer {
     let (Some(public_key), Some(jwk)) = (key.to_pem(), key.public_jwk()) else {
         return Err(Problem::internal("public key", "the signing key is symmetric"));
     };
-    let jwk: Jwk = serde_json::from_str(&jwk).map_err(|error| Problem::internal("public key", error))?;
-    let document = serde_json::to_string(&PublicKey { public_key, key_type: jwk.kty.clone(), jwk });
-    publish(exchange, "application/json", document.map_err(|error| Problem::internal("public key", error))?)
+    let members = json::parse(jwk.as_bytes()).map_err(|error| Problem::internal("public key", error))?;
+    let key_type = members.member("kty").and_then(|kty| kty.as_text()).map(|kty| kty.to_cow().into_owned());
+    let document = serde_json::to_string(&PublicKey { public_key, key_type: key_type.unwrap_or_default() });
+    let document = document.map_err(|error| Problem::internal("public key", error))?;
+    publish(exchange, "application/json", with_member(document, "jwk", &jwk))
 }
 
 /// A document with its strong validator (RFC 9110 §8.8.3), or the news that it has not changed.

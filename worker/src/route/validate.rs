@@ -6,15 +6,14 @@
 use crate::route::authenticate::{Authenticated, admitted, mode_within, verified};
 use crate::route::exchange::{Event, Exchange};
 use crate::store::edge;
-use crate::wire::answer::{Answer, respond};
+use crate::wire::answer::{Answer, respond, with_member};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
-use postern_core::flow::validate::{Mode, RouteMode, TokenSubject};
+use postern_core::flow::validate::{RouteMode, TokenSubject};
 use postern_core::id::{AccountId, SessionId};
 use postern_core::jwt::VerifiedClaims;
 use postern_core::permission::PermissionMask;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 /// The most permissions that one call may ask for: as many as the widest mask has.
 const MOST_PERMISSIONS: usize = 508;
@@ -52,7 +51,7 @@ impl Question {
     }
 }
 
-/// The answer about a token that is good.
+/// The answer about a token that is good: all but its claims, which are passed on as they are signed.
 #[derive(Serialize)]
 struct Valid {
     active: bool,
@@ -64,7 +63,6 @@ struct Valid {
     roles: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     permissions: Option<Vec<String>>,
-    claims: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<SessionDetails>,
 }
@@ -96,18 +94,8 @@ async fn document(event: &Event, body: Body) -> Result<String, Problem> {
     let caller = admitted(event, caller, mode).await?;
     let permissions = permissions(event, &caller.claims, &question.permissions)?;
     let session = if question.details { session_details(event, &caller.subject).await } else { None };
-    let valid = valid(&question, mode, caller, permissions, session)?;
-    serde_json::to_string(&valid).map_err(|error| Problem::internal("answer", error))
-}
-
-fn valid(
-    question: &Question,
-    mode: Mode,
-    Authenticated { claims, subject }: Authenticated,
-    permissions: Vec<String>,
-    session: Option<SessionDetails>,
-) -> Result<Valid, Problem> {
-    Ok(Valid {
+    let Authenticated { claims, subject } = caller;
+    let valid = Valid {
         active: true,
         mode: mode.name(),
         account_id: subject.account,
@@ -115,10 +103,10 @@ fn valid(
         tenant: subject.tenant.as_str().into(),
         roles: question.include_roles.then(|| claims.roles().into()),
         permissions: question.include_permissions.then_some(permissions),
-        claims: RawValue::from_string(claims.into_payload())
-            .map_err(|error| Problem::internal("claims", error))?,
         session,
-    })
+    };
+    let text = serde_json::to_string(&valid).map_err(|error| Problem::internal("answer", error))?;
+    Ok(with_member(text, "claims", claims.payload()))
 }
 
 /// A service that says who it is gets no token that was issued to be used elsewhere.

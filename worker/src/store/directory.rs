@@ -13,8 +13,8 @@ use postern_core::identifier::EmailAddress;
 use postern_core::json::record;
 use postern_core::time::{Seconds, UnixMillis};
 use serde::Deserialize;
-use worker::wasm_bindgen::JsValue;
 use worker::D1Database;
+use worker::wasm_bindgen::JsValue;
 
 /// A request closes its own fence within this; the cron takes over after.
 const LEAVE_TO_REQUESTS: Seconds = Seconds::new(10);

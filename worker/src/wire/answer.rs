@@ -23,3 +23,9 @@ pub(crate) fn respond(status: u16, content_type: &str, cache_control: &str, byte
     });
     response.map_err(|error| Problem::internal("answer", error))
 }
+
+/// A JSON object with one member more, the last: `json`, as it is written.
+pub(crate) fn with_member(mut object: String, name: &str, json: &str) -> String {
+    object.pop();
+    format!("{object},\"{name}\":{json}}}")
+}

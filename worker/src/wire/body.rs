@@ -2,8 +2,9 @@
 //! member by member so that every refusal names its field.
 
 use crate::wire::problem::Problem;
+use postern_core::json::{self, Kind, Value};
 use postern_core::secret::SecretText;
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use worker::{Request, js_sys};
@@ -12,7 +13,33 @@ use worker::{Request, js_sys};
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// A JSON object sent by a client.
-pub(crate) struct Body(Map<String, Value>);
+pub(crate) struct Body(BTreeMap<String, Member>);
+
+/// A member, as far as any route reads it.
+enum Member {
+    Null,
+    Flag(bool),
+    Text(String),
+    /// `None` for an element that is no text.
+    List(Vec<Option<String>>),
+    Other,
+}
+
+impl Member {
+    fn of(value: Value<'_>) -> Self {
+        match value.kind() {
+            Kind::Null => Self::Null,
+            Kind::Bool => value.as_bool().map_or(Self::Other, Self::Flag),
+            Kind::Text => text_of(value).map_or(Self::Other, Self::Text),
+            Kind::Array => Self::List(value.elements().into_iter().flatten().map(text_of).collect()),
+            Kind::Number | Kind::Object => Self::Other,
+        }
+    }
+}
+
+fn text_of(value: Value<'_>) -> Option<String> {
+    value.as_text().map(|text| text.to_cow().into_owned())
+}
 
 impl Body {
     /// Reads and parses the body of a request.
@@ -25,7 +52,7 @@ impl Body {
     pub(crate) async fn read_optional(request: &Request) -> Result<Self, Problem> {
         let bytes = read_bytes(request).await?;
         if bytes.is_empty() {
-            return Ok(Self(Map::new()));
+            return Ok(Self(BTreeMap::new()));
         }
         check_media_type(request)?;
         Self::parse(&bytes)
@@ -44,12 +71,10 @@ impl Body {
             return Err(Problem::invalid_field("body", "must not be empty"));
         }
         // The strict reader knows no recursion and names what is wrong: depth, duplicate members, surrogates.
-        postern_core::json::parse(bytes).map_err(|error| Problem::invalid_field("body", error))?;
-        match serde_json::from_slice(bytes) {
-            Ok(Value::Object(members)) => Ok(Self(members)),
-            Ok(_) => Err(Problem::invalid_field("body", "must be a JSON object")),
-            Err(_) => Err(Problem::invalid_field("body", "must be JSON (RFC 8259)")),
-        }
+        let value = json::parse(bytes).map_err(|error| Problem::invalid_field("body", error))?;
+        let members =
+            value.members().ok_or_else(|| Problem::invalid_field("body", "must be a JSON object"))?;
+        Ok(Self(members.map(|(name, value)| (name.to_cow().into_owned(), Member::of(value))).collect()))
     }
 
     /// A text that must be there.
@@ -60,8 +85,8 @@ impl Body {
     /// A text that may be missing or null.
     pub(crate) fn optional_text(&mut self, field: &'static str) -> Result<Option<String>, Problem> {
         match self.0.remove(field) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
+            None | Some(Member::Null) => Ok(None),
+            Some(Member::Text(text)) => Ok(Some(text)),
             Some(_) => Err(Problem::invalid_field(field, "must be a string")),
         }
     }
@@ -74,8 +99,8 @@ impl Body {
     /// A truth value that may be missing.
     pub(crate) fn optional_flag(&mut self, field: &'static str) -> Result<Option<bool>, Problem> {
         match self.0.remove(field) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            None | Some(Member::Null) => Ok(None),
+            Some(Member::Flag(flag)) => Ok(Some(flag)),
             Some(_) => Err(Problem::invalid_field(field, "must be true or false")),
         }
     }
@@ -86,7 +111,7 @@ impl Body {
         field: &'static str,
         most: usize,
     ) -> Result<Vec<String>, Problem> {
-        if matches!(self.0.get(field), Some(Value::String(_))) {
+        if matches!(self.0.get(field), Some(Member::Text(_))) {
             return self.text(field).map(|text| Vec::from([text]));
         }
         self.texts(field, most)
@@ -95,18 +120,15 @@ impl Body {
     /// A list of at most `most` texts; empty when missing.
     pub(crate) fn texts(&mut self, field: &'static str, most: usize) -> Result<Vec<String>, Problem> {
         let items = match self.0.remove(field) {
-            None | Some(Value::Null) => return Ok(Vec::new()),
-            Some(Value::Array(items)) => items,
+            None | Some(Member::Null) => return Ok(Vec::new()),
+            Some(Member::List(items)) => items,
             Some(_) => return Err(Problem::invalid_field(field, "must be an array of strings")),
         };
         if items.len() > most {
             return Err(Problem::invalid_field(field, format_args!("must have at most {most} items")));
         }
-        let texts = items.into_iter().map(|item| match item {
-            Value::String(text) => Ok(text),
-            _ => Err(Problem::invalid_field(field, "must be an array of strings")),
-        });
-        texts.collect()
+        let texts: Option<Vec<String>> = items.into_iter().collect();
+        texts.ok_or_else(|| Problem::invalid_field(field, "must be an array of strings"))
     }
 }
 

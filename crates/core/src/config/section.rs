@@ -1,6 +1,7 @@
 //! Reading a JSON object field by field: every field is taken out and checked, what remains is unknown.
 
 use super::{ConfigErrors, RateLimit, Violation};
+use crate::json;
 use crate::time::Seconds;
 use alloc::format;
 use alloc::string::{String, ToString as _};
@@ -222,10 +223,26 @@ impl Drop for Section<'_> {
 /// The object that a JSON text holds.
 pub(super) fn parse_object(text: &str) -> Result<Map<String, Value>, ConfigErrors> {
     let refuse = |rule: String| ConfigErrors::from(Violation { path: String::new(), rule });
-    match serde_json::from_str(text) {
+    // The strict reader, which is there for tokens anyway: serde_json's own would be compiled for this alone.
+    match json::parse(text.as_bytes()).map(owned) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(refuse("must be a table".into())),
-        // Only the position: serde_json's own message may quote the text.
-        Err(error) => Err(refuse(format!("is not JSON, at line {} column {}", error.line(), error.column()))),
+        Err(error) => Err(refuse(error.to_string())),
+    }
+}
+
+/// A copy of a value, as deep as [`json::MAX_DEPTH`] at most. Settings know whole numbers only, so that any other
+/// number is as wrong as `null` is, and becomes it.
+fn owned(value: json::Value<'_>) -> Value {
+    match value.kind() {
+        json::Kind::Null => Value::Null,
+        json::Kind::Bool => value.as_bool().into(),
+        json::Kind::Number => value.raw().parse::<i64>().ok().into(),
+        json::Kind::Text => value.as_text().map(|text| text.to_cow().into_owned()).into(),
+        json::Kind::Array => Value::Array(value.elements().into_iter().flatten().map(owned).collect()),
+        json::Kind::Object => {
+            let members = value.members().into_iter().flatten();
+            Value::Object(members.map(|(name, value)| (name.to_cow().into_owned(), owned(value))).collect())
+        }
     }
 }
