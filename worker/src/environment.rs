@@ -4,6 +4,7 @@
 use crate::ambient::Ambient;
 use crate::object::keyring::{KeyPurpose, ROOT_KEY_BINDING};
 use crate::store::keyring;
+use crate::store::kv::KvStore;
 use crate::wire::problem::Problem;
 use postern_core::config::{self, Config, Deployment, Finding, ResetStrategy, SessionLimit, Severity};
 use postern_core::grant::TokenProfile;
@@ -17,7 +18,6 @@ use postern_core::time::Seconds;
 use std::cell::RefCell;
 use std::rc::Rc;
 use worker::js_sys::{JSON, Reflect};
-use worker::kv::KvStore;
 use worker::{D1Database, Env, ObjectNamespace, Queue};
 use zeroize::Zeroizing;
 
@@ -226,6 +226,12 @@ impl Environment {
         self.env.durable_object("KEYRING").map_err(Problem::misconfigured)
     }
 
+    /// The same binding with all that the `worker` crate knows of it.
+    #[cfg(feature = "development")]
+    pub(crate) fn mailbox(&self) -> Result<worker::kv::KvStore, Problem> {
+        self.env.kv("EDGE").map_err(Problem::misconfigured)
+    }
+
     pub(crate) fn kv(&self) -> Result<KvStore, Problem> {
         Self::edge(&self.env).map_err(Problem::misconfigured)
     }
@@ -235,7 +241,7 @@ impl Environment {
     }
 
     pub(crate) fn edge(env: &Env) -> worker::Result<KvStore> {
-        env.kv("EDGE")
+        KvStore::open(env, "EDGE")
     }
 
     pub(crate) fn revocations(env: &Env) -> worker::Result<ObjectNamespace> {

@@ -132,7 +132,7 @@ async fn keep(environment: &Environment, parcel: &Parcel, to: String, mail: Lett
     let Letter { subject, text, code, link } = mail;
     let created_at = parcel.created_at.as_millis();
     let mail = SentMail { to, subject: subject.into(), text, code, link, created_at };
-    mailbox::keep(&environment.kv()?, &parcel.id, &mail)
+    mailbox::keep(&environment.mailbox()?, &parcel.id, &mail)
         .await
         .map_err(|error| Problem::unavailable("mailbox", error))
 }

@@ -17,7 +17,7 @@ pub(crate) async fn mailbox(exchange: &Exchange) -> Answer {
     let url = exchange.request.url().map_err(|error| Problem::internal("url", error))?;
     let to = url.query_pairs().find(|(name, _)| name == "to").map(|(_, value)| value.trim().to_lowercase());
     let to = to.ok_or_else(|| Problem::invalid_field("to", "is required in the query"))?;
-    let mails = mailbox::read(&exchange.environment.kv()?, &to).await;
+    let mails = mailbox::read(&exchange.environment.mailbox()?, &to).await;
     let mails = mails.map_err(|error| Problem::unavailable(MARKER, error))?;
     json(200, &mails)
 }

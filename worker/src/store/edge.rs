@@ -2,30 +2,30 @@
 
 use crate::operations::{self, Store};
 use crate::outbox::message::SessionSnapshot;
+use crate::store::kv::KvStore;
 use postern_core::id::{AccountId, SessionId};
 use postern_core::json::record;
 use postern_core::revocation::RevocationShard;
 use postern_core::time::UnixMillis;
-use worker::kv::KvStore;
-use worker::{Error, Result};
+use worker::Result;
 
 /// KV refuses a shorter life.
 const SHORTEST_TTL_SECONDS: u64 = 60;
 /// How long a colo may serve its copy of a shard without asking the store again; the least that KV allows.
-const SHARD_CACHE_SECONDS: u64 = 30;
+const SHARD_CACHE_SECONDS: u32 = 30;
 const SHARD_TTL_SECONDS: u64 = 86_400;
 
 /// The shard as some copy of it stands here; readers judge its age by what is written in it.
 pub(crate) async fn read_revocation_shard(edge: &KvStore, shard: u8) -> Result<Option<RevocationShard>> {
     operations::count(Store::Edge);
-    let text = edge.get(&shard_key(shard)).cache_ttl(SHARD_CACHE_SECONDS).text().await?;
+    let text = edge.get(&shard_key(shard), Some(SHARD_CACHE_SECONDS)).await?;
     // A copy that does not parse is as good as none: the reader asks the account.
     Ok(text.and_then(|text| record::read(text.as_bytes()).ok()))
 }
 
 /// Replaces the shard. Called by its `RevocationObject` only.
 pub(crate) async fn write_revocation_shard(edge: &KvStore, shard: u8, list: &RevocationShard) -> Result<()> {
-    put(edge, &shard_key(shard), serde_json::to_string(list)?, SHARD_TTL_SECONDS).await
+    put(edge, &shard_key(shard), &serde_json::to_string(list)?, SHARD_TTL_SECONDS).await
 }
 
 /// Replaces a session's snapshot. Called by the outbox of its `AccountObject` only.
@@ -36,7 +36,7 @@ pub(crate) async fn write_snapshot(
 ) -> Result<()> {
     let ttl = now.seconds_until(snapshot.expires_at);
     let key = snapshot_key(&snapshot.account, &snapshot.session);
-    put(edge, &key, serde_json::to_string(snapshot)?, ttl).await
+    put(edge, &key, &serde_json::to_string(snapshot)?, ttl).await
 }
 
 /// A session's snapshot as some copy of it stands here.
@@ -46,20 +46,20 @@ pub(crate) async fn read_snapshot(
     session: &SessionId,
 ) -> Result<Option<SessionSnapshot>> {
     operations::count(Store::Edge);
-    let text = edge.get(&snapshot_key(account, session)).text().await?;
+    let text = edge.get(&snapshot_key(account, session), None).await?;
     Ok(text.and_then(|text| record::read(text.as_bytes()).ok()))
 }
 
 /// Removes a session's snapshot. Called by the outbox of its `AccountObject` only.
 pub(crate) async fn delete_snapshot(edge: &KvStore, account: &AccountId, session: &SessionId) -> Result<()> {
     operations::count(Store::Edge);
-    edge.delete(&snapshot_key(account, session)).await.map_err(Error::from)
+    edge.delete(&snapshot_key(account, session)).await
 }
 
-async fn put(edge: &KvStore, key: &str, value: String, ttl_seconds: u64) -> Result<()> {
+async fn put(edge: &KvStore, key: &str, text: &str, ttl_seconds: u64) -> Result<()> {
     operations::count(Store::Edge);
-    let ttl_seconds = ttl_seconds.max(SHORTEST_TTL_SECONDS);
-    edge.put(key, value)?.expiration_ttl(ttl_seconds).execute().await.map_err(Error::from)
+    let ttl_seconds = u32::try_from(ttl_seconds.max(SHORTEST_TTL_SECONDS)).unwrap_or(u32::MAX);
+    edge.put(key, text, ttl_seconds).await
 }
 
 fn shard_key(shard: u8) -> String {

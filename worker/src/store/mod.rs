@@ -7,6 +7,7 @@ pub(crate) mod edge;
 pub(crate) mod fence;
 pub(crate) mod intake;
 pub(crate) mod keyring;
+pub(crate) mod kv;
 pub(crate) mod limiter;
 #[cfg(feature = "development")]
 pub(crate) mod mailbox;
