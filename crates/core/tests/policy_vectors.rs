@@ -208,6 +208,8 @@ fn texts_that_are_no_configuration() {
         ("", "is not JSON, at line 1 column 0"),
         ("{\"issuer\": \"s3cret", "is not JSON, at line 1 column 18"),
         ("{} {}", "is not JSON, at line 1 column 4"),
+        ("{\n  \"issuer\" 1}", "is not JSON, at line 2 column 12"),
+        ("{\"a\": 1, \"a\": 2}", "has two members of one name, at line 1 column 13"),
         ("[]", "must be a table"),
         ("null", "must be a table"),
         ("\"issuer\"", "must be a table"),

@@ -1,7 +1,7 @@
 //! Reading a JSON object field by field: every field is taken out and checked, what remains is unknown.
 
 use super::{ConfigErrors, RateLimit, Violation};
-use crate::json;
+use crate::json::{self, JsonError};
 use crate::time::Seconds;
 use alloc::format;
 use alloc::string::{String, ToString as _};
@@ -224,10 +224,13 @@ impl Drop for Section<'_> {
 pub(super) fn parse_object(text: &str) -> Result<Map<String, Value>, ConfigErrors> {
     let refuse = |rule: String| ConfigErrors::from(Violation { path: String::new(), rule });
     // The strict reader, which is there for tokens anyway: serde_json's own would be compiled for this alone.
-    match json::parse(text.as_bytes()).map(owned) {
+    match json::parse_edited(text).map(owned) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(refuse("must be a table".into())),
-        Err(error) => Err(refuse(error.to_string())),
+        Err((error, line, column)) => {
+            let error = if error == JsonError::TrailingBytes { JsonError::Syntax } else { error };
+            Err(refuse(format!("{error}, at line {line} column {column}")))
+        }
     }
 }
 

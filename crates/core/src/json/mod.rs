@@ -77,7 +77,19 @@ impl core::error::Error for JsonError {}
 /// The first [`JsonError`] met from the left.
 pub fn parse(bytes: &[u8]) -> Result<Value<'_>, JsonError> {
     let text = core::str::from_utf8(bytes).map_err(|_| JsonError::NotUtf8)?;
-    scan::check(text)
+    scan::check(text).map_err(|(error, _)| error)
+}
+
+/// [`parse`] for texts that somebody edits: with the line and the column of the error, both counted from 1, the
+/// column in bytes; that of the last byte if the text ends too early.
+#[cfg(feature = "config")]
+pub(crate) fn parse_edited(text: &str) -> Result<Value<'_>, (JsonError, usize, usize)> {
+    scan::check(text).map_err(|(error, at)| {
+        let before = text.as_bytes().get(..at).unwrap_or_default();
+        let line = before.split(|byte| *byte == b'\n');
+        let column = line.clone().next_back().map_or(0, <[u8]>::len);
+        (error, line.count(), column.saturating_add(usize::from(at < text.len())))
+    })
 }
 
 #[cfg(test)]

@@ -34,18 +34,10 @@ pub fn depth_within(bytes: &[u8], max_depth: usize) -> bool {
     true
 }
 
-/// Checks the whole text and returns its value.
-pub(super) fn check(text: &str) -> Result<Value<'_>, JsonError> {
+/// Checks the whole text and returns its value, or the error with the number of bytes in front of it.
+pub(super) fn check(text: &str) -> Result<Value<'_>, (JsonError, usize)> {
     let mut scanner = Scanner { text, at: 0, depth: 0, objects: 0, names: Vec::new() };
-    scanner.skip_white_space();
-    let start = scanner.at;
-    scanner.value()?;
-    let raw = text.get(start..scanner.at).ok_or(JsonError::Syntax)?;
-    scanner.skip_white_space();
-    match scanner.peek() {
-        None => Ok(Value::checked(raw)),
-        Some(_) => Err(JsonError::TrailingBytes),
-    }
+    scanner.whole().map_err(|error| (error, scanner.at))
 }
 
 struct Scanner<'a> {
@@ -67,6 +59,18 @@ struct Name<'a> {
 }
 
 impl<'a> Scanner<'a> {
+    fn whole(&mut self) -> Result<Value<'a>, JsonError> {
+        self.skip_white_space();
+        let start = self.at;
+        self.value()?;
+        let raw = self.text.get(start..self.at).ok_or(JsonError::Syntax)?;
+        self.skip_white_space();
+        match self.peek() {
+            None => Ok(Value::checked(raw)),
+            Some(_) => Err(JsonError::TrailingBytes),
+        }
+    }
+
     /// Checks one value with everything inside it.
     fn value(&mut self) -> Result<(), JsonError> {
         loop {
