@@ -132,6 +132,8 @@ describe("a release", () => {
     const answer = await person.post("set-password", { token: tokenOf(letter), password: PASSWORD });
     assert.equal(answer.status, 200, answer.text);
     granted(await person.login(email, PASSWORD));
+    // The news of it, too: what the service answers next is for the next test.
+    await until("a notice", () => service.to(email).length > 3);
   });
 
   for (const failures of [[500], [503, 429], [302], [404], ["silence"]]) {
