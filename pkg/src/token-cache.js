@@ -4,7 +4,7 @@
  * @property {Uint32Array} digest of its signature
  * @property {import("./claims.js").Claims} claims
  * @property {number} from when it was verified
- * @property {number} until when it expires
+ * @property {number} until when it expires, or is too old
  */
 
 /**
@@ -17,23 +17,26 @@
 export class TokenCache {
   #size;
   #digestOf;
+  #maxAgeSeconds;
   /** @type {Map<number, Entry>} by 30 bits of the digest; tokens that share them take turns */
   #entries = new Map();
 
   /**
    * @param {number} size how many tokens are kept
    * @param {(text: string) => Uint32Array} digestOf SHA-256; the result need not outlive the next call
+   * @param {number} [maxAgeSeconds] how long after its issue a token is believed
    */
-  constructor(size, digestOf) {
+  constructor(size, digestOf, maxAgeSeconds = Infinity) {
     this.#size = size;
     this.#digestOf = digestOf;
+    this.#maxAgeSeconds = maxAgeSeconds;
   }
 
   /**
    * The claims of a token, if verifying it now would give the same answer as before.
    *
-   * That is so from the time it was verified until it expires: `nbf` and `iat` have come and do not go. Within the
-   * leeway on either side, the module decides.
+   * That is so from the time it was verified until it expires or reaches its greatest age, whichever is first: `nbf` and
+   * `iat` have come and do not go. Within the leeway on either side, the module decides.
    *
    * @param {string} token
    * @param {number} now
@@ -63,7 +66,13 @@ export class TokenCache {
       this.#entries.delete(oldest);
     }
     const signed = copyOf(token.slice(0, dot));
-    this.#entries.set(key, { signed, digest, claims, from: now, until: Math.floor(claims.expiresAt) });
+    this.#entries.set(key, { signed, digest, claims, from: now, until: this.#end(claims) });
+  }
+
+  /** With a greatest age, no token is without `iat`. @param {import("./claims.js").Claims} claims */
+  #end({ expiresAt, issuedAt }) {
+    const tooOldAt = this.#maxAgeSeconds === Infinity ? Infinity : Math.floor(Number(issuedAt)) + this.#maxAgeSeconds;
+    return Math.min(Math.floor(expiresAt), tooOldAt);
   }
 
   /** Forgets everything, because the keys have changed. */

@@ -39,7 +39,8 @@ export class Verification {
     this.#judge = judge;
     this.#options = options;
     this.#hasKeys = options.jwks !== undefined || options.hmacSecret !== undefined;
-    if (options.cacheSize > 0 && judge.digest) this.#cache = new TokenCache(options.cacheSize, judge.digest);
+    const { cacheSize, maxTokenAgeSeconds } = options;
+    if (cacheSize > 0 && judge.digest) this.#cache = new TokenCache(cacheSize, judge.digest, maxTokenAgeSeconds);
     if (!options.jwksUrl) return;
     this.#source = new KeySource({
       url: options.jwksUrl,

@@ -98,6 +98,25 @@ test("the verdict is the same with and without, whenever it is asked for", async
   assert.ok(cached.calls < plain.calls);
 });
 
+test("a token that is remembered grows too old like any other", async () => {
+  const token = await issuer.sign({ exp: NOW + 100_000 });
+  const [plain, cached] = [0, 3].map((cacheSize) => counted({ cacheSize, maxTokenAgeSeconds: 60, leewaySeconds: 10 }));
+  for (const offset of [0, 59, 60, 69]) {
+    for (const state of [plain, cached]) {
+      state.now = NOW + offset;
+      assert.equal(state.verifier.verify(token).clientId, "web", `at ${offset}`);
+    }
+  }
+  assert.ok(cached.calls < plain.calls);
+  for (const offset of [70, 71, 3600]) {
+    for (const state of [plain, cached]) {
+      state.now = NOW + offset;
+      assert.throws(() => state.verifier.verify(token), { code: "token_too_old" }, `at ${offset}`);
+      await assert.rejects(state.verifier.verifyAsync(token), { code: "token_too_old" }, `at ${offset}`);
+    }
+  }
+});
+
 test("a refused token is never remembered", async () => {
   const state = counted({ permissions: snapshot(["docs:read"]) });
   const bad = await issuer.sign({ pm: "AA" });
