@@ -1,6 +1,6 @@
 import { ConfigurationError, KeysError } from "./errors.js";
 import { decodeBase64url } from "./jws/base64url.js";
-import { algorithmNamed, importPublicKey } from "./jws/keys.js";
+import { algorithmNamed, importPublicKey, isSignedBy } from "./jws/keys.js";
 
 /** @typedef {import("./verification.js").Judge} Judge */
 
@@ -84,7 +84,7 @@ export class WasmJudge {
     const dot = token.lastIndexOf(".");
     const signature = decodeBase64url(token.slice(dot + 1));
     if (!signature) return false;
-    return crypto.subtle.verify(algorithm.signature, key, signature, new TextEncoder().encode(token.slice(0, dot)));
+    return isSignedBy(algorithm, key, { signature, signed: new TextEncoder().encode(token.slice(0, dot)) });
   }
 
   /**

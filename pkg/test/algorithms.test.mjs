@@ -2,8 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as jose from "jose";
 import { createVerifier, KeysError, TokenError } from "postern";
+import { createDpopChecker } from "postern/dpop";
+import { createIssuers } from "postern/issuers";
 import * as webcrypto from "postern/webcrypto";
-import { createIssuer, NOW, optionsFor } from "./support/tokens.mjs";
+import { createProver, ORIGIN } from "./support/proofs.mjs";
+import { createKey, signWith } from "./support/third-party.mjs";
+import { AUDIENCE, createIssuer, NOW, optionsFor } from "./support/tokens.mjs";
 
 const HOST = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384"];
 const issuers = new Map(await Promise.all(["EdDSA", ...HOST].map(async (alg) => [alg, await createIssuer(alg, alg)])));
@@ -108,21 +112,53 @@ test("keys are imported once per key set, and again for the next", async (t) => 
 test("a key that is withdrawn while WebCrypto is busy with it accepts nothing", async (t) => {
   const issuer = issuers.get("RS256");
   const next = await createIssuer("RS256", "RS256");
-  let jwks = issuer.jwks;
-  const fetch = async () => Response.json(jwks);
-  const verifier = createVerifier({ ...optionsFor(issuer), jwks: undefined, jwksUrl: "https://auth.example/jwks", fetch });
-  await verifier.ready();
-  const token = await issuer.sign();
-  jwks = next.jwks;
   const { verify } = crypto.subtle;
-  let refreshed = false;
-  t.mock.method(crypto.subtle, "verify", async function (...args) {
-    if (!refreshed) await verifier.refresh();
-    refreshed = true;
-    return verify.apply(this, args);
+  for (const create of builds) {
+    let jwks = issuer.jwks;
+    const fetch = async () => Response.json(jwks);
+    const verifier = create({ ...optionsFor(issuer), jwks: undefined, jwksUrl: "https://auth.example/jwks", fetch });
+    await verifier.ready();
+    const [token, newer] = [await issuer.sign(), await next.sign()];
+    let change = () => verifier.refresh();
+    const mock = t.mock.method(crypto.subtle, "verify", async function (...args) {
+      await change?.();
+      change = undefined;
+      return verify.apply(this, args);
+    });
+    jwks = next.jwks;
+    assert.equal(await verdict(verifier, token), "signature_invalid");
+    assert.equal(mock.mock.callCount(), 2, "judged by either key");
+    jwks = issuer.jwks;
+    change = () => verifier.refresh();
+    assert.equal(await verdict(verifier, token), "accepted", "the key has come back while the other was judging");
+    jwks = { keys: [{ ...next.jwks.keys[0], kid: "another" }] };
+    change = () => verifier.refresh();
+    assert.equal(await verdict(verifier, newer), "key_not_found");
+    mock.mock.restore();
+  }
+});
+
+test("a host that rejects a signature has found that it is invalid", async (t) => {
+  t.mock.method(crypto.subtle, "verify", async () => {
+    throw new DOMException("signature of a wrong length", "OperationError");
   });
-  assert.equal(await verdict(verifier, token), "signature_invalid");
-  assert.ok(refreshed);
+  for (const create of builds) {
+    for (const alg of HOST) {
+      const issuer = issuers.get(alg);
+      assert.equal(await verdict(create(optionsFor(issuer)), await issuer.sign()), "signature_invalid", alg);
+    }
+  }
+  const key = await createKey("RS256");
+  const third = createIssuers({
+    issuers: [{ issuer: "https://login.example", audience: AUDIENCE }],
+    fetch: async () => Response.json({ keys: [key.jwk] }),
+    now: () => NOW,
+  });
+  assert.equal(await verdict(third, await signWith(key, "https://login.example")), "signature_invalid");
+  const prover = await createProver();
+  const token = await issuers.get("EdDSA").sign();
+  const proof = { proof: await prover.prove(token), method: "GET", url: ORIGIN, token, thumbprint: prover.thumbprint };
+  await assert.rejects(createDpopChecker({ origin: ORIGIN, now: () => NOW }).check(proof), { code: "dpop_signature_invalid" });
 });
 
 test("WebCrypto that fails is a fault of the keys, not of the token", async (t) => {

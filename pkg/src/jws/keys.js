@@ -88,12 +88,19 @@ export function importPublicKey(members, algorithm) {
 }
 
 /**
+ * Whether the key has made the signature. A host that throws has not found that it did: some reject what is not even of
+ * the right length.
+ *
  * @param {Algorithm} algorithm
  * @param {CryptoKey} key
- * @param {import("./compact.js").Compact} compact
+ * @param {{ signature: Uint8Array<ArrayBuffer>, signed: Uint8Array<ArrayBuffer> }} parts
  */
-export function isSignedBy(algorithm, key, { signature, signed }) {
-  return crypto.subtle.verify(algorithm.signature, key, signature, signed);
+export async function isSignedBy(algorithm, key, { signature, signed }) {
+  try {
+    return await crypto.subtle.verify(algorithm.signature, key, signature, signed);
+  } catch {
+    return false;
+  }
 }
 
 /**

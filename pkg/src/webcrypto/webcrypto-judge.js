@@ -1,5 +1,6 @@
 import { ConfigurationError, KeysError, TokenError } from "../errors.js";
 import { decodeBase64url } from "../jws/base64url.js";
+import { isSignedBy } from "../jws/keys.js";
 import { Policy } from "./claims-check.js";
 import { anyAlgorithmNamed, KEY_ID, KeySet, readJwks, secretKey } from "./key-set.js";
 import { readObject } from "./strict-json.js";
@@ -56,6 +57,7 @@ export class WebCryptoJudge {
   /**
    * @param {string} token
    * @param {number} now
+   * @returns {Promise<string>}
    */
   async verifyAsync(token, now) {
     const keys = await this.#namedKeys();
@@ -73,9 +75,10 @@ export class WebCryptoJudge {
     if (!keys || !key) throw new TokenError("key_not_found");
     if (anyAlgorithmNamed(header.alg) !== key.algorithm) throw new TokenError("algorithm_not_allowed");
     const signed = encoder.encode(`${head}.${payload}`);
-    const isSigned = crypto.subtle.verify(key.algorithm.signature, await keys.load(key), signature, signed);
-    // Some engines reject what is not even of the right length.
-    if (!(await isSigned.catch(() => false))) throw new TokenError("signature_invalid");
+    const isSigned = await isSignedBy(key.algorithm, await keys.load(key), { signature, signed });
+    // While WebCrypto was busy, the keys may have been replaced. Then the verdict is about nothing.
+    if (keys !== this.#keys) return this.verifyAsync(token, now);
+    if (!isSigned) throw new TokenError("signature_invalid");
     return this.#claims(payload, now);
   }
 
