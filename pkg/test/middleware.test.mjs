@@ -271,6 +271,9 @@ test("options that are not understood are refused", () => {
   const dpop = createDpopChecker({ origin: ORIGIN });
   for (const [options, option] of [
     [{ optional: "yes" }, "optional"],
+    [{ optional: true, requires: "docs:write" }, "optional"],
+    [{ optional: true, requires: ["docs:write"] }, "optional"],
+    [{ optional: true, authorize: () => true }, "optional"],
     [{ require: ["docs:write"] }, "require"],
     [{ requires: [] }, "requires"],
     [{ requires: [""] }, "requires"],

@@ -91,6 +91,8 @@ function readRoute(options) {
   const isQuotable = typeof realm === "string" && /^[\x20-\x7e]+$/.test(realm) && !/["\\]/.test(realm);
   check(realm === undefined || isQuotable, "realm", "must be printable ASCII without quotes and backslashes");
   const requires = options.requires === undefined ? [] : texts(options.requires, "requires");
+  // Who comes without a token would pass what was meant to be demanded of everybody.
+  check(!optional || (requires.length === 0 && authorize === undefined), "optional", "contradicts requires and authorize");
   /** @type {import("./refusal.js").Challenge["schemes"]} */
   const schemes = requireDpop ? ["DPoP"] : dpop ? ["Bearer", "DPoP"] : ["Bearer"];
   return { optional, requireDpop, authorize, dpop, requires, challenge: { schemes, realm, algorithms: dpop?.algorithms ?? [] } };

@@ -16,7 +16,10 @@ export type PermissionOf<C> = C extends Claims<infer Name> ? Name : never;
 
 /** What a route demands. */
 export interface RouteOptions<C extends AnyClaims = Claims> {
-  /** Lets requests without a token pass, with no claims. A token that is bad is refused all the same. */
+  /**
+   * Lets requests without a token pass, with no claims. A token that is bad is refused all the same. Not together with
+   * `requires` or `authorize`: nothing would be demanded of who comes without a token.
+   */
   optional?: boolean;
   /** Permissions that the token must all grant: else 403 `permission_denied`. */
   requires?: PermissionOf<C> | readonly PermissionOf<C>[];
