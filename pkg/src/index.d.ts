@@ -82,15 +82,17 @@ export interface KeyOptions {
   jwks?: JsonWebKeySet | string;
   /** Where the issuer publishes its keys: `https`, or `http` on localhost. */
   jwksUrl?: string | URL;
-  /** After how many seconds fetched keys are renewed in the background, 0 to 86,400. Default 600. */
+  /** After how many seconds fetched keys are renewed, 0 to 86,400. Default 300. */
   jwksMaxAgeSeconds?: number;
   /**
-   * For how many seconds keys stay in use while renewing them fails, 0 to 604,800, counted from the first failure; then
-   * tokens are refused with `keys_stale`. Default 86,400.
+   * For how many seconds keys stay in use while renewing them brings nothing, 0 to 604,800, counted from the first attempt;
+   * then tokens are refused with `keys_stale`. Default 3,600.
    */
   jwksMaxStaleSeconds?: number;
   /** Replaces the global `fetch` for the key set. */
   fetch?: typeof fetch;
+  /** Keeps a Worker alive for keys that are renewed in the background: that of `cloudflare:workers`. */
+  waitUntil?: (work: Promise<unknown>) => void;
 }
 
 /** A shared secret instead of public keys, or beside them. */
@@ -167,7 +169,7 @@ export interface AsyncVerifier<Name extends string = string> {
   /**
    * Verifies a token by the same rules as `verify`, with keys of every algorithm: RSA and ECDSA signatures are checked
    * by WebCrypto. Needs no `ready`: it fetches the keys if there are none, and waits for one fetch, at most one in 30
-   * seconds, when it does not know the token's key.
+   * seconds, when it does not know the token's key, or when its keys are older than `jwksMaxAgeSeconds`.
    *
    * Rejects with a {@link TokenError} when the token is not to be trusted, and with a {@link KeysError} when there are
    * no keys to judge it with.

@@ -1,65 +1,43 @@
 import { ConfigurationError, KeysError } from "./errors.js";
+import { fetchBytes, within } from "./fetch-bytes.js";
+import { Renewal } from "./renewal.js";
 
-/** How long an unknown `kid` triggers no second fetch. */
-const COOL_DOWN_SECONDS = 30;
 /** How long a fetch may take. */
-const TIMEOUT_MILLISECONDS = 5000;
-/** The largest key set that is read: the cap of the core. */
-const MAX_JWKS_BYTES = 65_536;
+const TIMEOUT_SECONDS = 5;
 
 /**
- * Keys that are fetched from the issuer: on request, or in the background.
+ * The published keys of a verifier's own issuer: when to fetch them, and how long to believe them.
  *
- * It decides when to fetch; it never makes anyone wait who did not ask to.
+ * Stale keys are used while they are being renewed, for a bounded time.
  */
 export class KeySource {
-  #url;
-  #fetch;
-  #maxAgeSeconds;
-  #maxStaleSeconds;
-  #accept;
-  /** @type {number | undefined} */
-  #attemptedAt;
-  /** @type {number | undefined} */
-  #loadedAt;
-  /** @type {number | undefined} the first failure since the last success */
-  #failingSince;
-  /** @type {Promise<void> | undefined} */
-  #pending;
-  #share;
+  #options;
+  #read;
+  #renewal;
 
   /**
    * @param {object} options
-   * @param {URL} options.url
+   * @param {URL} options.jwksUrl
    * @param {typeof globalThis.fetch | undefined} options.fetch
-   * @param {number} options.maxAgeSeconds
-   * @param {number} options.maxStaleSeconds
-   * @param {(jwks: string) => void | Promise<void>} options.accept takes the key set, or throws
-   * @param {boolean} options.share whether concurrent callers may await one fetch
+   * @param {number} options.jwksMaxAgeSeconds
+   * @param {number} options.jwksMaxStaleSeconds
+   * @param {(work: Promise<unknown>) => void} options.waitUntil
+   * @param {(jwks: string) => Promise<() => void>} read reads a key set, or throws; what it gives puts it into use
+   * @param {boolean} share whether one request may wait for the fetch of another
    */
-  constructor({ url, fetch, maxAgeSeconds, maxStaleSeconds, accept, share }) {
-    this.#url = url;
-    this.#fetch = fetch;
-    this.#maxAgeSeconds = maxAgeSeconds;
-    this.#maxStaleSeconds = maxStaleSeconds;
-    this.#accept = accept;
-    this.#share = share;
+  constructor(options, read, share) {
+    this.#options = options;
+    this.#read = read;
+    this.#renewal = new Renewal(() => this.#load(), share);
   }
 
   /**
-   * Fetches the keys now. Callers at the same time share one fetch.
+   * Fetches the keys now. Callers at the same time share one fetch, where requests may.
    *
    * @param {number} now
-   * @returns {Promise<void>}
    */
   refresh(now) {
-    if (this.#pending && this.#share) return this.#pending;
-    this.#attemptedAt = now;
-    const pending = this.#load(now).finally(() => {
-      if (this.#pending === pending) this.#pending = undefined;
-    });
-    this.#pending = pending;
-    return pending;
+    return this.#renewal.attempt(now);
   }
 
   /**
@@ -69,9 +47,7 @@ export class KeySource {
    * @returns {Promise<void> | undefined} nothing when there is nothing to wait for
    */
   refreshUnlessRecent(now) {
-    if (this.#pending && this.#share) return this.#pending;
-    const last = this.#attemptedAt;
-    return last !== undefined && now >= last && now - last < COOL_DOWN_SECONDS ? undefined : this.refresh(now);
+    return this.#renewal.isShared || this.#renewal.hasCooledDown(now) ? this.refresh(now) : undefined;
   }
 
   /**
@@ -81,7 +57,18 @@ export class KeySource {
    * @param {number} now
    */
   refreshInBackground(now) {
-    this.refreshUnlessRecent(now)?.catch(() => {});
+    if (this.#renewal.hasCooledDown(now)) this.#options.waitUntil(this.refresh(now).catch(() => {}));
+  }
+
+  /**
+   * Renews stale keys before they are used. Whoever begins the fetch waits for it: in the background it might end with
+   * the request. Others wait only if the keys are too stale to go on with.
+   *
+   * @param {number} now
+   */
+  async renewStale(now) {
+    if (!this.isStale(now)) return;
+    if (this.isTooStale(now) || this.#renewal.hasCooledDown(now)) await this.refreshUnlessRecent(now)?.catch(() => {});
   }
 
   /**
@@ -91,46 +78,32 @@ export class KeySource {
    * @param {number} now
    */
   isStale(now) {
-    return this.#loadedAt === undefined || now - this.#loadedAt >= this.#maxAgeSeconds;
+    const { loadedAt } = this.#renewal;
+    return loadedAt === undefined || now - loadedAt >= this.#options.jwksMaxAgeSeconds;
   }
 
   /**
-   * Whether renewing the keys has failed for so long that they are not to be used any more. Counted from the first
-   * failure, not from the last success: a program that was idle over night has not failed.
+   * Whether renewing the keys has brought nothing for so long that they are not to be used any more. Counted from the
+   * first attempt, not from the last success: a program that was idle over night has not failed.
    *
    * @param {number} now
    */
   isTooStale(now) {
-    return this.#failingSince !== undefined && now - this.#failingSince >= this.#maxStaleSeconds;
+    const { tryingSince } = this.#renewal;
+    return tryingSince !== undefined && now - tryingSince >= this.#options.jwksMaxStaleSeconds;
   }
 
-  /** @param {number} now */
-  async #load(now) {
+  async #load() {
+    const { jwksUrl, fetch } = this.#options;
+    const accept = "application/jwk-set+json, application/json";
+    let jwks;
     try {
-      await this.#accept(await this.#get());
-    } catch (error) {
-      this.#failingSince ??= now;
-      throw error;
-    }
-    this.#loadedAt = now;
-    this.#failingSince = undefined;
-  }
-
-  async #get() {
-    try {
-      // Looked up at each call, so that a page or a test that replaces it is respected.
-      const fetchKeys = this.#fetch ?? globalThis.fetch;
-      const response = await fetchKeys(this.#url.href, {
-        headers: { accept: "application/jwk-set+json, application/json" },
-        // Keys that come from elsewhere than configured are not the issuer's.
-        redirect: "manual",
-        signal: AbortSignal.timeout(TIMEOUT_MILLISECONDS),
-      });
-      if (response.status !== 200) throw new Error(`status ${response.status}`);
-      return await readText(response);
+      const bytes = await within(TIMEOUT_SECONDS, (signal) => fetchBytes(jwksUrl, { fetch, accept, signal }));
+      jwks = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     } catch (cause) {
-      throw new KeysError("keys_unavailable", `the key set cannot be fetched from ${this.#url.origin}`, { cause });
+      throw new KeysError("keys_unavailable", `the key set cannot be fetched from ${jwksUrl.origin}`, { cause });
     }
+    return this.#read(jwks);
   }
 }
 
@@ -153,27 +126,4 @@ export function checkUrl(value) {
   }
   if (url.username || url.password) throw new ConfigurationError("jwksUrl", "must not contain credentials");
   return url;
-}
-
-/**
- * Reads a body that is at most as large as a key set may be, counting while reading.
- *
- * @param {Response} response
- */
-async function readText(response) {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let text = "";
-  let size = 0;
-  if (!response.body) return text;
-  const reader = response.body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    size += value.length;
-    if (size > MAX_JWKS_BYTES) {
-      await reader.cancel();
-      throw new Error("more than 64 KiB");
-    }
-    text += decoder.decode(value, { stream: true });
-  }
 }

@@ -10,6 +10,7 @@ const KNOWN = new Set([
   "jwksMaxAgeSeconds",
   "jwksMaxStaleSeconds",
   "fetch",
+  "waitUntil",
   "hmacSecret",
   "hmacKeyId",
   "hmacAlgorithm",
@@ -40,7 +41,7 @@ export function readOptions(options, { allowHmac, allowCache = true }) {
   for (const name of Object.keys(options)) {
     if (!KNOWN.has(name)) throw new ConfigurationError(name, "is not an option");
   }
-  const { issuer, jwks, jwksUrl, hmacSecret, tenant, anyTenant, fetch, now } = options;
+  const { issuer, jwks, jwksUrl, hmacSecret, tenant, anyTenant, fetch, waitUntil = () => {}, now } = options;
   const check = (/** @type {boolean} */ holds, /** @type {string} */ option, /** @type {string} */ reason) => {
     if (!holds) throw new ConfigurationError(option, reason);
   };
@@ -51,7 +52,7 @@ export function readOptions(options, { allowHmac, allowCache = true }) {
   check(anyTenant === undefined || typeof anyTenant === "boolean", "anyTenant", "must be a boolean");
   check(!(tenant !== undefined && anyTenant), "tenant", "contradicts anyTenant");
   const { leewaySeconds, tokenType, requiredClaims, cacheSize = 0 } = options;
-  const { jwksMaxAgeSeconds = 600, jwksMaxStaleSeconds = 86_400 } = options;
+  const { jwksMaxAgeSeconds = 300, jwksMaxStaleSeconds = 3600 } = options;
   check(leewaySeconds === undefined || isWhole(leewaySeconds, 120), "leewaySeconds", "must be a whole number from 0 to 120");
   check(tokenType === undefined || isText(tokenType), "tokenType", "must be a non-empty string");
   const areClaims = Array.isArray(requiredClaims) && requiredClaims.every(isText);
@@ -67,6 +68,7 @@ export function readOptions(options, { allowHmac, allowCache = true }) {
   check(allowCache || options.cacheSize === undefined, "cacheSize", "is not an option of this build");
   check(isWhole(cacheSize, 100_000), "cacheSize", "must be a whole number from 0 to 100000");
   check(now === undefined || typeof now === "function", "now", "must be a function that returns seconds");
+  check(typeof waitUntil === "function", "waitUntil", "must be a function");
   check(fetch === undefined || typeof fetch === "function", "fetch", "must be a function");
 
   const { hmacAlgorithm = "HS256" } = options;
@@ -100,6 +102,7 @@ export function readOptions(options, { allowHmac, allowCache = true }) {
     jwksMaxStaleSeconds,
     cacheSize,
     fetch,
+    waitUntil,
     hmacSecret: hmacSecret?.slice(),
     hmacAlgorithm,
     hmacKeyId: options.hmacKeyId ?? "hs256",

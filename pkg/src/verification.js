@@ -10,7 +10,8 @@ import { TokenCache } from "./token-cache.js";
  * throws the reason against the token.
  *
  * @typedef {object} Judge
- * @property {(jwks: string) => void | Promise<void>} setJwks replaces the public keys; those in use stay if it throws
+ * @property {(jwks: string) => (() => void) | Promise<() => void>} readJwks reads public keys; what it gives puts them
+ *   into the place of those in use, which stay if either throws
  * @property {(token: string, now: number) => string} [verify] without waiting
  * @property {(token: string, now: number) => Promise<string>} verifyAsync
  * @property {() => Promise<void>} [ready] resolves when the keys that it was made with can be used
@@ -41,15 +42,8 @@ export class Verification {
     this.#hasKeys = options.jwks !== undefined || options.hmacSecret !== undefined;
     const { cacheSize, maxTokenAgeSeconds } = options;
     if (cacheSize > 0 && judge.digest) this.#cache = new TokenCache(cacheSize, judge.digest, maxTokenAgeSeconds);
-    if (!options.jwksUrl) return;
-    this.#source = new KeySource({
-      url: options.jwksUrl,
-      fetch: options.fetch,
-      maxAgeSeconds: options.jwksMaxAgeSeconds,
-      maxStaleSeconds: options.jwksMaxStaleSeconds,
-      accept: (jwks) => this.#replaceKeys(jwks),
-      share: shareFetch,
-    });
+    const { jwksUrl } = options;
+    if (jwksUrl) this.#source = new KeySource({ ...options, jwksUrl }, (jwks) => this.#readKeys(jwks), shareFetch);
   }
 
   /** @param {string} token */
@@ -151,20 +145,22 @@ export class Verification {
     if (this.#source.isTooStale(now)) throw new KeysError("keys_stale", "the keys could not be renewed for too long");
   }
 
-  /** The same, but waits for keys where there are none to go on with. */
+  /** The same, but waits for keys where there are none, or old ones. */
   async #awaitKeys() {
     await this.ready();
-    const now = this.#now();
-    if (this.#source?.isTooStale(now)) await this.#source.refreshUnlessRecent(now)?.catch(() => {});
+    await this.#source?.renewStale(this.#now());
     this.#checkKeys(this.#now());
   }
 
   /** @param {string} jwks */
-  async #replaceKeys(jwks) {
-    await this.#judge.setJwks(jwks);
-    this.#hasKeys = true;
-    this.#epoch += 1;
-    this.#cache?.clear();
+  async #readKeys(jwks) {
+    const use = await this.#judge.readJwks(jwks);
+    return () => {
+      use();
+      this.#hasKeys = true;
+      this.#epoch += 1;
+      this.#cache?.clear();
+    };
   }
 
   #now() {

@@ -35,10 +35,12 @@ export class WasmJudge {
   }
 
   /** @param {string} jwks */
-  setJwks(jwks) {
-    // If the module refuses the new keys, the ones in use stay.
-    this.#engine.setJwks(this.#open(), jwks);
-    this.#jwks = jwks;
+  readJwks(jwks) {
+    return () => {
+      // If the module refuses the new keys, the ones in use stay.
+      this.#engine.setJwks(this.#open(), jwks);
+      this.#jwks = jwks;
+    };
   }
 
   /**

@@ -203,6 +203,25 @@ test("a name that stands for a private address is not connected to", async (t) =
   await new Issuers(local, { share: true, lookUp: async () => ["127.0.0.1"] }).verifyAsync(await signWith(key, server.url));
 });
 
+test("where requests cannot share a fetch, an answer that was overtaken does not bring a withdrawn key back", async (t) => {
+  const [key, next] = [await createKey("ES256", "first"), await createKey("ES256", "next")];
+  const server = await createKeyServer(t);
+  const waiting = [];
+  server.answer((_, response) => waiting.push(response));
+  const options = { issuers: [{ issuer: server.url, audience: AUDIENCE }], allowLoopback: true, now: () => NOW };
+  const issuers = new Issuers(options, { share: false });
+  const [withdrawn, current] = [await signWith(key, server.url), await signWith(next, server.url)];
+  const earlier = issuers.verifyAsync(withdrawn).catch(({ code }) => code);
+  while (waiting.length < 1) await settle();
+  const later = issuers.verifyAsync(current);
+  while (waiting.length < 2) await settle();
+  waiting[1].end(JSON.stringify({ keys: [next.jwk] }));
+  await later;
+  waiting[0].end(JSON.stringify({ keys: [key.jwk] }));
+  assert.equal(await earlier, "key_not_found");
+  await issuers.verifyAsync(current);
+});
+
 test("where requests cannot share a fetch, a few may fetch at the same time, and no more", async (t) => {
   const key = await createKey("ES256");
   const server = await createKeyServer(t);

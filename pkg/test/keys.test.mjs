@@ -7,13 +7,14 @@ import { test } from "node:test";
 import { ConfigurationError, createVerifier, KeysError, TokenError } from "postern";
 import { Engine } from "../dist/engine.js";
 import { createVerifierFactory } from "../dist/verifier.js";
+import { createVerifierFactory as createWebCryptoVerifierFactory } from "../dist/webcrypto/verifier.js";
 import { AUDIENCE, createIssuer, ISSUER, NOW } from "./support/tokens.mjs";
 
 const [old, next] = [await createIssuer("old"), await createIssuer("next")];
 const URL_OF_KEYS = "https://auth.example/.well-known/jwks.json";
 
 /** A verifier whose keys come from `answer`, with a clock to be set. */
-function remote(answer, more = {}) {
+function remote(answer, more = {}, create = createVerifier) {
   const clock = { now: NOW };
   const fetches = [];
   const fetch = async (url, init) => {
@@ -21,8 +22,16 @@ function remote(answer, more = {}) {
     return answer(fetches.length);
   };
   const options = { issuer: ISSUER, audience: AUDIENCE, jwksUrl: URL_OF_KEYS, now: () => clock.now, fetch, ...more };
-  return { verifier: createVerifier(options), clock, fetches };
+  return { verifier: create(options), clock, fetches };
 }
+/** The builds for Workers and kin, where a fetch belongs to the request that began it. */
+const bytes = readFileSync(new URL("../dist/verifier.wasm", import.meta.url));
+const isolates = [
+  createVerifierFactory(new Engine(() => new WebAssembly.Module(bytes)), { allowHmac: false, shareFetch: false }),
+  createWebCryptoVerifierFactory({ allowHmac: false, shareFetch: false }),
+];
+/** What becomes of a fetch whose request has been answered: nothing, for ever. */
+const cutOff = () => new Promise(() => {});
 const serve = (jwks) => () => Response.json(jwks);
 
 test("before the keys are there, verify says so and fetches nothing", async () => {
@@ -84,13 +93,13 @@ test("a fetch that fails in the background disturbs nobody", async () => {
   assert.equal(verifier.verify(await old.sign()).clientId, "web");
 });
 
-test("keys older than ten minutes are renewed in the background, so that a withdrawn one goes", async () => {
+test("keys older than five minutes are renewed in the background, so that a withdrawn one goes", async () => {
   let jwks = { keys: [...old.jwks.keys, ...next.jwks.keys] };
   const { verifier, clock, fetches } = remote(() => Response.json(jwks));
   await verifier.ready();
   jwks = next.jwks;
   const token = await old.sign({ exp: NOW + 6000 });
-  clock.now += 599;
+  clock.now += 299;
   verifier.verify(token);
   assert.equal(fetches.length, 1);
   clock.now += 1;
@@ -142,7 +151,7 @@ test("keys given at the start are used at once, and renewed once in the backgrou
   assert.equal(fetches.length, 1);
 });
 
-test("keys that cannot be renewed stay in use for a bounded time, counted from the first failure", async () => {
+test("keys that cannot be renewed stay in use for a bounded time, counted from the first attempt", async () => {
   let reachable = true;
   const { verifier, clock } = remote(
     () => {
@@ -203,8 +212,7 @@ test("a fetch that fails leaves the refusal of verifyAsync as it is", async () =
 });
 
 test("where requests must not wait for each other's fetches, each has its own", async () => {
-  const bytes = readFileSync(new URL("../dist/verifier.wasm", import.meta.url));
-  const create = createVerifierFactory(new Engine(() => new WebAssembly.Module(bytes)), { allowHmac: false, shareFetch: false });
+  const [create] = isolates;
   let fetches = 0;
   const fetch = async () => {
     fetches += 1;
@@ -213,6 +221,132 @@ test("where requests must not wait for each other's fetches, each has its own", 
   const verifier = create({ issuer: ISSUER, audience: AUDIENCE, jwksUrl: URL_OF_KEYS, now: () => NOW, fetch });
   await Promise.all([verifier.ready(), verifier.ready()]);
   assert.equal(fetches, 2);
+});
+
+test("a fetch that is cut off with its request counts as none, so that a withdrawn key ends within the bound", async () => {
+  const [create] = isolates;
+  const { verifier, clock, fetches } = remote((n) => (n === 1 ? Response.json(old.jwks) : cutOff()), {}, create);
+  await verifier.ready();
+  const token = await old.sign({ exp: NOW + 100_000 });
+  clock.now += 300;
+  for (let elapsed = 0; elapsed < 3600; elapsed += 30) {
+    assert.equal(verifier.verify(token).clientId, "web", `after ${elapsed}`);
+    clock.now += 30;
+  }
+  assert.equal(fetches.length, 121, "one attempt in 30 seconds");
+  assert.throws(() => verifier.verify(token), { code: "keys_stale" });
+});
+
+test("keys given at the start go out of use as well when no fetch is ever answered", async () => {
+  const [create] = isolates;
+  const { verifier, clock } = remote(cutOff, { jwks: old.jwks }, create);
+  const token = await old.sign({ exp: NOW + 100_000 });
+  assert.equal(verifier.verify(token).clientId, "web");
+  clock.now += 3600;
+  assert.throws(() => verifier.verify(token), { code: "keys_stale" });
+});
+
+test("verifyAsync renews stale keys before it judges by them", async () => {
+  for (const create of [createVerifier, ...isolates]) {
+    let answer = () => Response.json(old.jwks);
+    const { verifier, clock, fetches } = remote(() => answer(), {}, create);
+    await verifier.ready();
+    const token = await old.sign({ exp: NOW + 100_000 });
+    clock.now += 299;
+    assert.equal((await verifier.verifyAsync(token)).clientId, "web");
+    assert.equal(fetches.length, 1);
+    clock.now += 1;
+    answer = () => {
+      throw new TypeError("no network");
+    };
+    assert.equal((await verifier.verifyAsync(token)).clientId, "web", "a failure is not the token's");
+    assert.equal((await verifier.verifyAsync(token)).clientId, "web");
+    assert.equal(fetches.length, 2);
+    clock.now += 30;
+    answer = () => Response.json(next.jwks);
+    await assert.rejects(verifier.verifyAsync(token), { code: "key_not_found" }, "the key has been withdrawn");
+    assert.equal(fetches.length, 3);
+  }
+});
+
+test("whoever begins a fetch waits for it, and others go on with the keys in use", async () => {
+  for (const create of [createVerifier, ...isolates]) {
+    let resolve;
+    const promise = new Promise((settled) => (resolve = settled));
+    const { verifier, clock, fetches } = remote((n) => (n === 1 ? Response.json(old.jwks) : promise), {}, create);
+    await verifier.ready();
+    const token = await old.sign({ exp: NOW + 100_000 });
+    clock.now += 300;
+    const first = verifier.verifyAsync(token);
+    assert.equal((await verifier.verifyAsync(token)).clientId, "web");
+    resolve(Response.json(next.jwks));
+    await assert.rejects(first, { code: "key_not_found" });
+    assert.equal(fetches.length, 2);
+  }
+});
+
+test("work in the background is given to waitUntil", async () => {
+  const [create] = isolates;
+  let jwks = old.jwks;
+  const pending = [];
+  const { verifier, clock } = remote(() => Response.json(jwks), { waitUntil: (work) => pending.push(work) }, create);
+  await verifier.ready();
+  jwks = next.jwks;
+  clock.now += 300;
+  const token = await old.sign({ exp: NOW + 100_000 });
+  assert.equal(verifier.verify(token).clientId, "web");
+  assert.equal(verifier.verify(token).clientId, "web");
+  assert.equal(pending.length, 1);
+  await Promise.all(pending);
+  assert.throws(() => verifier.verify(token), { code: "key_not_found" });
+  clock.now += 30;
+  assert.throws(() => verifier.verify(token), { code: "key_not_found" });
+  assert.equal(pending.length, 2);
+});
+
+test("an answer that was overtaken does not bring a withdrawn key back", async () => {
+  const token = await old.sign();
+  for (const create of isolates) {
+    const answers = [];
+    const { verifier, clock } = remote((n) => (n === 1 ? Response.json(old.jwks) : new Promise((resolve) => answers.push(resolve))), {}, create);
+    await verifier.ready();
+    const [earlier, later] = [verifier.refresh(), verifier.refresh()];
+    const [answerEarlier, answerLater] = answers;
+    answerLater(Response.json(next.jwks));
+    await later;
+    answerEarlier(Response.json(old.jwks));
+    await earlier;
+    await assert.rejects(verifier.verifyAsync(token), { code: "key_not_found" });
+    // What fails late says nothing about the keys that came meanwhile.
+    const [failing, good] = [verifier.refresh(), verifier.refresh()];
+    answers[3](Response.json(next.jwks));
+    await good;
+    answers[2](Response.json({}, { status: 500 }));
+    await assert.rejects(failing, { code: "keys_unavailable" });
+    clock.now += 299;
+    assert.equal((await verifier.verifyAsync(await next.sign())).clientId, "web");
+    assert.equal(answers.length, 4);
+  }
+});
+
+test("nor does one that takes longer to be read", async (t) => {
+  const [, create] = isolates;
+  // Without a `kid`, the key is named by its thumbprint, for which WebCrypto is waited for.
+  const unnamed = { keys: [{ ...old.jwks.keys[0], kid: undefined }] };
+  const { verifier } = remote((n) => Response.json([next.jwks, unnamed, next.jwks][n - 1]), {}, create);
+  await verifier.ready();
+  let resolve;
+  const promise = new Promise((settled) => (resolve = settled));
+  const digest = t.mock.method(crypto.subtle, "digest", async () => {
+    await promise;
+    return new ArrayBuffer(32);
+  });
+  const earlier = verifier.refresh();
+  while (digest.mock.callCount() === 0) await settle();
+  await verifier.refresh();
+  resolve();
+  await earlier;
+  assert.equal((await verifier.verifyAsync(await next.sign())).clientId, "web");
 });
 
 test("an address that could be tampered with is refused", () => {

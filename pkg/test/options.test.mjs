@@ -50,6 +50,7 @@ test("a wrong option is named", () => {
     [{ ...good, cacheSize: true }, "cacheSize"],
     [{ ...good, jwksMaxAgeSeconds: -1 }, "jwksMaxAgeSeconds"],
     [{ ...good, jwksMaxStaleSeconds: 604_801 }, "jwksMaxStaleSeconds"],
+    [{ ...good, waitUntil: Promise.resolve() }, "waitUntil"],
     [{ ...good, hmacSecret: new Uint8Array(32), hmacKeyId: key.kid }, "jwks"],
     [{ ...good, hmacAlgorithm: "none" }, "hmacAlgorithm"],
     [{ ...good, hmacAlgorithm: "EdDSA" }, "hmacAlgorithm"],

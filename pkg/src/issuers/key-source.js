@@ -1,10 +1,9 @@
 import { KeysError } from "../errors.js";
+import { Renewal } from "../renewal.js";
 import { readAddress } from "./address.js";
 import { fetchObject } from "./fetch-json.js";
 import { readKeySet } from "./key-set.js";
 
-/** How long after an attempt an unknown `kid`, or an age, triggers no second one. */
-const COOL_DOWN_SECONDS = 30;
 /** How long after a failure nobody tries again who has no keys at all. */
 const RETRY_SECONDS = 5;
 /** How many requests may fetch at the same time where they cannot share a fetch. */
@@ -21,11 +20,7 @@ export class KeySource {
   #rule;
   /** @type {import("./key-set.js").Key[] | undefined} */
   #keys;
-  #loadedAt = 0;
-  #attemptedAt = -Infinity;
-  #failedAt = -Infinity;
-  /** @type {Promise<void> | undefined} */
-  #pending;
+  #renewal;
   /** @type {number[]} when the fetches began that are perhaps still running */
   #unshared = [];
 
@@ -43,6 +38,7 @@ export class KeySource {
   constructor(where, rule) {
     this.#where = where;
     this.#rule = rule;
+    this.#renewal = new Renewal(() => this.#load(), rule.share);
   }
 
   /**
@@ -53,14 +49,15 @@ export class KeySource {
    */
   async keys(now) {
     const { cacheTtlSeconds, maxStaleSeconds } = this.#rule;
-    const age = now - this.#loadedAt;
+    const { loadedAt = 0, failedAt } = this.#renewal;
+    const age = now - loadedAt;
     if (this.#keys && age < cacheTtlSeconds) return { keys: this.#keys };
     if (this.#keys && age < cacheTtlSeconds + maxStaleSeconds) {
-      if (this.#hasCooledDown(now)) this.#rule.waitUntil(this.refresh(now).catch(() => {}));
+      if (this.#renewal.hasCooledDown(now)) this.#rule.waitUntil(this.refresh(now).catch(() => {}));
       return { keys: this.#keys };
     }
     try {
-      if (now >= this.#failedAt && now - this.#failedAt < RETRY_SECONDS) throw new KeysError("keys_unavailable", "the key set could not be fetched a moment ago");
+      if (now >= failedAt && now - failedAt < RETRY_SECONDS) throw new KeysError("keys_unavailable", "the key set could not be fetched a moment ago");
       await this.refresh(now);
       return { keys: this.#keys ?? [] };
     } catch (failure) {
@@ -76,8 +73,7 @@ export class KeySource {
    * @param {number} now
    */
   async keysAfterMiss(now) {
-    const isRunning = this.#rule.share && this.#pending !== undefined;
-    if (isRunning || this.#hasCooledDown(now)) await this.refresh(now).catch(() => {});
+    if (this.#renewal.isShared || this.#renewal.hasCooledDown(now)) await this.refresh(now).catch(() => {});
     return this.#keys ?? [];
   }
 
@@ -88,21 +84,10 @@ export class KeySource {
    * @returns {Promise<void>}
    */
   refresh(now) {
-    if (this.#rule.share && this.#pending) return this.#pending;
     if (!this.#rule.share && !this.#mayFetch(now)) {
       return Promise.reject(new KeysError("keys_unavailable", "too many requests are fetching the key set"));
     }
-    this.#attemptedAt = now;
-    const pending = this.#load(now).finally(() => {
-      if (this.#pending === pending) this.#pending = undefined;
-    });
-    this.#pending = pending;
-    return pending;
-  }
-
-  /** @param {number} now */
-  #hasCooledDown(now) {
-    return now < this.#attemptedAt || now - this.#attemptedAt >= COOL_DOWN_SECONDS;
+    return this.#renewal.attempt(now);
   }
 
   /** Counts by the clock, because a request that is cancelled never says that it has ended. @param {number} now */
@@ -113,18 +98,13 @@ export class KeySource {
     return true;
   }
 
-  /** @param {number} now */
-  async #load(now) {
-    try {
-      const { fetching, algorithms } = this.#rule;
-      const jwks = await fetchObject(this.#where.jwksUrl ?? (await this.#discover()), fetching);
-      this.#keys = await readKeySet(jwks, algorithms);
-      this.#loadedAt = now;
-      this.#failedAt = -Infinity;
-    } catch (error) {
-      this.#failedAt = now;
-      throw error;
-    }
+  async #load() {
+    const { fetching, algorithms } = this.#rule;
+    const jwks = await fetchObject(this.#where.jwksUrl ?? (await this.#discover()), fetching);
+    const keys = await readKeySet(jwks, algorithms);
+    return () => {
+      this.#keys = keys;
+    };
   }
 
   /** Asks the issuer where its keys are (OpenID Connect Discovery §4). */

@@ -44,10 +44,12 @@ export class WebCryptoJudge {
   }
 
   /** @param {string} jwks */
-  async setJwks(jwks) {
+  async readJwks(jwks) {
     const keys = this.#keySet(jwks);
     await keys.name();
-    this.#named = this.#keys = keys;
+    return () => {
+      this.#named = this.#keys = keys;
+    };
   }
 
   async ready() {
