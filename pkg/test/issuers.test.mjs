@@ -116,6 +116,13 @@ test("a token with one thing wrong is refused, and says which", async () => {
   }
 });
 
+test("a type that only looks like one that is wanted is none", async () => {
+  const { issuers } = remote(serve(rsa), { tokenType: "kb+jwt" });
+  await issuers.verifyAsync(await sign({}, { typ: "application/KB+JWT" }));
+  // The sign of Kelvin, which is a small k in lower case.
+  await refused(issuers.verifyAsync(await sign({}, { typ: "\u212ab+jwt" })), "token_type_mismatch");
+});
+
 test("an issuer may name its users in another claim, and then in no other", async () => {
   const { issuers } = remote(serve(rsa), { subjectClaim: "uid" });
   assert.equal((await issuers.verifyAsync(await sign({ sub: "eve", uid: "ada" }))).subject, "ada");

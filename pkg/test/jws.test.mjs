@@ -1,18 +1,39 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 // Internals that two entries of the package share; their own tests reach the edges of none of them.
+import { shortType } from "../dist/jws/media-type.js";
 import { decodeBase64url, encodeBase64url, sha256 } from "../dist/jws/base64url.js";
-import { algorithmNamed, publicMembers, thumbprint } from "../dist/jws/keys.js";
+import { algorithmNamed, foreignMembers, publicMembers, thumbprint } from "../dist/jws/keys.js";
 
 /** An odd number of this many bytes. */
 const number = (bytes) => Buffer.alloc(bytes, 0xab).toString("base64url");
 
-test("RSA keys of 2,048 to 4,096 bits with a usual exponent are accepted, and no others", () => {
-  const isAccepted = (n, e) => publicMembers({ kty: "RSA", n, e }, algorithmNamed("RS256")) !== undefined;
-  for (const bytes of [256, 384, 512]) assert.ok(isAccepted(number(bytes), "AQAB"), String(bytes));
-  for (const bytes of [0, 1, 128, 255, 513, 1024]) assert.ok(!isAccepted(number(bytes), "AQAB"), String(bytes));
-  for (const e of ["Aw", "EQ", "AQAB", number(4)]) assert.ok(isAccepted(number(256), e), e);
-  for (const e of ["", "AA", "AQ", "Ag", "AQAA", number(5), "AQAB=", undefined, 3]) assert.ok(!isAccepted(number(256), e), String(e));
+test("RSA keys of a good size with a usual exponent are accepted, and no others, wherever they are from", () => {
+  for (const [read, maxBytes] of [[publicMembers, 1024], [foreignMembers, 512]]) {
+    const isAccepted = (n, e) => read({ kty: "RSA", n, e }, algorithmNamed("RS256")) !== undefined;
+    for (const bytes of [256, 384, maxBytes]) assert.ok(isAccepted(number(bytes), "AQAB"), String(bytes));
+    for (const bytes of [0, 1, 128, 255, maxBytes + 1]) assert.ok(!isAccepted(number(bytes), "AQAB"), String(bytes));
+    for (const e of ["Aw", "EQ", "AQAB", number(4)]) assert.ok(isAccepted(number(256), e), e);
+    for (const e of ["", "AA", "AQ", "Ag", "AQAA", "AAAD", number(5), "AQAB=", undefined, 3]) assert.ok(!isAccepted(number(256), e), String(e));
+    const [even, padded, short] = [Buffer.alloc(256, 0xaa), Buffer.alloc(257, 0xab), Buffer.alloc(256, 0xab)];
+    padded[0] = 0;
+    short[0] = 0x7f;
+    for (const bytes of [even, padded, short]) assert.ok(!isAccepted(bytes.toString("base64url"), "AQAB"), bytes.toString("hex"));
+  }
+});
+
+test("a key of somebody else that has a private part is none", () => {
+  const jwk = { kty: "RSA", n: number(256), e: "AQAB" };
+  assert.ok(foreignMembers(jwk, algorithmNamed("RS256")));
+  for (const name of ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]) {
+    assert.equal(foreignMembers({ ...jwk, [name]: "AQ" }, algorithmNamed("RS256")), undefined, name);
+  }
+  for (const none of [null, undefined, 7, "key", []]) assert.equal(foreignMembers(none, algorithmNamed("RS256")), undefined);
+});
+
+test("a media type is the same in capitals of ASCII, and of nothing else", () => {
+  for (const type of ["kb+jwt", "KB+JWT", "application/kb+jwt", "Application/Kb+Jwt"]) assert.equal(shortType(type), "kb+jwt", type);
+  for (const type of ["\u212ab+jwt", "text/kb+jwt", "application/application/kb+jwt", " kb+jwt", ""]) assert.notEqual(shortType(type), "kb+jwt", type);
 });
 
 test("base64url has one text for all bytes, and every other is refused", () => {

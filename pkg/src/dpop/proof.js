@@ -1,5 +1,5 @@
-import { algorithmNamed, importPublicKey, isSignedBy, publicMembers, thumbprint } from "../jws/keys.js";
 import { readCompact, readObject } from "../jws/compact.js";
+import { algorithmNamed, foreignMembers, importPublicKey, isSignedBy, thumbprint } from "../jws/keys.js";
 import { DpopError } from "./errors.js";
 
 /** The longest proof that is looked at: one with an RSA key of 4,096 bits has about 2,500 bytes. */
@@ -34,7 +34,7 @@ export async function readProof(text, algorithms) {
   if (header.typ !== "dpop+jwt") throw new DpopError("dpop_type_mismatch");
   const algorithm = algorithms.includes(header.alg) ? algorithmNamed(header.alg) : undefined;
   if (!algorithm) throw new DpopError("dpop_algorithm_not_allowed");
-  const members = publicMembers(header.jwk, algorithm);
+  const members = foreignMembers(header.jwk, algorithm);
   const key = members && (await importPublicKey(members, algorithm).catch(() => undefined));
   if (!key) throw new DpopError("dpop_key_invalid");
   if (!(await isSignedBy(algorithm, key, compact))) throw new DpopError("dpop_signature_invalid");

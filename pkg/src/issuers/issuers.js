@@ -2,11 +2,12 @@
 import { TokenError } from "../errors.js";
 import { readCompact, readObject } from "../jws/compact.js";
 import { algorithmNamed, isSignedBy } from "../jws/keys.js";
+import { shortType } from "../jws/media-type.js";
 import { isPublicAddress } from "./address.js";
 import { checkClaims, IssuerClaims } from "./claims.js";
 import { readPinnedKeys } from "./key-set.js";
 import { KeySource } from "./key-source.js";
-import { readOptions, shortType } from "./options.js";
+import { readOptions } from "./options.js";
 
 /** The longest token that is looked at, in bytes. */
 const MAX_TOKEN_BYTES = 8192;

@@ -1,5 +1,5 @@
 import { ConfigurationError, KeysError } from "../errors.js";
-import { algorithmNamed, importPublicKey, publicMembers, usualAlgorithm } from "../jws/keys.js";
+import { algorithmNamed, foreignMembers, importPublicKey, usualAlgorithm } from "../jws/keys.js";
 
 /** More keys than this no issuer has; importing them takes time. */
 const MAX_KEYS = 64;
@@ -53,7 +53,7 @@ async function readKey(jwk, algorithms) {
   if (Array.isArray(operations) && !operations.includes("verify")) return undefined;
   const name = alg ?? usualAlgorithm(jwk ?? {});
   const algorithm = algorithms.includes(name) ? algorithmNamed(name) : undefined;
-  const members = algorithm && publicMembers(jwk, algorithm);
+  const members = algorithm && foreignMembers(jwk, algorithm);
   const key = members && (await importPublicKey(members, algorithm).catch(() => undefined));
   return key && { id: kid, algorithm, key };
 }

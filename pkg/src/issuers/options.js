@@ -1,5 +1,6 @@
 import { check, checkFunctions, checkNames, clock, texts, wholeNumber } from "../check.js";
 import { ALGORITHM_NAMES } from "../jws/keys.js";
+import { shortType } from "../jws/media-type.js";
 import { readAddress } from "./address.js";
 
 const OPTIONS = ["issuers", "leewaySeconds", "timeoutSeconds", "allowLoopback", "fetch", "waitUntil", "now"];
@@ -65,13 +66,4 @@ function names(value) {
   const areTexts = Array.isArray(value) && value.every((name) => typeof name === "string" && name !== "");
   check(areTexts, "requiredClaims", "must be an array of names of claims");
   return value;
-}
-
-/**
- * A media type in lower case and without its `application/` (RFC 7515 §4.1.9).
- *
- * @param {string} type
- */
-export function shortType(type) {
-  return type.replace(/^application\//i, "").toLowerCase();
 }

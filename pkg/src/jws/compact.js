@@ -1,6 +1,6 @@
 import { TokenError } from "../errors.js";
-import { readObject as readStrictly } from "../webcrypto/strict-json.js";
 import { decodeBase64url } from "./base64url.js";
+import { readObject as readStrictly } from "./strict-json.js";
 
 const encoder = new TextEncoder();
 

@@ -1,9 +1,13 @@
 // Public keys for signatures, and the one algorithm of each: a table, as WebCrypto knows it.
-import { canBeOnEd25519, isOnWeierstrass } from "../webcrypto/curves.js";
 import { decodeBase64url, sha256 } from "./base64url.js";
+import { canBeOnEd25519, isOnEd25519, isOnWeierstrass } from "./curves.js";
 
-/** How many bits an RSA modulus may have: fewer are broken, and more are slow for whoever has to verify. */
-const RSA_BYTES = { min: 256, max: 512 };
+/** How many bits an RSA modulus must have: fewer are broken. */
+const MIN_RSA_BITS = 2048;
+/** What an issuer's own keys may be, as in the core: with more bits they are slow for whoever has to verify. */
+const OWN = { maxRsaBits: 8192, isOnEd25519 };
+/** What a key may cost that was not made for us: anybody can send one with a proof, and third parties 64 at once. */
+const FOREIGN = { maxRsaBits: 4096, isOnEd25519: canBeOnEd25519 };
 /** The members of a JWK that only a private or a shared key has (RFC 7518 §6). */
 const PRIVATE = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
@@ -57,24 +61,34 @@ export function usualAlgorithm({ kty, crv }) {
 }
 
 /**
- * The members of a public key, in the order of RFC 7638; nothing for a key that is private, malformed, of another
- * type than the algorithm's, or of a size that is not accepted.
+ * The members of a public key, in the order of RFC 7638; nothing for a key that is malformed, of another type than the
+ * algorithm's, or of a size that is not accepted. RSA: an odd modulus of 2,048 bits or more, and an odd exponent from 3
+ * to 2³²−1, neither with leading zeros.
  *
- * @param {unknown} jwk
+ * @param {any} jwk an object
+ * @param {Algorithm} algorithm
+ * @param {typeof OWN} [limits]
+ */
+export function publicMembers({ kty, crv, n, e, x, y }, algorithm, limits = OWN) {
+  if (!fits(algorithm, kty, crv)) return undefined;
+  if (kty === "OKP") return limits.isOnEd25519(decodeBase64url(x)) ? { crv, kty, x } : undefined;
+  if (kty === "EC") return isOnWeierstrass(crv, decodeBase64url(x), decodeBase64url(y)) ? { crv, kty, x, y } : undefined;
+  // An exponent of one bit is 1, with which every message is its own signature.
+  const [modulus, exponent] = [bitsOfOdd(decodeBase64url(n)), bitsOfOdd(decodeBase64url(e))];
+  const isGood = modulus >= MIN_RSA_BITS && modulus <= limits.maxRsaBits && exponent >= 2 && exponent <= 32;
+  return isGood ? { e, kty, n } : undefined;
+}
+
+/**
+ * The same for a key from somebody else: within the limits of what that may cost, and nothing for one with a private
+ * part, which is nobody's proof any more.
+ *
+ * @param {any} jwk
  * @param {Algorithm} algorithm
  */
-export function publicMembers(jwk, algorithm) {
-  if (jwk === null || typeof jwk !== "object") return undefined;
-  const members = /** @type {Record<string, unknown>} */ (jwk);
-  const { kty, crv, n, e, x, y } = members;
-  if (!fits(algorithm, kty, crv) || PRIVATE.some((name) => members[name] !== undefined)) return undefined;
-  if (kty === "RSA") {
-    const [modulus, exponent] = [decodeBase64url(n), decodeBase64url(e)];
-    if (!modulus || modulus.length < RSA_BYTES.min || modulus.length > RSA_BYTES.max) return undefined;
-    return exponent && isExponent(exponent) ? { e, kty, n } : undefined;
-  }
-  if (kty === "OKP") return canBeOnEd25519(decodeBase64url(x)) ? { crv, kty, x } : undefined;
-  return isOnWeierstrass(crv, decodeBase64url(x), decodeBase64url(y)) ? { crv, kty, x, y } : undefined;
+export function foreignMembers(jwk, algorithm) {
+  const isPublic = jwk !== null && typeof jwk === "object" && PRIVATE.every((name) => jwk[name] === undefined);
+  return isPublic ? publicMembers(jwk, algorithm, FOREIGN) : undefined;
 }
 
 /**
@@ -113,14 +127,13 @@ export function thumbprint(members) {
 }
 
 /**
- * Odd and from 3 on: with 1, every message is its own signature. At most four bytes, because a long one would make
- * every verification slow; the usual one has three.
+ * The length in bits of an odd number without leading zeros; 0 for anything else.
  *
- * @param {Uint8Array} bytes
+ * @param {Uint8Array | undefined} bytes big-endian
  */
-function isExponent(bytes) {
-  const value = bytes.reduce((sum, byte) => sum * 256 + byte, 0);
-  return bytes.length <= 4 && value >= 3 && value % 2 === 1;
+function bitsOfOdd(bytes) {
+  const isOdd = bytes !== undefined && bytes[0] > 0 && (bytes[bytes.length - 1] & 1) === 1;
+  return isOdd ? bytes.length * 8 - (Math.clz32(bytes[0]) - 24) : 0;
 }
 
 /** @param {Algorithm | undefined} algorithm @param {unknown} kty @param {unknown} crv */

@@ -1,7 +1,9 @@
 // The types of the registered claims and the demands of a policy, in the order of `postern_core::jwt`.
-import { ConfigurationError, TokenError } from "../errors.js";
+import { check } from "../check.js";
+import { TokenError } from "../errors.js";
 import { decodeBase64url } from "../jws/base64url.js";
-import { floorOf } from "./strict-json.js";
+import { shortType } from "../jws/media-type.js";
+import { floorOf } from "../jws/strict-json.js";
 
 /** The latest time of a claim: 9999-12-31T23:59:59Z. */
 const MAX_NUMERIC_DATE = 253_402_300_799;
@@ -65,9 +67,6 @@ export class Policy {
   constructor(options) {
     const { issuer, audience, tenant, anyTenant, leewaySeconds = 30, tokenType = "at+jwt", subjectClaim } = options;
     const requiredClaims = options.requiredClaims ?? ["sub", "iat", "jti", "client_id"];
-    const check = (/** @type {boolean} */ holds, /** @type {string} */ option, /** @type {string} */ reason) => {
-      if (!holds) throw new ConfigurationError(option, reason);
-    };
     check(tenant === undefined || TENANT.test(tenant), "tenant", "must be 1 to 64 of a-z A-Z 0-9 . _ -");
     check(shortType(tokenType) !== "", "tokenType", "is empty");
     const known = requiredClaims.every((/** @type {string} */ name) => CLAIMS.has(name));
@@ -100,7 +99,7 @@ export class Policy {
   /**
    * Checks authentic claims.
    *
-   * @param {NonNullable<ReturnType<typeof import("./strict-json.js").readObject>>} payload
+   * @param {NonNullable<ReturnType<typeof import("../jws/strict-json.js").readObject>>} payload
    * @param {number} now
    */
   check({ members, numbers }, now) {
@@ -128,14 +127,4 @@ export class Policy {
     refuseIf(maxAge !== undefined && now >= date("iat") + maxAge + leeway, "token_too_old");
     refuseIf(!this.#anyTenant && members.get("tid") !== this.#tenant, "tenant_mismatch");
   }
-}
-
-/**
- * A media type in lower case without its `application/`. Only ASCII is lowered: `K` of Kelvin is no `k`.
- *
- * @param {string} type
- */
-function shortType(type) {
-  const lower = type.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-  return lower.startsWith("application/") ? lower.slice(12) : lower;
 }

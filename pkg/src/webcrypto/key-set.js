@@ -1,13 +1,10 @@
 // Key sets (RFC 7517 §5), by the rules of `postern_core::jwt::KeySet`.
 import { KeysError } from "../errors.js";
-import { decodeBase64url } from "../jws/base64url.js";
-import { algorithmNamed, importPublicKey, thumbprint, usualAlgorithm } from "../jws/keys.js";
-import { isOnEd25519, isOnWeierstrass } from "./curves.js";
-import { readObject } from "./strict-json.js";
+import { algorithmNamed, importPublicKey, publicMembers, thumbprint, usualAlgorithm } from "../jws/keys.js";
+import { readObject } from "../jws/strict-json.js";
 
 const MAX_JWKS_BYTES = 65_536;
 const MAX_KEYS = 64;
-const RSA_BITS = { min: 2048, max: 8192 };
 /** Printable ASCII but `"` and `\`. */
 export const KEY_ID = /^[!#-[\]-~]{1,128}$/;
 
@@ -159,35 +156,9 @@ function readKey(jwk) {
   const algorithm = anyAlgorithmNamed(alg);
   if (!algorithm) return kty === "OKP" ? refuse("key_unusable") : undefined;
   const id = text("kid");
-  const members = publicMembers(jwk, kty, crv);
-  const fits = algorithm.kty === kty && (algorithm.crv === undefined || algorithm.crv === crv);
-  if (!fits || !members || (id !== undefined && !KEY_ID.test(id))) return refuse("key_unusable");
+  const members = publicMembers(jwk, algorithm);
+  if (!members || (id !== undefined && !KEY_ID.test(id))) return refuse("key_unusable");
   return { id, algorithm, members, load: () => importPublicKey(members, algorithm) };
-}
-
-/**
- * The members of a good key, in the order of RFC 7638; nothing for any other.
- *
- * @param {any} jwk
- * @param {string | undefined} kty
- * @param {string | undefined} crv
- */
-function publicMembers({ n, e, x, y }, kty, crv) {
-  if (kty === "OKP") return isOnEd25519(decodeBase64url(x)) ? { crv, kty, x } : undefined;
-  if (kty === "EC") return isOnWeierstrass(crv, decodeBase64url(x), decodeBase64url(y)) ? { crv, kty, x, y } : undefined;
-  const [modulus, exponent] = [bitsOfOdd(decodeBase64url(n)), bitsOfOdd(decodeBase64url(e))];
-  const isGood = modulus >= RSA_BITS.min && modulus <= RSA_BITS.max && exponent >= 2 && exponent <= 32;
-  return isGood ? { e, kty, n } : undefined;
-}
-
-/**
- * The length in bits of an odd number without leading zeros; 0 for anything else.
- *
- * @param {Uint8Array | undefined} bytes big-endian
- */
-function bitsOfOdd(bytes) {
-  const isOdd = bytes !== undefined && bytes[0] > 0 && (bytes[bytes.length - 1] & 1) === 1;
-  return isOdd ? bytes.length * 8 - (Math.clz32(bytes[0]) - 24) : 0;
 }
 
 /**

@@ -1,9 +1,9 @@
 import { ConfigurationError, KeysError, TokenError } from "../errors.js";
 import { decodeBase64url } from "../jws/base64url.js";
 import { isSignedBy } from "../jws/keys.js";
+import { readObject } from "../jws/strict-json.js";
 import { Policy } from "./claims-check.js";
 import { anyAlgorithmNamed, KEY_ID, KeySet, readJwks, secretKey } from "./key-set.js";
-import { readObject } from "./strict-json.js";
 
 /** The longest token that is looked at, in bytes. */
 const MAX_TOKEN_BYTES = 8192;
