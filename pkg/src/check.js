@@ -26,14 +26,29 @@ export function check(holds, option, reason) {
 /**
  * A whole number within bounds; the default where there is none.
  *
+ * @template {number | undefined} T
  * @param {any} options
  * @param {string} name
- * @param {{ min?: number, max: number, otherwise: number }} bounds
- * @returns {number}
+ * @param {{ min?: number, max: number, otherwise: T }} bounds
+ * @returns {number | T}
  */
 export function wholeNumber(options, name, { min = 0, max, otherwise }) {
-  const value = options[name] ?? otherwise;
-  check(Number.isInteger(value) && value >= min && value <= max, name, `must be a whole number from ${min} to ${max}`);
+  const { [name]: value = otherwise } = options;
+  const isWithin = value === undefined || (Number.isInteger(value) && value >= min && value <= max);
+  check(isWithin, name, `must be a whole number from ${min} to ${max}`);
+  return value;
+}
+
+/**
+ * A text that is not empty, or nothing.
+ *
+ * @param {any} options
+ * @param {string} name
+ * @returns {string | undefined}
+ */
+export function text(options, name) {
+  const value = options[name];
+  check(value === undefined || isText(value), name, "must be a non-empty string");
   return value;
 }
 
@@ -46,8 +61,13 @@ export function wholeNumber(options, name, { min = 0, max, otherwise }) {
  */
 export function texts(value, option) {
   const all = /** @type {any[]} */ ([value].flat());
-  check(all.length > 0 && all.every((text) => typeof text === "string" && text !== ""), option, "must be a string or an array of strings");
+  check(all.length > 0 && all.every(isText), option, "must be a string or an array of strings");
   return all;
+}
+
+/** @param {unknown} value */
+export function isText(value) {
+  return typeof value === "string" && value !== "";
 }
 
 /**

@@ -22,6 +22,7 @@ import { TokenCache } from "./token-cache.js";
 export class Verification {
   #judge;
   #options;
+  #now;
   /** @type {KeySource | undefined} */
   #source;
   /** @type {TokenCache | undefined} */
@@ -39,6 +40,7 @@ export class Verification {
   constructor(judge, options, shareFetch) {
     this.#judge = judge;
     this.#options = options;
+    this.#now = options.now;
     this.#hasKeys = options.jwks !== undefined || options.hmacSecret !== undefined;
     const { cacheSize, maxTokenAgeSeconds } = options;
     if (cacheSize > 0 && judge.digest) this.#cache = new TokenCache(cacheSize, judge.digest, maxTokenAgeSeconds);
@@ -161,12 +163,6 @@ export class Verification {
       this.#epoch += 1;
       this.#cache?.clear();
     };
-  }
-
-  #now() {
-    const now = Math.floor(this.#options.now());
-    if (!Number.isSafeInteger(now) || now < 0) throw new ConfigurationError("now", "must return seconds since 1970");
-    return now;
   }
 }
 
