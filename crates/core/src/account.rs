@@ -82,6 +82,10 @@ pub struct AccountRecord {
     pub account_version: u32,
     /// Proofs made against an older version of the credentials open no session (the fence). Only ever grows.
     pub credential_version: u32,
+    /// The version of the newest change that a fence has brought here: only this one tells whether its owner has
+    /// been told of it, since a login with newer credentials raises the one above as well. Only ever grows.
+    #[serde(default)]
+    pub fenced_version: u32,
     /// What goes into the account's access tokens.
     pub authorization: AuthorizationSnapshot,
     /// The latest time this account has acted at.
@@ -166,6 +170,7 @@ mod tests {
             status: AccountStatus::PendingVerification,
             account_version: u32::MAX,
             credential_version: 3,
+            fenced_version: 2,
             authorization: AuthorizationSnapshot {
                 roles: alloc::vec!["editor".into()],
                 permission_mask: "AAAAAAAAAAM".into(),

@@ -84,6 +84,7 @@ fn try_sessions() -> Result<(), Box<dyn Error>> {
         status: AccountStatus::Active,
         account_version: 1,
         credential_version: 1,
+        fenced_version: 0,
         authorization: AuthorizationSnapshot {
             roles: Vec::new(),
             permission_mask: "AAAAAAAAAAA".into(),

@@ -173,6 +173,7 @@ impl<'a> Accounts<'a> {
             status: AccountStatus::Active,
             account_version: 1,
             credential_version,
+            fenced_version: 0,
             authorization: AuthorizationSnapshot {
                 roles,
                 permission_mask,

@@ -116,14 +116,16 @@ pub fn fence(
         })
     });
     let newer_snapshot = request.version > account.authorization.authorization_version;
-    let newer_credential = request.version > account.credential_version;
-    if !newer_snapshot && !newer_credential && revoked.is_empty() {
+    // Not the version of the credential: whoever logs in before the fence comes raises that one too.
+    let newer_change = request.version > account.fenced_version;
+    if !newer_snapshot && !newer_change && revoked.is_empty() {
         return FenceOutcome::AlreadyApplied;
     }
 
     let mut account = account.clone().with_next_version();
     account.clock = ObjectClock::new(at);
     account.credential_version = account.credential_version.max(request.version);
+    account.fenced_version = account.fenced_version.max(request.version);
     if newer_snapshot {
         account.authorization =
             AuthorizationSnapshot { authorization_version: request.version, ..request.authorization };
@@ -134,7 +136,7 @@ pub fn fence(
         notices
     });
     // A repeated fence may still end sessions, but what it tells of has been told.
-    if let Some(change) = request.change.filter(|_| newer_credential) {
+    if let Some(change) = request.change.filter(|_| newer_change) {
         notices.push(Notice::CredentialChanged { change, at });
     }
     FenceOutcome::Applied { account, revoked, notices }
@@ -241,6 +243,21 @@ mod tests {
         assert!(first);
         let (_, again) = told(fence(&fenced, &[opened_with(1, 1)], request(2, None), NOW));
         assert!(!again);
+    }
+
+    #[test]
+    fn a_login_before_the_fence_keeps_no_change_from_its_owner() {
+        let mut early = account();
+        // What a login with the new password, and the roles that it read, leave behind.
+        early.credential_version = 2;
+        early.authorization.authorization_version = 2;
+        let first = fence(&early, &[opened_with(1, 2)], request(2, None), NOW);
+        let FenceOutcome::Applied { account: fenced, revoked, notices } = first else { panic!("{first:?}") };
+        let change = CredentialChange::PasswordChanged;
+        let told = notices.iter().filter(|notice| **notice == Notice::CredentialChanged { change, at: NOW });
+        assert_eq!((told.count(), revoked.len(), fenced.fenced_version), (1, 0, 2));
+        let again = fence(&fenced, &[opened_with(1, 2)], request(2, None), NOW);
+        assert!(matches!(again, FenceOutcome::AlreadyApplied), "told once");
     }
 
     #[test]

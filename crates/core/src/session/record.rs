@@ -1,6 +1,7 @@
 //! What is stored about one session, and what may be shown of it.
 
 use super::device::DeviceHint;
+use super::notice::CredentialChange;
 use super::refresh_token::TokenParts;
 use super::stored;
 use crate::account::AccountStatus;
@@ -191,8 +192,10 @@ pub enum RevokeReason {
     AdminRevoke,
     /// An administrator ended all of the account's.
     AdminRevokeAll,
-    /// The user changed or reset the password, or changed a factor or the address.
+    /// The user changed or reset the password, or changed a factor.
     PasswordChange,
+    /// The user changed the address.
+    EmailChange,
     /// An administrator set the password.
     AdminSetPassword,
     /// The account may not be used: disabled, locked, or not verified yet.
@@ -225,6 +228,15 @@ impl RevokeReason {
         }
     }
 
+    /// Why the sessions end that were opened before this change.
+    #[must_use]
+    pub const fn of_change(change: CredentialChange) -> Self {
+        match change {
+            CredentialChange::PasswordChanged | CredentialChange::PasswordReset => Self::PasswordChange,
+            CredentialChange::EmailChanged => Self::EmailChange,
+        }
+    }
+
     /// The stable name, as it is stored.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -236,6 +248,7 @@ impl RevokeReason {
             Self::AdminRevoke => "admin_revoke",
             Self::AdminRevokeAll => "admin_revoke_all",
             Self::PasswordChange => "password_change",
+            Self::EmailChange => "email_change",
             Self::AdminSetPassword => "admin_set_password",
             Self::UserDisabled => "user_disabled",
             Self::Banned => "banned",
@@ -356,6 +369,7 @@ pub(crate) mod tests {
             status: AccountStatus::Active,
             account_version: 4,
             credential_version: 1,
+            fenced_version: 0,
             authorization: AuthorizationSnapshot {
                 roles: vec!["editor".into()],
                 permission_mask: "AAAAAAAAAAM".into(),
@@ -451,6 +465,7 @@ pub(crate) mod tests {
             RevokeReason::AdminRevoke,
             RevokeReason::AdminRevokeAll,
             RevokeReason::PasswordChange,
+            RevokeReason::EmailChange,
             RevokeReason::AdminSetPassword,
             RevokeReason::UserDisabled,
             RevokeReason::Banned,

@@ -46,6 +46,7 @@ pub(crate) fn opened(
         status: AccountStatus::Active,
         account_version: 1,
         credential_version: 1,
+        fenced_version: 0,
         authorization: AuthorizationSnapshot {
             roles: Vec::new(),
             permission_mask: String::new(),

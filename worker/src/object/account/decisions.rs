@@ -253,7 +253,8 @@ impl Account<'_> {
             // on its way, and would seed the account with the old version.
             let told = |change| Notice::CredentialChanged { change, at: self.now };
             let notices = change.map(told).into_iter().collect();
-            self.commit(Change { notices, notify, ..Change::of(AccountRecord { authorization, ..seed }) })?;
+            let account = AccountRecord { fenced_version: version, authorization, ..seed };
+            self.commit(Change { notices, notify, ..Change::of(account) })?;
             return Ok(Ended::now(0));
         };
         if account.tenant != seed.tenant {
