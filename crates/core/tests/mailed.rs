@@ -41,6 +41,8 @@ fn after(seconds: u64) -> UnixMillis {
 struct Shard {
     stored: Option<MailedSecret>,
     budget: Option<GuessBudget>,
+    /// When the credential of the address was changed.
+    changed_at: Option<UnixMillis>,
 }
 
 impl Shard {
@@ -79,7 +81,12 @@ impl Shard {
     ) -> Result<(u8, u32), ConsumeRefusal> {
         let tenant: TenantId = tenant.parse().unwrap();
         let binding = CodeBinding { purpose, tenant: &tenant, subject };
-        let presented = PresentedSecret { secret, operation: operation(n), against: VERSION + u32::from(n) };
+        let presented = PresentedSecret {
+            secret,
+            operation: operation(n),
+            against: VERSION + u32::from(n),
+            changed_at: self.changed_at,
+        };
         let peppers = Peppers::new(Some(pepper()), Vec::new());
         match present_secret(self.stored.as_ref(), self.budget, &binding, presented, &peppers, now, policy) {
             PresentOutcome::Used { write } => {
@@ -122,6 +129,28 @@ fn a_link_repeats_the_change_that_it_was_first_used_for() {
         "whatever the version is by now"
     );
     assert_eq!(shard.present(CODE, 9, after(601), &LINKS), Err(ConsumeRefusal::AlreadyUsed));
+}
+
+#[test]
+fn what_was_mailed_before_a_change_of_the_credential_is_for_nothing() {
+    for policy in [CODES, LINKS] {
+        for changed_at in [NOW, after(1)] {
+            let mut shard = mailed(&policy);
+            shard.changed_at = Some(changed_at);
+            assert_eq!(shard.present(CODE, 2, after(2), &policy), Err(ConsumeRefusal::Expired));
+            assert_eq!(shard.present(WRONG, 2, after(2), &policy), Err(ConsumeRefusal::Expired));
+        }
+        let mut shard = mailed(&policy);
+        shard.changed_at = Some(UnixMillis::new(NOW.as_millis() - 1));
+        assert_eq!(
+            shard.present(CODE, 2, after(2), &policy),
+            Ok((2, VERSION + 2)),
+            "mailed after the change"
+        );
+        // Its own change comes later than it, and it still repeats that one and nothing else.
+        shard.changed_at = Some(after(2));
+        assert_eq!(shard.present(CODE, 2, after(3), &policy), Ok((2, VERSION + 2)));
+    }
 }
 
 #[test]

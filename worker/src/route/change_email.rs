@@ -50,16 +50,21 @@ pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
         secret: code.expose(),
         operation: new_operation(exchange)?,
         against: found.credential_version,
+        changed_at: found.changed_at(),
     };
     let used = intake_of(exchange, &bearer)
         .present_secret(PURPOSE, &bound_to(&bearer, &to), presented, &exchange.source())
         .await?;
+    let directory = exchange.directory()?;
+    if found.operation_id == Some(used.operation()) {
+        // The first try went through. Its fence, if that is still open, knows which address to tell: here it is
+        // already the new one.
+        fence::settle(&exchange.environment, &directory, &account).await?;
+        return json(200, &EmailChanged { success: true });
+    }
     let mut change = bearer.keeping(CredentialChange::EmailChanged);
     change.notify.clone_from(&found.email);
-    let directory = exchange.directory()?;
-    let is_repeated = found.operation_id == Some(used.operation());
-    let now = exchange.ambient.now();
-    if !is_repeated && !directory.change_email(found, &to, &used, &change, now).await? {
+    if !directory.change_email(found, &to, &used, &change, exchange.ambient.now()).await? {
         // Somebody else has the address, or another change came first. To whoever asks, the code is not valid.
         return Err(Problem::code_invalid());
     }

@@ -147,7 +147,8 @@ impl Presented {
         };
         let bound_to = email.as_ref().map_or("", EmailAddress::as_str);
         let against = credential.as_ref().map_or(0, |credential| credential.credential_version);
-        let presented = PresentedSecret { secret: secret.expose(), operation, against };
+        let changed_at = credential.as_ref().and_then(Credential::changed_at);
+        let presented = PresentedSecret { secret: secret.expose(), operation, against, changed_at };
         let used = intake.present_secret(purpose, bound_to, presented, &exchange.source()).await?;
         Ok((used, email, credential))
     }

@@ -5,6 +5,7 @@ use crate::route::authenticate::bearer_in;
 use crate::route::exchange::Exchange;
 use crate::route::{login, password};
 use crate::store::directory::Credential;
+use crate::store::fence;
 use crate::store::intake::Intake;
 use crate::store::keyring::Keyring;
 use crate::store::limiter::Limits;
@@ -28,11 +29,16 @@ pub(crate) struct Bearer {
 }
 
 impl Bearer {
-    /// The bearer of a session that is live now: a change of credentials waits for no copy at the edge.
+    /// The bearer of a session that is live now: a change of credentials waits for no copy at the edge. Nor does it
+    /// overtake an earlier one: what that has left open is finished first, which may end this session.
     pub(crate) async fn of(exchange: &Exchange) -> Result<Self, Problem> {
-        let caller = bearer_in(exchange, RouteMode::Exactly(Mode::Strict)).await?;
-        let tenant = exchange.environment.config().tenant();
-        let found = exchange.directory()?.credential_of(tenant, &caller.subject.account).await?;
+        let strict = RouteMode::Exactly(Mode::Strict);
+        let mut caller = bearer_in(exchange, strict).await?;
+        let (tenant, directory) = (exchange.environment.config().tenant(), exchange.directory()?);
+        if fence::settle(&exchange.environment, &directory, &caller.subject.account).await? {
+            caller = bearer_in(exchange, strict).await?;
+        }
+        let found = directory.credential_of(tenant, &caller.subject.account).await?;
         Ok(Self {
             authenticated_at: caller.claims.authenticated_at(),
             subject: caller.subject,

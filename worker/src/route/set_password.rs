@@ -54,20 +54,22 @@ pub(crate) async fn replace(
     used: &UsedSecret,
     change: FenceChange,
 ) -> Answer {
-    let directory = exchange.directory()?;
+    let (environment, directory) = (&exchange.environment, exchange.directory()?);
     let (account, operation, against) = (credential.account_id, used.operation(), used.against());
     if credential.operation_id == Some(operation) {
         // The first try went through; only its fence may still be open.
         is_the_one_that_was_set(exchange, password, credential).await?;
-    } else {
-        let now = exchange.ambient.now();
-        if !directory.change_password(&account, against, hash.as_str(), operation, &change, now).await? {
-            // Another change came first; what this was for is over.
-            return Err(Problem::code_invalid());
-        }
+        fence::settle(environment, &directory, &account).await?;
+        return json(200, &PasswordSet { success: true });
+    }
+    fence::settle(environment, &directory, &account).await?;
+    let now = exchange.ambient.now();
+    if !directory.change_password(&account, against, hash.as_str(), operation, &change, now).await? {
+        // Another change came first; what this was for is over.
+        return Err(Problem::code_invalid());
     }
     let version = against.saturating_add(1);
-    fence::close(&exchange.environment, &directory, &account, version, Some(change)).await?;
+    fence::close(environment, &directory, &account, version, Some(change)).await?;
     json(200, &PasswordSet { success: true })
 }
 

@@ -12,7 +12,8 @@ use worker::wasm_bindgen::JsValue;
 impl Directory {
     /// Gives an account another, proven address in place of the one it has, and opens a fence, in one batch.
     ///
-    /// `false` if the credential was no longer what the code first met, or the address is somebody's.
+    /// `false` if the credential was no longer what the code first met, the address is somebody's, or the
+    /// fence of another change is open.
     pub(crate) async fn change_email(
         &self,
         found: &Credential,
@@ -27,7 +28,7 @@ impl Directory {
         // The rest of the batch finds the operation only if this statement put it there.
         let version = self.prepare(
             "UPDATE credentials SET version = ?, operation_id = ?, updated_at = ? \
-             WHERE account_id = ? AND version = ?",
+             WHERE account_id = ? AND version = ? AND account_id NOT IN (SELECT account_id FROM pending_fences)",
             &[against.saturating_add(1).into(), by.clone(), at.clone(), id.clone(), against.into()],
         )?;
         let old = self.prepare(

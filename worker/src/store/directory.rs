@@ -5,6 +5,7 @@
 
 use crate::object::account::FenceChange;
 use crate::operations::{self, Store};
+use crate::store::intake::FIRST_CREDENTIAL;
 use crate::store::statement::Statement;
 use crate::wire::problem::Problem;
 use postern_core::flow::login::StoredCredential;
@@ -26,6 +27,8 @@ pub(crate) struct Credential {
     pub(crate) password_hash: Option<String>,
     #[serde(rename = "version")]
     pub(crate) credential_version: u32,
+    /// When it got this version.
+    updated_at: u64,
     /// The change that made it what it is; `None` since the account was created.
     pub(crate) operation_id: Option<OperationId>,
     pub(crate) email: Option<String>,
@@ -38,6 +41,11 @@ impl Credential {
     /// The names of the account's roles.
     pub(crate) fn roles(&self) -> Result<Vec<String>, Problem> {
         record::read(self.roles.as_bytes()).map_err(|error| Problem::internal("roles", error))
+    }
+
+    /// When the password or address was changed, if it ever was: what was mailed before is for nothing any more.
+    pub(crate) const fn changed_at(&self) -> Option<UnixMillis> {
+        if self.credential_version > FIRST_CREDENTIAL { Some(UnixMillis::new(self.updated_at)) } else { None }
     }
 
     /// The account's address.
@@ -111,7 +119,7 @@ impl Directory {
         tenant: &TenantId,
         email: &EmailAddress,
     ) -> Result<Option<Credential>, Problem> {
-        let query = "SELECT i.account_id, c.password_hash, c.version, c.operation_id, u.email, u.name, u.roles \
+        let query = "SELECT i.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.name, u.roles \
                      FROM identifiers i \
                      JOIN credentials c ON c.account_id = i.account_id \
                      JOIN users u ON u.account_id = i.account_id \
@@ -126,7 +134,7 @@ impl Directory {
         tenant: &TenantId,
         account: &AccountId,
     ) -> Result<Option<Credential>, Problem> {
-        let query = "SELECT c.account_id, c.password_hash, c.version, c.operation_id, u.email, u.name, u.roles \
+        let query = "SELECT c.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.name, u.roles \
                      FROM credentials c JOIN users u ON u.account_id = c.account_id \
                      WHERE c.account_id = ? AND u.tenant = ?";
         let statement = self.prepare(query, &[account.to_string().into(), tenant.as_str().into()])?;
@@ -190,7 +198,7 @@ impl Directory {
 
     /// Replaces the password and opens a fence that the account object must confirm, in one batch.
     ///
-    /// `false` if the credential was no longer at `version`.
+    /// `false` if the credential was no longer at `version`, or the fence of another change is open.
     pub(crate) async fn change_password(
         &self,
         account: &AccountId,
@@ -204,7 +212,7 @@ impl Directory {
         let by = operation.to_string().into();
         let update = self.prepare(
             "UPDATE credentials SET password_hash = ?, version = ?, operation_id = ?, updated_at = ? \
-             WHERE account_id = ? AND version = ?",
+             WHERE account_id = ? AND version = ? AND account_id NOT IN (SELECT account_id FROM pending_fences)",
             &[password_hash.into(), next.clone(), by, millis(now), id.clone(), version.into()],
         )?;
         let fence = self.fence(account, version, operation, change, now)?;
@@ -216,7 +224,8 @@ impl Directory {
         Ok(stored.as_deref() == Some(password_hash))
     }
 
-    /// Opens a fence for a change that this operation makes of the credential at `version`, in the same batch.
+    /// Opens a fence for a change that this operation makes of the credential at `version`, in the same batch. There
+    /// is one at a time, so that none is forgotten: the change comes about only if no other is open.
     pub(super) fn fence(
         &self,
         account: &AccountId,
@@ -230,8 +239,7 @@ impl Directory {
             "INSERT INTO pending_fences (account_id, credential_version, created_at, next_at, attempts, change) \
              SELECT account_id, version, ?, ?, 0, ? FROM credentials \
              WHERE account_id = ? AND version = ? AND operation_id = ? \
-             ON CONFLICT (account_id) DO UPDATE SET credential_version = excluded.credential_version, \
-             next_at = excluded.next_at, attempts = 0, change = excluded.change",
+             ON CONFLICT (account_id) DO NOTHING",
             &[
                 millis(now),
                 millis(now.plus(LEAVE_TO_REQUESTS)),
@@ -249,6 +257,13 @@ impl Directory {
         let statement = self.prepare(query, &[account.to_string().into(), version.into()])?;
         statement.run().await.map_err(unavailable)?;
         Ok(())
+    }
+
+    /// The fence of an account that is open, if there is one.
+    pub(crate) async fn open_fence(&self, account: &AccountId) -> Result<Option<PendingFence>, Problem> {
+        let query = "SELECT account_id, credential_version, attempts, change FROM pending_fences WHERE account_id = ?";
+        let statement = self.prepare(query, &[account.to_string().into()])?;
+        statement.first(None).await.map_err(unavailable)
     }
 
     /// Fences whose time has come to be tried again; the cron finishes them.

@@ -15,10 +15,11 @@ use postern_core::intake::CodePurpose;
 use postern_core::password::PasswordHash;
 use postern_core::proof::AddressProven;
 use postern_core::secret::SecretText;
+use postern_core::time::UnixMillis;
 use serde::de::DeserializeOwned;
 
 /// The version of a credential when its account is created.
-const FIRST_CREDENTIAL: u32 = 1;
+pub(crate) const FIRST_CREDENTIAL: u32 = 1;
 
 /// The intake shard of one identifier.
 pub(crate) struct Intake<'a> {
@@ -46,6 +47,8 @@ pub(crate) struct PresentedSecret<'a> {
     pub(crate) operation: OperationId,
     /// The version of the account's credential; 0 without an account.
     pub(crate) against: u32,
+    /// When the credential was changed: what was mailed before is not accepted.
+    pub(crate) changed_at: Option<UnixMillis>,
 }
 
 /// A code or link that was accepted: only an intake shard's answer makes one.
@@ -193,6 +196,7 @@ impl<'a> Intake<'a> {
             name: self.name_of(purpose, bound_to),
             operation: presented.operation,
             against: presented.against,
+            changed_at_millis: presented.changed_at.map(UnixMillis::as_millis),
             secret: presented.secret.into(),
             source: source.into(),
         }));

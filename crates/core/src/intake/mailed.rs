@@ -49,6 +49,15 @@ pub struct MailedSecret {
     pub used_against: Option<u32>,
 }
 
+impl MailedSecret {
+    /// Whether it was mailed before the credential was changed. One that was used made the change itself, or one
+    /// before it, and can only repeat that.
+    fn is_outdated(&self, changed_at: Option<UnixMillis>) -> bool {
+        self.secret.used.is_none()
+            && changed_at.is_some_and(|changed_at| self.secret.created_at <= changed_at)
+    }
+}
+
 /// A secret that comes back.
 #[derive(Clone, Copy, Debug)]
 pub struct PresentedSecret<'a> {
@@ -58,6 +67,9 @@ pub struct PresentedSecret<'a> {
     pub operation: OperationId,
     /// The version of the account's credential now; any number if there is no account.
     pub against: u32,
+    /// When that credential was changed, if it ever was. What was mailed until then is for nothing: whoever had read
+    /// the owner's mail before a change cannot undo it.
+    pub changed_at: Option<UnixMillis>,
 }
 
 /// What a request for a mail comes to.
@@ -144,6 +156,9 @@ pub fn present_secret(
     now: UnixMillis,
     policy: &MailedPolicy,
 ) -> PresentOutcome {
+    if existing.is_some_and(|existing| existing.is_outdated(presented.changed_at)) {
+        return PresentOutcome::Refused { reason: ConsumeRefusal::Expired, write: None, budget: None };
+    }
     let budget = policy.guesses.map(|limit| GuessBudget::at(budget, now, limit.window));
     let is_spent =
         policy.guesses.zip(budget).is_some_and(|(limit, spent)| spent.comparisons >= limit.max_comparisons);

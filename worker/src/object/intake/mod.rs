@@ -141,6 +141,9 @@ pub(crate) struct PresentSecretCall {
     pub(crate) name: SecretName,
     pub(crate) operation: OperationId,
     pub(crate) against: u32,
+    /// When the credential was changed, if it ever was.
+    #[serde(default)]
+    pub(crate) changed_at_millis: Option<u64>,
     pub(crate) secret: String,
     pub(crate) source: String,
 }

@@ -9,6 +9,7 @@ use postern_core::intake::{
     mail_secret, present_secret,
 };
 use postern_core::throttle::LockoutRecords;
+use postern_core::time::UnixMillis;
 use worker::Result;
 
 /// What else opens an account by its address: worthless once the password was reset.
@@ -69,6 +70,7 @@ impl Intake<'_> {
                 secret: call.secret.as_bytes(),
                 operation: call.operation,
                 against: call.against,
+                changed_at: call.changed_at_millis.map(UnixMillis::new),
             },
             self.keyring.peppers(),
             self.now,
