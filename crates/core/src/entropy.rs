@@ -37,30 +37,60 @@ impl<const N: usize> core::fmt::Debug for Random<N> {
 /// How many digits a one-time code has: 20 bits, the floor of OWASP ASVS 5 §6.5.4, is 6.1 digits; the attempt
 /// limit of every code makes up for the difference.
 pub const ONE_TIME_CODE_DIGITS: usize = 6;
+/// How many digits a code has for an address that is being guessed at: 33 bits.
+pub const LONG_CODE_DIGITS: usize = 10;
 
-const CODES: u32 = 1_000_000;
-/// The largest multiple of [`CODES`] below 2³²: a draw at or above it would make low codes likelier.
-const UNBIASED_BELOW: u32 = u32::MAX - u32::MAX % CODES;
+const CODES: u64 = 10_000_000_000;
+/// The largest multiple of [`CODES`] below 2⁶⁴: a draw at or above it would make low codes likelier.
+const UNBIASED_BELOW: u64 = u64::MAX - u64::MAX % CODES;
 
-/// A uniformly distributed code of six decimal digits, leading zeros kept.
+/// How long a one-time code is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeLength {
+    /// [`ONE_TIME_CODE_DIGITS`].
+    Short,
+    /// [`LONG_CODE_DIGITS`].
+    Long,
+}
+
+impl CodeLength {
+    /// The code of this length in what [`one_time_code`] has drawn: its end, as evenly distributed as the whole.
+    #[must_use]
+    pub fn of(self, drawn: &str) -> &str {
+        let digits = match self {
+            Self::Short => ONE_TIME_CODE_DIGITS,
+            Self::Long => LONG_CODE_DIGITS,
+        };
+        drawn.get(drawn.len().saturating_sub(digits)..).unwrap_or(drawn)
+    }
+
+    /// The length of this code.
+    #[must_use]
+    pub const fn is_of(code: &[u8]) -> Self {
+        if code.len() < LONG_CODE_DIGITS { Self::Short } else { Self::Long }
+    }
+}
+
+/// A uniformly distributed code of [`LONG_CODE_DIGITS`] decimal digits, leading zeros kept. Whoever mails it decides
+/// by the guesses at the address how much of it: [`CodeLength::of`].
 ///
-/// Rejection sampling over eight 32-bit draws: the chance that all eight are rejected, and the last is used in
-/// spite of its bias, is below 10⁻²⁸.
+/// Rejection sampling over four 64-bit draws: the chance that all four are rejected, and the last is used in
+/// spite of its bias, is below 10⁻³⁶.
 #[must_use]
 pub fn one_time_code(entropy: Random<32>) -> SecretText {
     let bytes = entropy.into_bytes();
-    let (draws, _) = bytes.as_chunks::<4>();
+    let (draws, _) = bytes.as_chunks::<8>();
     let mut code = 0;
     for draw in draws {
-        let value = u32::from_le_bytes(*draw);
+        let value = u64::from_le_bytes(*draw);
         code = value % CODES;
         if value < UNBIASED_BELOW {
             break;
         }
     }
-    let mut digits = String::with_capacity(ONE_TIME_CODE_DIGITS);
+    let mut digits = String::with_capacity(LONG_CODE_DIGITS);
     // A fixed width keeps the leading zeros; writing to a String cannot fail.
-    let _ = write!(digits, "{code:0width$}", width = ONE_TIME_CODE_DIGITS);
+    let _ = write!(digits, "{code:0width$}", width = LONG_CODE_DIGITS);
     SecretText::new(digits)
 }
 
@@ -68,24 +98,34 @@ pub fn one_time_code(entropy: Random<32>) -> SecretText {
 mod tests {
     use super::*;
 
-    fn code(first: u32, second: u32) -> SecretText {
+    fn code(first: u64, second: u64) -> SecretText {
         let mut bytes = [0u8; 32];
-        bytes[..4].copy_from_slice(&first.to_le_bytes());
-        bytes[4..8].copy_from_slice(&second.to_le_bytes());
+        bytes[..8].copy_from_slice(&first.to_le_bytes());
+        bytes[8..16].copy_from_slice(&second.to_le_bytes());
         one_time_code(Random::new(bytes))
     }
 
     #[test]
     fn leading_zeros_are_kept() {
-        assert_eq!(code(42, 0).expose(), "000042");
-        assert_eq!(code(999_999, 0).expose(), "999999");
-        assert_eq!(code(1_000_000, 0).expose(), "000000");
+        assert_eq!(code(42, 0).expose(), "0000000042");
+        assert_eq!(code(9_999_999_999, 0).expose(), "9999999999");
+        assert_eq!(code(10_000_000_000, 0).expose(), "0000000000");
+    }
+
+    #[test]
+    fn a_short_code_is_the_end_of_the_long_one() {
+        assert_eq!(CodeLength::Short.of("1234000042"), "000042");
+        assert_eq!(CodeLength::Long.of("1234000042"), "1234000042");
+        assert_eq!(CodeLength::Short.of("42"), "42");
+        for (code, length) in [("000042", CodeLength::Short), ("1234000042", CodeLength::Long)] {
+            assert_eq!(CodeLength::is_of(code.as_bytes()), length);
+        }
     }
 
     #[test]
     fn a_draw_that_would_favour_low_codes_is_thrown_away() {
-        assert_eq!(code(UNBIASED_BELOW - 1, 7).expose(), "999999");
-        assert_eq!(code(UNBIASED_BELOW, 7).expose(), "000007");
-        assert_eq!(code(u32::MAX, 7).expose(), "000007");
+        assert_eq!(code(UNBIASED_BELOW - 1, 7).expose(), "9999999999");
+        assert_eq!(code(UNBIASED_BELOW, 7).expose(), "0000000007");
+        assert_eq!(code(u64::MAX, 7).expose(), "0000000007");
     }
 }

@@ -242,3 +242,30 @@ fn records_survive_storage_and_hold_no_secret() {
     shard.stored = serde_json::from_str(&stored).unwrap();
     assert_eq!(shard.present(CODE, 2, after(1), &CODES), Ok((2, VERSION + 2)));
 }
+
+#[test]
+fn a_month_of_guessing_finds_few_short_codes_to_guess_at_and_keeps_nobody_out() {
+    let limit = GuessLimit::DEFAULT;
+    let policy = MailedPolicy { guesses: Some(limit), ..CODES };
+    let (mut shard, mut short, mut long) = (Shard::default(), 0, 0);
+    // Six codes an hour for 30 days, and as many guesses at each as it bears.
+    for round in 0..(6 * 24 * 30_u64 - 1) {
+        let now = after(round * 600);
+        let code = limit.code_length(shard.budget, now).of("9876123456").as_bytes().to_vec();
+        let n = u8::try_from(round % 200).unwrap() + 20;
+        shard.mail(&code, n, now, &policy).unwrap();
+        let wrong = (0..6).filter(|_| shard.present(WRONG, 2, now, &policy) == Err(ConsumeRefusal::Wrong));
+        let compared = wrong.count();
+        if code.len() == 6 { short += compared } else { long += compared }
+    }
+    assert_eq!(short, 10);
+    assert_eq!(long, (6 * 24 * 30 - 3) * 5);
+
+    // The owner types a long code, also after the wrong guess of somebody else.
+    let now = after(30 * 86_400 - 300);
+    shard.mail(b"9876123456", 1, now, &policy).unwrap();
+    assert_eq!(shard.present(WRONG, 2, now, &policy), Err(ConsumeRefusal::Wrong));
+    assert_eq!(shard.present(CODE, 2, now, &policy), Err(ConsumeRefusal::Wrong), "its end is not enough");
+    assert_eq!(shard.present(b"9876123456", 2, now, &policy), Ok((2, VERSION + 2)));
+    assert_eq!(limit.code_length(shard.budget, after(30 * 86_400)).of("9876123456"), "123456");
+}

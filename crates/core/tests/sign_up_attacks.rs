@@ -94,7 +94,7 @@ impl World {
         let policy = SignUpPolicy {
             max_open: 3,
             max_attempts: 2,
-            max_comparisons: 6,
+            guesses: GuessLimit { max_comparisons: 6, ..GuessLimit::DEFAULT },
             bare_claim_keeps_password,
             time_to_live: Seconds::new((LIFE / 1000) as u32),
             ..SignUpPolicy::default()

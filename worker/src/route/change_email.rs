@@ -36,7 +36,9 @@ pub(crate) async fn request(exchange: &Exchange) -> Answer {
     if bearer.credential.email.as_deref() == Some(to.as_str()) {
         return Err(Problem::invalid_field("email", "is the account's address already"));
     }
-    mail_code(exchange, &intake_of(exchange, &bearer), PURPOSE, &bound_to(&bearer, &to), &to).await
+    let (environment, account) = (&exchange.environment, &bearer.subject.account);
+    Intake::of_account(environment, bearer.keyring(), account).take_request(PURPOSE).await?;
+    mail_code(exchange, &intake_of(exchange, &bearer, &to), PURPOSE, &bound_to(&bearer, &to), &to).await
 }
 
 pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
@@ -52,7 +54,7 @@ pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
         against: found.credential_version,
         changed_at: found.changed_at(),
     };
-    let used = intake_of(exchange, &bearer)
+    let used = intake_of(exchange, &bearer, &to)
         .present_secret(PURPOSE, &bound_to(&bearer, &to), presented, &exchange.source())
         .await?;
     let directory = exchange.directory()?;
@@ -73,9 +75,10 @@ pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
     json(200, &EmailChanged { success: true })
 }
 
-/// An account has one change at a time, whichever the address.
-fn intake_of<'a>(exchange: &'a Exchange, bearer: &Bearer) -> Intake<'a> {
-    Intake::of_account(&exchange.environment, bearer.keyring(), &bearer.subject.account)
+/// The new address's, which counts mails and guesses whichever account asks: somebody with many accounts has no more
+/// of either.
+fn intake_of<'a>(exchange: &'a Exchange, bearer: &Bearer, to: &EmailAddress) -> Intake<'a> {
+    Intake::of_email(&exchange.environment, bearer.keyring(), to)
 }
 
 fn bound_to(bearer: &Bearer, to: &EmailAddress) -> String {

@@ -33,7 +33,7 @@ struct Accepted {
 /// How a secret travels.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Six digits to type.
+    /// Digits to type.
     Code,
     /// 32 random bytes in a link.
     Link,

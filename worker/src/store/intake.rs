@@ -34,6 +34,7 @@ pub(crate) struct NewSecret<'a> {
     pub(crate) purpose: CodePurpose,
     /// The account or address that it works for.
     pub(crate) bound_to: &'a str,
+    /// A code in full length; how much of it is mailed is decided by the guesses at the address.
     pub(crate) secret: String,
     pub(crate) operation: OperationId,
     pub(crate) to: &'a EmailAddress,
@@ -176,6 +177,13 @@ impl<'a> Intake<'a> {
             to: new.to.as_str().into(),
             template: new.template,
         }));
+        let answer: LimitAnswer = self.ask(&call).await.map_err(unavailable)?;
+        answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
+    }
+
+    /// Counts a mail that this subject asks for to be sent to somebody else.
+    pub(crate) async fn take_request(&self, purpose: CodePurpose) -> Result<(), Problem> {
+        let call = IntakeCall::TakeRequest { subject: self.subject.clone(), purpose };
         let answer: LimitAnswer = self.ask(&call).await.map_err(unavailable)?;
         answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
     }

@@ -130,10 +130,10 @@ pub enum ClaimOutcome {
 ///
 /// A wrong guess counts against every attempt it is compared with: the one named by the id, else all. After
 /// `max_attempts` an attempt is dead, and a right code does not revive it. Besides, the address has a budget of
-/// `max_comparisons` per window, because every attempt opened brings its own guesses. When it is spent, only a
-/// first guess by registration id is still compared, so that a stranger's guesses do not keep out an owner
-/// who types correctly. In one window at most `max_comparisons` + `max_open` − 1 + (attempts opened) codes are
-/// compared in vain: with the defaults and 100 attempts a chance of 1 in 6,800 to guess one of six digits.
+/// `guesses` per window, because every attempt opened brings its own guesses. When it is spent, new codes are long
+/// and bear `max_attempts` guesses as before; of short ones that are on their way, only a first guess by
+/// registration id is still compared. In one window at most `max_comparisons` − 1 + `max_open` short codes are
+/// compared in vain: with the defaults a chance of 1 in 58,000 to guess one of six digits.
 ///
 /// # Repeating
 ///
@@ -148,7 +148,7 @@ pub fn claim_sign_up(
     now: UnixMillis,
     policy: &SignUpPolicy,
 ) -> ClaimOutcome {
-    let budget = GuessBudget::at(budget, now, policy.comparison_window);
+    let budget = GuessBudget::at(budget, now, policy.guesses.window);
     let candidates = match candidates(existing, &request.selector, budget, now, policy) {
         Ok(candidates) => candidates,
         Err(reason) => {
@@ -198,16 +198,12 @@ fn candidates<'a>(
     if candidates.is_empty() {
         return Err(ClaimRefusal::CodeExpired);
     }
-    let is_spent = budget.comparisons >= policy.max_comparisons;
     let is_named = matches!(selector, ClaimSelector::ByRegistration(_));
-    let guesses = if !is_spent {
-        policy.max_attempts
-    } else if is_named {
-        policy.max_attempts.min(1)
-    } else {
-        0
-    };
-    candidates.retain(|attempt| attempt.attempts < guesses);
+    candidates.retain(|attempt| {
+        let is_comparable = is_named || attempt.is_long || !policy.guesses.is_spent(budget);
+        is_comparable
+            && attempt.attempts < policy.guesses.attempts(budget, attempt.is_long, policy.max_attempts)
+    });
     if candidates.is_empty() { Err(ClaimRefusal::AttemptsExhausted) } else { Ok(candidates) }
 }
 

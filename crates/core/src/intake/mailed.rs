@@ -1,11 +1,13 @@
 //! Secrets that are mailed to an address on request: codes to log in, links to reset a password.
 //!
 //! Anybody can ask for a mail to anybody. So nothing here says whether the address has an account, a new mail has to
-//! wait for the last one, and asking for many codes brings hardly more guesses than asking for one.
+//! wait for the last one, and asking for many codes brings hardly more guesses than asking for one: an address that
+//! is guessed at gets longer codes ([`GuessLimit`]).
 
 use super::digest::CodeBinding;
 use super::one_time::{ConsumeOutcome, ConsumeRefusal, OneTimeSecret, UsePolicy, consume};
 use super::sign_up::GuessBudget;
+use crate::entropy::CodeLength;
 use crate::id::OperationId;
 use crate::password::{Pepper, Peppers};
 use crate::time::{Seconds, UnixMillis};
@@ -19,12 +21,16 @@ pub struct MailedPolicy {
     pub resend_after: Seconds,
     /// How often one may be guessed at, and how long its use may be repeated.
     pub uses: UsePolicy,
-    /// Wrong guesses at all codes of an address; `None` for links, which nobody can guess.
+    /// Wrong guesses at the short codes of an address; `None` for links, which nobody can guess.
     pub guesses: Option<GuessLimit>,
 }
 
-/// How many wrong guesses an address bears before each further code may be guessed at only once.
+/// How many wrong guesses an address bears before its codes become long.
+///
+/// Long codes bear as many guesses each as short ones, so that nobody's guesses keep out the owner, and there are too
+/// many of them for guessing. Of short codes that are on their way already, only the first guess is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct GuessLimit {
     /// Wrong comparisons in a window.
     pub max_comparisons: u32,
@@ -33,8 +39,27 @@ pub struct GuessLimit {
 }
 
 impl GuessLimit {
-    /// 40 in a day, as for sign-ups.
-    pub const DEFAULT: Self = Self { max_comparisons: 40, window: Seconds::new(86_400) };
+    /// 10 in 30 days.
+    pub const DEFAULT: Self = Self { max_comparisons: 10, window: Seconds::new(30 * 86_400) };
+
+    /// How long the next code of an address has to be.
+    #[must_use]
+    pub fn code_length(&self, budget: Option<GuessBudget>, now: UnixMillis) -> CodeLength {
+        if self.is_spent(GuessBudget::at(budget, now, self.window)) {
+            CodeLength::Long
+        } else {
+            CodeLength::Short
+        }
+    }
+
+    pub(super) const fn is_spent(&self, budget: GuessBudget) -> bool {
+        budget.comparisons >= self.max_comparisons
+    }
+
+    /// How many wrong guesses a code of this length bears.
+    pub(super) fn attempts(&self, budget: GuessBudget, is_long: bool, max_attempts: u32) -> u32 {
+        if is_long || !self.is_spent(budget) { max_attempts } else { max_attempts.min(1) }
+    }
 }
 
 /// A secret, and the operation that it was mailed for.
@@ -45,6 +70,9 @@ pub struct MailedSecret {
     pub issued_by: OperationId,
     /// The secret.
     pub secret: OneTimeSecret,
+    /// Whether it is a long code, or a link: further guesses at the address do not matter to it.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub is_long: bool,
     /// Once it was used: the version of the account's credential that its change was to be made against.
     pub used_against: Option<u32>,
 }
@@ -90,7 +118,8 @@ pub enum MailOutcome {
     },
 }
 
-/// Decides whether a secret is mailed. `secret` is drawn by the caller.
+/// Decides whether a secret is mailed. `secret` is drawn by the caller, a code as long as [`GuessLimit::code_length`]
+/// says.
 pub fn mail_secret(
     existing: Option<&MailedSecret>,
     binding: &CodeBinding<'_>,
@@ -112,8 +141,9 @@ pub fn mail_secret(
             return MailOutcome::TooSoon { retry_after_seconds };
         }
     }
+    let is_long = CodeLength::is_of(secret) == CodeLength::Long;
     let secret = OneTimeSecret::new(pepper, binding, secret, now, policy.time_to_live);
-    MailOutcome::Issued { write: MailedSecret { issued_by: operation, secret, used_against: None } }
+    MailOutcome::Issued { write: MailedSecret { issued_by: operation, secret, is_long, used_against: None } }
 }
 
 /// What became of a secret that came back.
@@ -145,8 +175,7 @@ pub enum PresentOutcome {
 }
 
 /// Compares a presented secret, counting the guess first, and uses it up: [`consume`], under the budget of the
-/// address. When that is spent, only the first guess at a code is still compared, so that somebody's guesses do not
-/// keep out an owner who types correctly.
+/// address. When that is spent, only the first guess at a short code is still compared ([`GuessLimit`]).
 pub fn present_secret(
     existing: Option<&MailedSecret>,
     budget: Option<GuessBudget>,
@@ -160,9 +189,10 @@ pub fn present_secret(
         return PresentOutcome::Refused { reason: ConsumeRefusal::Expired, write: None, budget: None };
     }
     let budget = policy.guesses.map(|limit| GuessBudget::at(budget, now, limit.window));
-    let is_spent =
-        policy.guesses.zip(budget).is_some_and(|(limit, spent)| spent.comparisons >= limit.max_comparisons);
-    let max_attempts = if is_spent { policy.uses.max_attempts.min(1) } else { policy.uses.max_attempts };
+    let is_long = existing.is_some_and(|existing| existing.is_long);
+    let max_attempts = policy.guesses.zip(budget).map_or(policy.uses.max_attempts, |(limit, budget)| {
+        limit.attempts(budget, is_long, policy.uses.max_attempts)
+    });
     let uses = UsePolicy { max_attempts, ..policy.uses };
     let secret = existing.map(|existing| &existing.secret);
     let outcome = consume(secret, binding, presented.secret, presented.operation, peppers, now, &uses);

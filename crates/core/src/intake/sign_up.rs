@@ -5,6 +5,8 @@
 //! of the address; which password the account gets is decided when one of them comes back.
 
 use super::digest::{CodeBinding, CodeDigest, CodePurpose};
+use super::mailed::GuessLimit;
+use crate::entropy::CodeLength;
 use crate::id::{AccountId, OperationId, RegistrationId, TenantId};
 use crate::order;
 use crate::password::{PasswordHash, Pepper};
@@ -25,10 +27,8 @@ pub struct SignUpPolicy {
     pub max_attempts: u32,
     /// Seconds in which a claim can be repeated with the same code, default 10 minutes.
     pub claim_repeatable_for: Seconds,
-    /// Wrong comparisons per address and [`Self::comparison_window`], whatever the attempt, default 40.
-    pub max_comparisons: u32,
-    /// Seconds of the window of [`Self::max_comparisons`], default one day.
-    pub comparison_window: Seconds,
+    /// Wrong comparisons per address, whatever the attempt, before its codes become long.
+    pub guesses: GuessLimit,
     /// Whether a bare claim may give the account the password of its attempt if no other attempt was open beside
     /// it; default yes. The one way in for somebody else's password: see [`super::claim_sign_up`].
     pub bare_claim_keeps_password: bool,
@@ -41,8 +41,7 @@ impl Default for SignUpPolicy {
             time_to_live: Seconds::new(15 * 60),
             max_attempts: 5,
             claim_repeatable_for: Seconds::new(10 * 60),
-            max_comparisons: 40,
-            comparison_window: Seconds::new(24 * 60 * 60),
+            guesses: GuessLimit::DEFAULT,
             bare_claim_keeps_password: true,
         }
     }
@@ -82,6 +81,9 @@ pub struct PendingSignUp {
     pub code: CodeDigest,
     /// The pepper of the digest.
     pub pepper_id: u32,
+    /// Whether the code is a long one: further guesses at the address do not matter to it.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub is_long: bool,
     /// While open: the password chosen by whoever opened it. Once claimed: the password the account gets.
     /// Empty again after [`finish_sign_up`].
     pub password: Option<PasswordHash>,
@@ -173,7 +175,7 @@ pub struct SignUpWrites {
 pub struct NewSignUp<'a> {
     /// The attempt's id.
     pub registration_id: RegistrationId,
-    /// The code that will be mailed, and only mailed.
+    /// The code that will be mailed, and only mailed: as long as [`GuessLimit::code_length`] says.
     pub code: &'a SecretText,
     /// The chosen password, `None` for an account without one.
     pub password: Option<PasswordHash>,
@@ -229,6 +231,7 @@ pub fn open_sign_up(
         registration_id: new.registration_id,
         code: address.code_digest(new.registration_id, new.code, pepper),
         pepper_id: pepper.id(),
+        is_long: CodeLength::is_of(new.code.expose().as_bytes()) == CodeLength::Long,
         password: new.password,
         display_name: new.display_name,
         created_at: now,

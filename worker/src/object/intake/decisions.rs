@@ -13,8 +13,8 @@ use crate::store::keyring::Keyring;
 use postern_core::config;
 use postern_core::id::OperationId;
 use postern_core::intake::{
-    ClaimOutcome, ClaimRequest, ClaimSelector, GuessBudget, NewSignUp, OpenSignUpOutcome, PendingSignUp,
-    SignUpAddress, SignUpWrites, claim_sign_up, finish_sign_up, open_sign_up,
+    ClaimOutcome, ClaimRequest, ClaimSelector, GuessBudget, GuessLimit, NewSignUp, OpenSignUpOutcome,
+    PendingSignUp, SignUpAddress, SignUpWrites, claim_sign_up, finish_sign_up, open_sign_up,
 };
 use postern_core::password::Pepper;
 use postern_core::secret::SecretText;
@@ -51,6 +51,9 @@ impl Intake<'_> {
                 LockoutRecords::after_success(),
             )?),
             IntakeCall::MailSecret(call) => serde_json::to_vec(&self.mail_secret(*call)?),
+            IntakeCall::TakeRequest { subject, purpose } => {
+                serde_json::to_vec(&self.take_request(&subject, purpose)?)
+            }
             IntakeCall::PresentSecret(call) => serde_json::to_vec(&self.present_secret(&call)?),
             IntakeCall::Acknowledge { ids } => {
                 rows::acknowledge(self.sql, &ids)?;
@@ -68,7 +71,9 @@ impl Intake<'_> {
             return Ok(LimitAnswer { retry_after_seconds: Some(seconds) });
         }
         let address = SignUpAddress { tenant: &call.tenant, kind: "email", identifier: &call.email };
-        let code = SecretText::new(call.code);
+        let policy = self.environment.sign_up_policy();
+        let length = policy.guesses.code_length(self.budget(&call.subject)?, self.now);
+        let code = SecretText::new(length.of(&call.code).into());
         let new = NewSignUp {
             registration_id: call.registration,
             code: &code,
@@ -76,7 +81,6 @@ impl Intake<'_> {
             display_name: Some(call.name),
         };
         let pepper = self.pepper()?;
-        let policy = self.environment.sign_up_policy();
         if let OpenSignUpOutcome::Opened { writes, .. } =
             open_sign_up(&existing, &address, new, pepper, self.now, &policy)
         {
@@ -114,7 +118,7 @@ impl Intake<'_> {
 
     fn claim_sign_up(&self, call: ClaimSignUpCall) -> Result<ClaimAnswer> {
         let existing = self.sign_ups(&call.subject)?;
-        let budget: Option<GuessBudget> = Expiring::new(self.sql, BUDGETS).get(&call.subject)?;
+        let budget = self.budget(&call.subject)?;
         let address = SignUpAddress { tenant: &call.tenant, kind: "email", identifier: &call.email };
         let code = SecretText::new(call.code);
         let selector = match call.selector {
@@ -208,12 +212,19 @@ impl Intake<'_> {
             table.delete(&format!("{subject}/{id}"))?;
         }
         match writes.budget {
-            Some(budget) => {
-                let over = budget.window_started_at.plus(policy.comparison_window);
-                Expiring::new(self.sql, BUDGETS).put(subject, &budget, over)
-            }
+            Some(budget) => self.store_budget(subject, &budget, policy.guesses),
             None => Ok(()),
         }
+    }
+
+    /// The wrong guesses at all codes of an address, those of sign-ups and those that are mailed on request.
+    pub(super) fn budget(&self, subject: &str) -> Result<Option<GuessBudget>> {
+        Expiring::new(self.sql, BUDGETS).get(subject)
+    }
+
+    pub(super) fn store_budget(&self, subject: &str, budget: &GuessBudget, limit: GuessLimit) -> Result<()> {
+        let over = budget.window_started_at.plus(limit.window);
+        Expiring::new(self.sql, BUDGETS).put(subject, budget, over)
     }
 
     /// Enqueues a message, and remembers which shard this is for the alarm, which is told nothing.

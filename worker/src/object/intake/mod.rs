@@ -54,6 +54,8 @@ pub(crate) enum IntakeCall {
     /// Mail a one-time code or link, whoever the address belongs to. Answered with [`LimitAnswer`], the same for
     /// every address.
     MailSecret(Box<MailSecretCall>),
+    /// Count a mail that this subject asks for to be sent to another. Answered with [`LimitAnswer`].
+    TakeRequest { subject: String, purpose: CodePurpose },
     /// A code or link came back. Answered with [`SecretAnswer`].
     PresentSecret(Box<PresentSecretCall>),
     /// Outbox rows whose delivery is confirmed. Answered with `true`.
@@ -68,6 +70,7 @@ pub(crate) struct OpenSignUpCall {
     pub(crate) email: String,
     pub(crate) name: String,
     pub(crate) registration: RegistrationId,
+    /// As long as it may become: the shard knows how much of it is mailed.
     pub(crate) code: String,
     pub(crate) password: Option<PasswordHash>,
 }
@@ -116,7 +119,8 @@ pub(crate) struct LimitAnswer {
     pub(crate) retry_after_seconds: Option<u64>,
 }
 
-/// Which secret: there is one per subject and purpose at a time.
+/// Which secret: there is one per subject and purpose at a time, and one per account for an address that accounts want
+/// to have.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SecretName {
     pub(crate) tenant: TenantId,
@@ -131,6 +135,7 @@ pub(crate) struct MailSecretCall {
     pub(crate) shard: u8,
     pub(crate) name: SecretName,
     pub(crate) operation: OperationId,
+    /// As long as it may become: the shard knows how much of a code is mailed.
     pub(crate) secret: String,
     pub(crate) to: String,
     pub(crate) template: MailTemplate,

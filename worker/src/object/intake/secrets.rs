@@ -1,9 +1,9 @@
 //! Mailed codes and links of a shard: one record per subject and purpose, issued and used in one transaction each.
 
 use super::decisions::Intake;
-use super::{BUDGETS, LINKS, LimitAnswer, MailSecretCall, PresentSecretCall, SecretAnswer, SecretName};
+use super::{LINKS, LimitAnswer, MailSecretCall, PresentSecretCall, SecretAnswer, SecretName};
 use crate::object::records::Expiring;
-use crate::outbox::message::{Mail, Message, Recipient};
+use crate::outbox::message::{Mail, MailTemplate, Message, Recipient};
 use postern_core::intake::{
     CodeBinding, CodePurpose, MailOutcome, MailedPolicy, MailedSecret, PresentOutcome, PresentedSecret,
     mail_secret, present_secret,
@@ -17,10 +17,6 @@ const ENDED_BY_RESET: [CodePurpose; 3] =
     [CodePurpose::Login, CodePurpose::LoginLink, CodePurpose::SetPassword];
 
 impl SecretName {
-    fn key(&self) -> String {
-        key(&self.subject, self.purpose)
-    }
-
     fn binding(&self) -> CodeBinding<'_> {
         CodeBinding { purpose: self.purpose, tenant: &self.tenant, subject: self.bound_to.as_bytes() }
     }
@@ -29,10 +25,14 @@ impl SecretName {
 impl Intake<'_> {
     /// Answers alike whoever the address belongs to: that is looked up by the consumer of the mail.
     pub(super) fn mail_secret(&self, call: MailSecretCall) -> Result<LimitAnswer> {
-        let (key, policy) = (call.name.key(), self.environment.mailed_policy(call.name.purpose));
+        let (key, policy) = (self.key_of(&call.name), self.environment.mailed_policy(call.name.purpose));
         let table = Expiring::new(self.sql, LINKS);
         let existing: Option<MailedSecret> = table.get(&key)?;
-        let (binding, secret) = (call.name.binding(), call.secret.as_bytes());
+        let text = match policy.guesses {
+            Some(limit) => limit.code_length(self.budget(&call.name.subject)?, self.now).of(&call.secret),
+            None => call.secret.as_str(),
+        };
+        let (binding, secret) = (call.name.binding(), text.as_bytes());
         let (operation, pepper) = (call.operation, self.pepper()?);
         let write =
             match mail_secret(existing.as_ref(), &binding, secret, operation, pepper, self.now, &policy) {
@@ -43,28 +43,39 @@ impl Intake<'_> {
                 }
             };
         // Links to a first password are mailed by sign-ups, which have a limit of their own.
-        let limit = self.environment.config().limits().code_per_identifier;
-        let limit = limit.filter(|_| call.name.purpose != CodePurpose::SetPassword);
-        if let Some(seconds) = self.wait_for(&key, limit)? {
-            return Ok(LimitAnswer { retry_after_seconds: Some(seconds) });
+        if call.name.purpose != CodePurpose::SetPassword {
+            let limited = self.take_request(&call.name.subject, call.name.purpose)?;
+            if limited.retry_after_seconds.is_some() {
+                return Ok(limited);
+            }
         }
         self.store_secret(&key, &write, &policy)?;
         let to = Recipient::Address(call.to);
-        let mail = Mail { tenant: call.name.tenant.to_string(), to, template: call.template };
+        let template = match call.template {
+            MailTemplate::Code { purpose, ttl_seconds, .. } => {
+                MailTemplate::Code { purpose, code: text.into(), ttl_seconds }
+            }
+            other => other,
+        };
+        let mail = Mail { tenant: call.name.tenant.to_string(), to, template };
         let id = self.digest(&[b"mailed secret", call.operation.as_bytes()]);
         self.post(call.shard, &id, Message::Mail(mail))?;
         Ok(LimitAnswer { retry_after_seconds: None })
     }
 
+    /// Takes one from the limit on mails of a purpose.
+    pub(super) fn take_request(&self, subject: &str, purpose: CodePurpose) -> Result<LimitAnswer> {
+        let limit = self.environment.config().limits().code_per_identifier;
+        Ok(LimitAnswer { retry_after_seconds: self.wait_for(&key(subject, purpose), limit)? })
+    }
+
     pub(super) fn present_secret(&self, call: &PresentSecretCall) -> Result<SecretAnswer> {
-        let (key, policy) = (call.name.key(), self.environment.mailed_policy(call.name.purpose));
+        let (key, policy) = (self.key_of(&call.name), self.environment.mailed_policy(call.name.purpose));
         let table = Expiring::new(self.sql, LINKS);
-        let budgets = Expiring::new(self.sql, BUDGETS);
-        let budget_key = format!("{}/codes", call.name.subject);
         let existing: Option<MailedSecret> = table.get(&key)?;
         let outcome = present_secret(
             existing.as_ref(),
-            budgets.get(&budget_key)?,
+            self.budget(&call.name.subject)?,
             &call.name.binding(),
             PresentedSecret {
                 secret: call.secret.as_bytes(),
@@ -88,7 +99,7 @@ impl Intake<'_> {
                     self.store_secret(&key, &write, &policy)?;
                 }
                 if let (Some(budget), Some(limit)) = (budget, policy.guesses) {
-                    budgets.put(&budget_key, &budget, budget.window_started_at.plus(limit.window))?;
+                    self.store_budget(&call.name.subject, &budget, limit)?;
                 }
                 Ok(SecretAnswer::Refused)
             }
@@ -106,6 +117,17 @@ impl Intake<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Many accounts may want one address: their codes do not replace each other, and share its limits.
+    fn key_of(&self, name: &SecretName) -> String {
+        let key = key(&name.subject, name.purpose);
+        match name.purpose {
+            CodePurpose::ChangeIdentifier => {
+                format!("{key}/{}", self.digest(&[b"change", name.bound_to.as_bytes()]))
+            }
+            _ => key,
+        }
     }
 
     fn store_secret(&self, key: &str, secret: &MailedSecret, policy: &MailedPolicy) -> Result<()> {
