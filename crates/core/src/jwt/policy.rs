@@ -290,6 +290,13 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_has_a_stable_code_and_says_what_is_wrong() {
+        let no_issuer = PolicyError::NoIssuer;
+        assert_eq!(no_issuer.code(), "policy_without_issuer");
+        assert_eq!(std::format!("{no_issuer}"), "the issuer is empty");
+    }
+
+    #[test]
     fn a_policy_that_would_accept_too_much_cannot_be_made() {
         let new = |issuer: &str, audiences: &[&str]| {
             VerificationPolicy::new(issuer, audiences.iter().copied(), TenantRule::Any).err()
