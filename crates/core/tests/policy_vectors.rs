@@ -9,7 +9,9 @@
 
 use postern_core::config::{Config, Deployment, Environment, MailSender, SessionLimit, ValidationMode};
 use postern_core::id::TenantId;
-use postern_core::identifier::{EmailAddress, Identifier, IdentifierError};
+use postern_core::identifier::{
+    EmailAddress, Identifier, IdentifierError, PhoneNumber, Username, UsernameError, derive_username,
+};
 use postern_core::permission::{
     MaskError, MaskWidth, NameError, PermissionBit, PermissionMask, PermissionName, PermissionRegistry,
     RegistryError,
@@ -157,11 +159,39 @@ fn e_mail_addresses() {
 }
 
 #[test]
+fn phone_numbers() {
+    let file = vectors!("identifier/phone.json");
+    for case in cases(&file, "cases") {
+        let parsed = PhoneNumber::parse(text(case, "input"));
+        let verdict = parsed.as_ref().map(PhoneNumber::as_str).map_err(|error| error.code());
+        let error = case["error"].as_str().map(|name| format!("phone_number_{name}")).unwrap_or_default();
+        assert_eq!(verdict, case["normal"].as_str().ok_or(error.as_str()), "{case}");
+    }
+}
+
+#[test]
+fn usernames() {
+    let file = vectors!("identifier/username.json");
+    for case in cases(&file, "cases") {
+        let chosen = Username::choose(text(case, "input"));
+        let verdict = chosen.as_ref().map(Username::as_str).map_err(|error| error.code());
+        let error = case["error"].as_str().map(|name| format!("username_{name}")).unwrap_or_default();
+        assert_eq!(verdict, case["normal"].as_str().ok_or(error.as_str()), "{case}");
+        if chosen != Err(UsernameError::Reserved) {
+            assert_eq!(Username::parse(text(case, "input")), chosen, "{case}");
+        }
+    }
+    for case in cases(&file, "derived") {
+        assert_eq!(derive_username(text(case, "source")).as_str(), text(case, "username"), "{case}");
+    }
+}
+
+#[test]
 fn object_names() {
     let file = vectors!("identifier/object_names.json");
     for case in cases(&file, "cases") {
         let tenant: TenantId = text(case, "tenant").parse().unwrap();
-        let identifier = Identifier::Email(EmailAddress::parse(text(case, "email")).unwrap());
+        let identifier = Identifier::parse(text(case, "identifier")).unwrap();
         let bytes = identifier.canonical_bytes(&tenant);
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, text(case, "canonical_hex"));

@@ -10,7 +10,7 @@ use postern_core::codec::{base32, base64url};
 use postern_core::config::{Config, Deployment, Environment};
 use postern_core::entropy::{Random, one_time_code};
 use postern_core::id::AccountId;
-use postern_core::identifier::{DisplayName, EmailAddress};
+use postern_core::identifier::{DisplayName, Identifier, derive_username};
 use std::hint::black_box;
 
 fn main() {
@@ -34,7 +34,8 @@ fn codecs() {
 
 fn identities() {
     let _ = black_box(black_box("00000000000000000000000000000000").parse::<AccountId>());
-    let _ = black_box(EmailAddress::parse(black_box("ann@example.com")));
+    let _ = black_box(Identifier::parse(black_box("ann@example.com")));
+    let _ = black_box(derive_username(black_box("ann")).random_candidate(black_box(Random::new([3; 8]))));
     let _ = black_box(DisplayName::parse(black_box("Ann")));
     let _ = black_box(one_time_code(black_box(Random::new([3; 32]))).expose().len());
 }

@@ -1,7 +1,7 @@
-//! Who somebody is and what they may: addresses, masks, registries.
+//! Who somebody is and what they may: identifiers, masks, registries.
 
 use super::text;
-use postern_core::identifier::EmailAddress;
+use postern_core::identifier::{EmailAddress, Identifier, Username, derive_username};
 use postern_core::permission::{MaskWidth, PermissionMask, PermissionRegistry};
 
 /// Normalising twice changes nothing.
@@ -12,6 +12,16 @@ pub(crate) fn email(data: &[u8]) {
         assert_eq!(again.as_str(), parsed.as_str());
         assert_eq!(parsed.as_str(), format!("{}@{}", parsed.local_part(), parsed.domain()));
     }
+}
+
+/// Whatever kind it is, a normal form is of the same kind and its own normal form; and every text makes a username.
+pub(crate) fn identifier(data: &[u8]) {
+    let Some(typed) = text(data) else { return };
+    if let Ok(parsed) = Identifier::parse(typed) {
+        assert_eq!(Identifier::parse(parsed.value()), Ok(parsed));
+    }
+    let derived = derive_username(typed);
+    assert_eq!(Username::choose(derived.as_str()), Ok(derived));
 }
 
 /// A mask has one text, at one width only.

@@ -27,6 +27,7 @@ pub(crate) const ALL: &[(&str, Check)] = &[
     ("base64url", secrets::base64url),
     ("config", settings::config),
     ("email", identities::email),
+    ("identifier", identities::identifier),
     ("json", json::agrees_with_serde),
     ("key_set", tokens::key_set),
     ("link_token", secrets::link_token),
