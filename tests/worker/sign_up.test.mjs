@@ -44,13 +44,14 @@ describe("signing up", { concurrency: 4 }, () => {
     assert.ok(mail.text.includes(mail.code));
     assert.ok(!mail.text.includes("Ada Lovelace"), "whoever typed the address chose the name");
     assert.ok(!mail.text.includes(accepted.body.registration), "the registration is in the mail");
-    refused(await person.login(email, PASSWORD), 401, "invalid_credentials");
+    refused(await person.login(email, PASSWORD), 403, "verification_required");
 
     const first = granted(await person.verify({ email, otp: mail.code, registration: accepted.body.registration }));
     const me = await person.me(first.access_token);
     assert.equal(me.status, 200);
     const { id, created_at: createdAt, ...rest } = me.body;
-    assert.deepEqual(rest, { email, name: "Ada Lovelace", is_verified: true, has_password: true, is_2fa_enabled: false, roles: ["user"] });
+    const unset = { pending_email: null, username: null, biography: null, locale: null, updated_at: null };
+    assert.deepEqual(rest, { ...unset, email, name: "Ada Lovelace", is_verified: true, has_password: true, is_2fa_enabled: false, roles: ["user"] });
     assert.equal(id, claimsOf(first.access_token).sub);
     assert.ok(createdAt >= began - 1000 && createdAt <= Date.now() + 1000);
 
@@ -129,7 +130,7 @@ describe("signing up", { concurrency: 4 }, () => {
       for (const way of [{ registration }, {}, { password: PASSWORD }]) {
         refused(await person.verify({ email, otp: code, ...way }), 400, "code_invalid");
       }
-      refused(await person.login(email, PASSWORD), 401, "invalid_credentials");
+      refused(await person.login(email, PASSWORD), 403, "verification_required");
       assert.deepEqual(await accountsOf(server, email), []);
     });
   }
@@ -295,7 +296,7 @@ describe("an address that has an account", () => {
     assert.equal(notice.subject, "You already have an account");
     assert.deepEqual([notice.code, notice.link], [undefined, undefined]);
     assert.doesNotMatch(notice.text, /\d{6}/);
-    refused(await person.login(known, OTHER_PASSWORD), 401, "invalid_credentials");
+    refused(await person.login(known, OTHER_PASSWORD), 403, "verification_required");
     granted(await person.login(known, PASSWORD));
   });
 

@@ -6,7 +6,7 @@ use crate::object::keyring::{KeyPurpose, ROOT_KEY_BINDING};
 use crate::store::keyring;
 use crate::store::kv::KvStore;
 use crate::wire::problem::Problem;
-use postern_core::config::{self, Config, Deployment, Finding, ResetStrategy, SessionLimit, Severity};
+use postern_core::config::{self, Config, Deployment, Finding, MailedForm, SessionLimit, Severity};
 use postern_core::grant::TokenProfile;
 use postern_core::intake::{CodePurpose, GuessLimit, MailedPolicy, SignUpPolicy, UsePolicy};
 use postern_core::jwt::{AlgorithmName, PolicyError, TenantRule, VerificationPolicy};
@@ -149,6 +149,7 @@ impl Environment {
         let codes = self.config().codes();
         SignUpPolicy {
             time_to_live: codes.ttl,
+            resend_after: codes.resend_after,
             max_attempts: codes.max_attempts,
             bare_claim_keeps_password: codes.bare_claim_keeps_password,
             ..SignUpPolicy::default()
@@ -157,7 +158,13 @@ impl Environment {
 
     /// How codes and links of a purpose are mailed and used.
     pub(crate) fn mailed_policy(&self, purpose: CodePurpose) -> MailedPolicy {
-        let codes = self.config().codes();
+        let policy = self.mailed_policy_if_replaced(purpose);
+        let waits = self.config().codes().refuse_while_live && purpose != CodePurpose::SetPassword;
+        MailedPolicy { resend_after: if waits { policy.time_to_live } else { policy.resend_after }, ..policy }
+    }
+
+    fn mailed_policy_if_replaced(&self, purpose: CodePurpose) -> MailedPolicy {
+        let (config, codes) = (self.config(), self.config().codes());
         let never = Seconds::ZERO;
         let code = |time_to_live, repeatable_for| MailedPolicy {
             time_to_live,
@@ -176,9 +183,13 @@ impl Environment {
             // Tokens are worth more than the use of the secret was: a login is never repeated.
             CodePurpose::Login => code(codes.login_ttl, never),
             CodePurpose::LoginLink => link(codes.link_ttl, never, codes.resend_after),
-            CodePurpose::ResetPassword if self.config().password_reset().by == ResetStrategy::Link => {
+            CodePurpose::ResetPassword if config.password_reset().by != MailedForm::Code => {
                 link(codes.link_ttl, repeatable, codes.resend_after)
             }
+            CodePurpose::VerifyIdentifier if config.verification().by != MailedForm::Code => {
+                link(codes.link_ttl, repeatable, codes.resend_after)
+            }
+            CodePurpose::ChangeIdentifier => code(config.verification().email_change_ttl, repeatable),
             // A day, since it is often opened on another device later.
             CodePurpose::SetPassword => link(Seconds::new(86_400), repeatable, never),
             _ => code(codes.ttl, repeatable),

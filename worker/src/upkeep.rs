@@ -24,6 +24,7 @@ pub(crate) async fn run(environment: &Environment, ambient: Ambient) -> Result<(
         ("fences", close_fences(environment, &directory, now).await),
         ("keys", keyring::settle(environment).await),
         ("deliveries", directory.forget_deliveries(before(now, KEEP_DELIVERIES)).await),
+        ("changes of address", directory.forget_email_changes(now).await),
         ("audit trail", directory.forget_audit(before(now, KEEP_AUDIT)).await),
     ];
     for (step, outcome) in steps {

@@ -94,6 +94,24 @@ pub fn one_time_code(entropy: Random<32>) -> SecretText {
     SecretText::new(digits)
 }
 
+/// A random UUID (RFC 9562 §5.4) in its lower-case form: a one-time code of 122 random bits.
+#[must_use]
+pub fn uuid(entropy: Random<16>) -> String {
+    let mut bytes = entropy.into_bytes();
+    let [.., version, _, variant, _, _, _, _, _, _, _] = &mut bytes;
+    *version = *version & 0x0f | 0x40;
+    *variant = *variant & 0x3f | 0x80;
+    let mut text = String::with_capacity(36);
+    for (index, byte) in bytes.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +128,15 @@ mod tests {
         assert_eq!(code(42, 0).expose(), "0000000042");
         assert_eq!(code(9_999_999_999, 0).expose(), "9999999999");
         assert_eq!(code(10_000_000_000, 0).expose(), "0000000000");
+    }
+
+    #[test]
+    fn a_uuid_is_random_but_for_its_version_and_variant() {
+        assert_eq!(uuid(Random::new([0; 16])), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(uuid(Random::new([0xff; 16])), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        let counted = core::array::from_fn(|index| u8::try_from(index).unwrap());
+        assert_eq!(uuid(Random::new(counted)), "00010203-0405-4607-8809-0a0b0c0d0e0f");
+        assert_eq!(CodeLength::is_of(uuid(Random::new([0; 16])).as_bytes()), CodeLength::Long);
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub mod order;
 pub mod password;
 #[cfg(feature = "verify")]
 pub mod permission;
+pub mod profile;
 #[cfg(feature = "issue")]
 pub mod proof;
 #[cfg(feature = "verify")]

@@ -36,6 +36,14 @@ impl PasswordVerified {
         Self { account, credential_version }
     }
 
+    /// The password that an account was created with, in the hands of whoever has just chosen it.
+    ///
+    /// Call this in one place only: where the same request has created the account.
+    #[must_use]
+    pub const fn of_new_account(account: AccountId) -> Self {
+        Self { account, credential_version: 1 }
+    }
+
     /// Whose password it is.
     #[must_use]
     pub const fn account(&self) -> AccountId {

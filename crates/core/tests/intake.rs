@@ -254,6 +254,7 @@ impl Address {
             code: &code,
             password: Some(password(n)),
             display_name: Some(format!("name {n}")),
+            username: Some(format!("user{n}")),
         };
         let (now, time_to_live) = (UnixMillis::new(second * 1000), self.policy.time_to_live);
         match open_sign_up(&self.records, &self.address(), new, &pepper(2), now, &self.policy) {
@@ -282,6 +283,9 @@ impl Address {
         let describe = |sign_up: ClaimedSignUp| {
             assert_eq!(sign_up.claim.account_id.as_bytes()[0], sign_up.claim.operation_id.as_bytes()[0]);
             let password = (0..=255).find(|n| sign_up.password == Some(password(*n)));
+            // Whose the password is, theirs are the names, unless it came with the code and without them.
+            let of_attempt = password.filter(|n| *n != 7).map(|n| (format!("name {n}"), format!("user{n}")));
+            assert_eq!(sign_up.display_name.zip(sign_up.username), of_attempt);
             assert_eq!(password.is_some(), sign_up.claim.with_password && !sign_up.claim.done);
             format!(
                 "account {} password {} link {} done {}",
@@ -411,7 +415,7 @@ fn a_claim_closes_the_others_and_repeats_itself() {
     assert_eq!(address.claim(2, ClaimSelector::Bare, 3, 8), repeated);
     assert_eq!(address.claim(2, with_password(7), 3, 8), repeated);
     let finished = finish_sign_up(&address.records, operation(9)).unwrap();
-    assert!(finished.password.is_none() && finished.display_name.is_none());
+    assert!(finished.password.is_none() && finished.display_name.is_none() && finished.username.is_none());
     address.store(SignUpWrites { put: vec![finished], ..SignUpWrites::default() });
     assert!(finish_sign_up(&address.records, operation(9)).is_none());
     assert!(finish_sign_up(&address.records, operation(8)).is_none());

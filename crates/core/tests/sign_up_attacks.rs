@@ -121,6 +121,7 @@ impl World {
             code: &code,
             password: Some(password(by)),
             display_name: Some(by.into()),
+            username: None,
         };
         let now = UnixMillis::new(self.now);
         self.opened.push(Opened { by, at: self.now });

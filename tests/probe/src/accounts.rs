@@ -57,7 +57,7 @@ fn try_sign_up() -> Result<(), Box<dyn Error>> {
     let address = SignUpAddress { tenant: &tenant, kind: "email", identifier: "ann@example.com" };
     let code = SecretText::new(black_box("123456").into());
     let registration_id = RegistrationId::from_bytes([3; 16]);
-    let new = NewSignUp { registration_id, code: &code, password: None, display_name: None };
+    let new = NewSignUp { registration_id, code: &code, password: None, display_name: None, username: None };
     let pepper = peppers.current().ok_or("no pepper")?;
     let OpenSignUpOutcome::Opened { writes, .. } = open_sign_up(&[], &address, new, pepper, NOW, &policy)
     else {

@@ -52,9 +52,12 @@ pub(crate) fn code(purpose: CodePurpose, code: &str, ttl_seconds: u32) -> Letter
         }
         _ => ("Your code to sign in", "If you did not try to sign in"),
     };
-    let minutes = ttl_seconds.div_ceil(60);
+    let time = match ttl_seconds.div_ceil(60) {
+        minutes @ ..=120 => format!("{minutes} minutes"),
+        minutes => format!("{} hours", minutes.div_ceil(60)),
+    };
     let text = format!(
-        "your code is {code}. It works for {minutes} minutes.\n\n{unasked}, ignore this mail and do not give the code \
+        "your code is {code}. It works for {time}.\n\n{unasked}, ignore this mail and do not give the code \
          to anybody."
     );
     Letter { code: Some(code.into()), ..Letter::notice(subject, &text) }
@@ -82,6 +85,9 @@ pub(crate) fn link(
     let (page, subject, what) = match purpose {
         CodePurpose::ResetPassword => {
             (&pages.reset_password_url, "Reset your password", "Choose a new password")
+        }
+        CodePurpose::VerifyIdentifier => {
+            (&pages.verify_email_url, "Confirm your address", "Confirm that this address is yours")
         }
         _ => (&pages.login_link_url, "Your link to sign in", "Sign in"),
     };

@@ -71,6 +71,11 @@ async fn write(
             };
             is_open.then(|| letter::code(*purpose, code, *ttl_seconds))
         }
+        MailTemplate::Link { purpose: CodePurpose::VerifyIdentifier, .. }
+            if owner.as_ref().is_some_and(|owner| owner.verified_at.is_some()) =>
+        {
+            None
+        }
         MailTemplate::Link { purpose, secret, ttl_seconds } => match owner {
             Some(owner) => letter::link(config.mail(), *purpose, owner.account_id, secret, *ttl_seconds),
             None => None,

@@ -1,16 +1,18 @@
 //! Another address for the account:
 //! `POST /api/v1/auth/request-email-change {email, current_password?}`,
+//! `POST /api/v1/auth/resend-email-change`,
 //! `POST /api/v1/auth/confirm-email-change {email, otp}`.
 //!
 //! The code goes to the new address, and until it comes back nothing changes. Whether the new address belongs to
 //! somebody is looked up by the consumer of the mail; the old address is told when the change is made.
 
 use crate::route::exchange::Exchange;
-use crate::route::mailed::{code, limit_presented, limit_requested, mail_code, new_operation};
+use crate::route::mailed::{Kind, code, limit_presented, limit_requested, mail, new_operation};
 use crate::route::presence::{Bearer, current_password};
 use crate::route::sign_up::email;
 use crate::store::fence;
 use crate::store::intake::{Intake, PresentedSecret};
+use crate::store::limiter::Limits;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
@@ -36,9 +38,28 @@ pub(crate) async fn request(exchange: &Exchange) -> Answer {
     if bearer.credential.email.as_deref() == Some(to.as_str()) {
         return Err(Problem::invalid_field("email", "is the account's address already"));
     }
+    mail_code(exchange, &bearer, &to).await
+}
+
+/// Another mail to the address that was asked for last. It needs no password again: who reads it was decided then.
+pub(crate) async fn resend(exchange: &Exchange) -> Answer {
+    let bearer = Bearer::of(exchange).await?;
+    limit_requested(exchange).await?;
+    let tenant = exchange.environment.config().tenant().as_str();
+    let profile = exchange.directory()?.profile(tenant, &bearer.subject.account).await?;
+    let pending = profile.as_ref().and_then(|profile| profile.pending_email(exchange.ambient.now()));
+    let to = pending.and_then(|email| EmailAddress::parse(email).ok());
+    mail_code(exchange, &bearer, &to.ok_or_else(Problem::no_pending_change)?).await
+}
+
+async fn mail_code(exchange: &Exchange, bearer: &Bearer, to: &EmailAddress) -> Answer {
     let (environment, account) = (&exchange.environment, &bearer.subject.account);
     Intake::of_account(environment, bearer.keyring(), account).take_request(PURPOSE).await?;
-    mail_code(exchange, &intake_of(exchange, &bearer, &to), PURPOSE, &bound_to(&bearer, &to), &to).await
+    // First: a wish whose mail was not sent can be sent again, and a mail without its wish could not.
+    let now = exchange.ambient.now();
+    let until = now.plus(environment.mailed_policy(PURPOSE).time_to_live);
+    exchange.directory()?.want_email(account, to, now, until).await?;
+    mail(exchange, &intake_of(exchange, bearer, to), PURPOSE, Kind::Code, &bound_to(bearer, to), to).await
 }
 
 pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
@@ -46,6 +67,11 @@ pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
     let (to, code) = (email(&mut body)?, code(&mut body)?);
     limit_presented(exchange).await?;
+    let limit = exchange.environment.config().limits().verify_per_account;
+    Limits::new(&exchange.environment, bearer.keyring(), &bearer.subject.account.to_string())
+        .per_key("verify_per_account", limit)
+        .take()
+        .await?;
 
     let (account, found) = (bearer.subject.account, &bearer.credential);
     let presented = PresentedSecret {

@@ -1,7 +1,8 @@
 //! `POST /api/v1/auth/login {email, password}` → 200 with tokens.
 //!
-//! Limiter, lockout, one directory read, one hash, in this order and for every address alike; the account object
-//! is asked only after the password was right.
+//! Limiter, lockout, one directory read, one hash, in this order and for every address alike; one hash more if that
+//! was wrong while a sign-up on the address waits for its code, whether the address has an account or not. The account
+//! object is asked only after the password was right.
 
 use crate::route::exchange::Exchange;
 use crate::route::sign_up::email;
@@ -14,10 +15,11 @@ use crate::store::limiter::Limits;
 use crate::wire::answer::Answer;
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
+use postern_core::account::AccountStatus;
 use postern_core::flow::login::LoginOutcome;
 use postern_core::id::{AccountId, SessionId};
 use postern_core::identifier::EmailAddress;
-use postern_core::password::PasswordInput;
+use postern_core::password::{PasswordHash, PasswordInput};
 use postern_core::proof::FirstFactor;
 use std::rc::Rc;
 
@@ -35,7 +37,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         .per_pair("login_per_pair", limits.login_per_pair, email.as_str())
         .take()
         .await?;
-    Intake::of_email(environment, &keyring, &email).begin_attempt(&source).await?;
+    let pending = Intake::of_email(environment, &keyring, &email).begin_attempt(&source).await?;
     let found = exchange.directory()?.credential(environment.config().tenant(), &email).await?;
     let stored = found.as_ref().map(Credential::stored).transpose()?;
     let roles = found.as_ref().map_or_else(|| Ok(Vec::new()), Credential::roles)?;
@@ -44,7 +46,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
 
     let (proof, needs_rehash) = match password::check(exchange, &keyring, &password, stored.as_ref()) {
         LoginOutcome::Proven { proof, needs_rehash } => (proof, needs_rehash),
-        LoginOutcome::Refused(_) => return Err(Problem::invalid_credentials()),
+        LoginOutcome::Refused(_) => return Err(refusal(exchange, &keyring, &password, pending.as_ref())),
         LoginOutcome::Unavailable(error) => return Err(Problem::unavailable("password hash", error)),
     };
     let (account, version) = (proof.account(), proof.credential_version());
@@ -53,9 +55,27 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     }
     clear_afterwards(exchange, keyring.clone(), email, source);
 
-    let new = NewSession { session, session_key, roles, device: exchange.device() };
+    let status = found.map_or(AccountStatus::Active, |found| found.status);
+    let new = NewSession { session, session_key, roles, status, device: exchange.device() };
     let admitted = Accounts::new(environment).open(FirstFactor::Password(proof), new, &keyring).await?;
     tokens::answer(exchange, &keyring, admitted).await
+}
+
+/// Whoever knows the password of a sign-up that waits for its code is told so. The password of an account was not that,
+/// if there is one: the answer and the work are the same with and without. The attempt still counts as failed: anybody
+/// may have opened that sign-up.
+fn refusal(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    password: &PasswordInput,
+    pending: Option<&PasswordHash>,
+) -> Problem {
+    match pending {
+        Some(hash) if password::matches(exchange, keyring, password, hash) => {
+            Problem::account("verification_required")
+        }
+        _ => Problem::invalid_credentials(),
+    }
 }
 
 /// Takes the failed attempts of this source on this address back.

@@ -6,18 +6,23 @@
 
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{self, Kind, Presented, limit_presented};
-use crate::route::tokens;
 use crate::route::verify_sign_up::default_roles;
+use crate::route::{tokens, username};
 use crate::store::accounts::{Accounts, NewSession};
-use crate::store::directory::{Credential, NewAccount};
+use crate::store::creation::{NewAccount, NewAddress};
+use crate::store::directory::Credential;
 use crate::store::intake::UsedSecret;
 use crate::wire::answer::Answer;
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
+use postern_core::account::AccountStatus;
 use postern_core::id::{AccountId, SessionId};
 use postern_core::identifier::EmailAddress;
 use postern_core::intake::CodePurpose;
 use postern_core::proof::FirstFactor;
+
+/// Who is proven, and what an account object that was never opened starts from.
+type Proven = (FirstFactor, Vec<String>, AccountStatus);
 
 pub(crate) async fn request(exchange: &Exchange, kind: Kind) -> Answer {
     check_enabled(exchange, kind)?;
@@ -38,20 +43,20 @@ pub(crate) async fn verify(exchange: &Exchange, kind: Kind) -> Answer {
     let session_key = exchange.ambient.random()?;
     let (used, email, credential) = presented.used(exchange, purpose_of(kind)).await?;
     let session = SessionId::from_bytes(*used.operation().as_bytes());
-    let (proof, roles) = match (credential, email) {
+    let (proof, roles, status) = match (credential, email) {
         (Some(credential), _) => proven(used, &credential)?,
         (None, Some(email)) => create(exchange, used, account, &email).await?,
         (None, None) => return Err(Problem::code_invalid()),
     };
-    let new = NewSession { session, session_key, roles, device: exchange.device() };
+    let new = NewSession { session, session_key, roles, status, device: exchange.device() };
     let keyring = exchange.keyring().await?;
     let admitted = Accounts::new(&exchange.environment).open(proof, new, &keyring).await?;
     tokens::answer(exchange, &keyring, admitted).await
 }
 
-fn proven(used: UsedSecret, found: &Credential) -> Result<(FirstFactor, Vec<String>), Problem> {
+fn proven(used: UsedSecret, found: &Credential) -> Result<Proven, Problem> {
     let proof = used.proof(found.account_id, found.credential_version);
-    Ok((FirstFactor::Address(proof), found.roles()?))
+    Ok((FirstFactor::Address(proof), found.roles()?, found.status))
 }
 
 /// An account without a password for an address that has none, if that is wanted.
@@ -60,24 +65,32 @@ async fn create(
     used: UsedSecret,
     account: AccountId,
     email: &EmailAddress,
-) -> Result<(FirstFactor, Vec<String>), Problem> {
+) -> Result<Proven, Problem> {
     if !exchange.environment.config().sign_in().creates_accounts {
         return Err(Problem::code_invalid());
     }
     let tenant = exchange.environment.config().tenant();
     let roles = default_roles(exchange);
-    let new =
-        NewAccount { account, tenant, email, name: email.local_part(), password_hash: None, roles: &roles };
+    let new = NewAccount {
+        account,
+        tenant,
+        email: Some(NewAddress { value: email.as_str(), is_proven: true }),
+        username: None,
+        name: email.local_part(),
+        password_hash: None,
+        roles: &roles,
+        awaits_proof: false,
+    };
     let directory = exchange.directory()?;
     // Whoever was faster owns the address as much as this mail does: the account is theirs.
-    let _ = directory.create(&new, exchange.ambient.now()).await?;
+    let _ = username::create(exchange, &directory, new, email.local_part()).await?;
     let created = directory.credential(tenant, email).await?.ok_or_else(Problem::code_invalid)?;
     proven(used, &created)
 }
 
 const fn purpose_of(kind: Kind) -> CodePurpose {
     match kind {
-        Kind::Code => CodePurpose::Login,
+        Kind::Code | Kind::Uuid => CodePurpose::Login,
         Kind::Link => CodePurpose::LoginLink,
     }
 }
@@ -85,7 +98,7 @@ const fn purpose_of(kind: Kind) -> CodePurpose {
 fn check_enabled(exchange: &Exchange, kind: Kind) -> Result<(), Problem> {
     let sign_in = exchange.environment.config().sign_in();
     let enabled = match kind {
-        Kind::Code => sign_in.codes,
+        Kind::Code | Kind::Uuid => sign_in.codes,
         Kind::Link => sign_in.links,
     };
     if enabled { Ok(()) } else { Err(Problem::feature_disabled()) }

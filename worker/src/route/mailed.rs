@@ -13,8 +13,8 @@ use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::codec::base64url;
-use postern_core::config::RateLimit;
-use postern_core::entropy::one_time_code;
+use postern_core::config::{MailedForm, RateLimit};
+use postern_core::entropy::{one_time_code, uuid};
 use postern_core::id::{AccountId, OperationId};
 use postern_core::identifier::EmailAddress;
 use postern_core::intake::{CodePurpose, LinkToken};
@@ -37,6 +37,19 @@ pub(crate) enum Kind {
     Code,
     /// 32 random bytes in a link.
     Link,
+    /// 122 random bits to copy.
+    Uuid,
+}
+
+impl Kind {
+    /// The way in which a secret of this form travels.
+    pub(crate) const fn of(form: MailedForm) -> Self {
+        match form {
+            MailedForm::Code => Self::Code,
+            MailedForm::Link => Self::Link,
+            MailedForm::Uuid => Self::Uuid,
+        }
+    }
 }
 
 /// What a client brings back from a mail.
@@ -60,18 +73,8 @@ pub(crate) async fn request(
     mail(exchange, &intake, purpose, kind, to.as_str(), &to).await
 }
 
-/// Mails a code that works for `bound_to`.
-pub(crate) async fn mail_code(
-    exchange: &Exchange,
-    intake: &Intake<'_>,
-    purpose: CodePurpose,
-    bound_to: &str,
-    to: &EmailAddress,
-) -> Answer {
-    mail(exchange, intake, purpose, Kind::Code, bound_to, to).await
-}
-
-async fn mail(
+/// Mails a secret that works for `bound_to`.
+pub(crate) async fn mail(
     exchange: &Exchange,
     intake: &Intake<'_>,
     purpose: CodePurpose,
@@ -90,6 +93,10 @@ async fn mail(
         Kind::Link => {
             let secret = base64url::encode(&random.into_bytes());
             (secret.clone(), MailTemplate::Link { purpose, secret, ttl_seconds })
+        }
+        Kind::Uuid => {
+            let code = uuid(exchange.ambient.random()?);
+            (code.clone(), MailTemplate::Code { purpose, code, ttl_seconds })
         }
     };
     let operation = new_operation(exchange)?;
@@ -110,7 +117,7 @@ impl Presented {
     /// The members `email` and `otp`, or `token`.
     pub(crate) fn read(body: &mut Body, kind: Kind) -> Result<Self, Problem> {
         match kind {
-            Kind::Code => Ok(Self::Code { email: email(body)?, code: code(body)? }),
+            Kind::Code | Kind::Uuid => Ok(Self::Code { email: email(body)?, code: code(body)? }),
             Kind::Link => {
                 let token = LinkToken::parse(&body.secret("token")?);
                 token.map(Self::Link).map_err(|_| Problem::code_invalid())

@@ -6,7 +6,7 @@ use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
 use postern_core::flow::login::{LoginOutcome, StoredCredential, decide};
 use postern_core::flow::reauthenticate::{self, Presence, PresenceOutcome};
-use postern_core::password::{Arena, PasswordContext, PasswordHash, PasswordInput, hash};
+use postern_core::password::{Arena, PasswordContext, PasswordHash, PasswordInput, hash, verify};
 use postern_core::secret::SecretText;
 use std::cell::RefCell;
 use worker::js_sys::JsString;
@@ -50,6 +50,17 @@ pub(crate) fn hashed(
     ARENA
         .with_borrow_mut(|arena| hash(password, salt, params, keyring.peppers(), arena))
         .map_err(|error| Problem::unavailable("password hash", error))
+}
+
+/// Whether it is the password of this hash, which is no account's yet.
+pub(crate) fn matches(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    password: &PasswordInput,
+    hash: &PasswordHash,
+) -> bool {
+    let params = exchange.environment.argon2();
+    ARENA.with_borrow_mut(|arena| verify(password, hash, params, keyring.peppers(), arena)).is_ok()
 }
 
 /// Checks a presented password: one hash, whatever is stored.

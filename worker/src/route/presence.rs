@@ -104,7 +104,7 @@ impl Bearer {
             Some(email) => Intake::of_email(environment, &self.keyring, email),
             None => Intake::of_account(environment, &self.keyring, &self.subject.account),
         };
-        intake.begin_attempt(source).await
+        intake.begin_attempt(source).await.map(|_| ())
     }
 }
 

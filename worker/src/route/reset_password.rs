@@ -12,7 +12,6 @@ use crate::route::{password, set_password};
 use crate::wire::answer::Answer;
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
-use postern_core::config::ResetStrategy;
 use postern_core::intake::CodePurpose;
 use postern_core::session::CredentialChange;
 
@@ -36,18 +35,16 @@ pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
 
     // Before anything is used up: it may fail.
     let hash = password::hashed(exchange, &*exchange.keyring().await?, &password)?;
-    let (used, _, credential) = presented.used(exchange, CodePurpose::ResetPassword).await?;
+    let (used, email, credential) = presented.used(exchange, CodePurpose::ResetPassword).await?;
     let credential = credential.ok_or_else(Problem::code_invalid)?;
     let change = FenceChange { change: CredentialChange::PasswordReset, keep: None, notify: None };
-    set_password::replace(exchange, &credential, &password, &hash, &used, change).await
+    let answer = set_password::replace(exchange, &credential, &password, &hash, &used, change).await?;
+    set_password::prove(exchange, &credential, email.as_ref()).await?;
+    Ok(answer)
 }
 
 /// How a reset is proven, where it is possible.
 fn enabled_kind(exchange: &Exchange) -> Result<Kind, Problem> {
     let reset = exchange.environment.config().password_reset();
-    match reset.by {
-        _ if !reset.enabled => Err(Problem::feature_disabled()),
-        ResetStrategy::Link => Ok(Kind::Link),
-        ResetStrategy::Code => Ok(Kind::Code),
-    }
+    if reset.enabled { Ok(Kind::of(reset.by)) } else { Err(Problem::feature_disabled()) }
 }

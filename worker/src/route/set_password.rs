@@ -5,17 +5,22 @@
 //! drops what the old credential opened; until it has confirmed, the answer is 503 and the cron goes on.
 
 use crate::object::account::FenceChange;
+use crate::outbox::message::MailTemplate;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{Kind, Presented, limit_presented};
-use crate::route::password;
+use crate::route::{password, verify_email};
 use crate::store::directory::Credential;
 use crate::store::fence;
-use crate::store::intake::UsedSecret;
+use crate::store::intake::{Intake, NewSecret, UsedSecret};
+use crate::store::keyring::Keyring;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
+use postern_core::codec::base64url;
 use postern_core::flow::login::LoginOutcome;
-use postern_core::intake::CodePurpose;
+use postern_core::id::{AccountId, OperationId};
+use postern_core::identifier::EmailAddress;
+use postern_core::intake::{CodePurpose, LinkToken};
 use postern_core::password::{PasswordHash, PasswordInput};
 use postern_core::session::CredentialChange;
 use serde::Serialize;
@@ -34,14 +39,55 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
 
     // Before anything is used up: it may fail.
     let hash = password::hashed(exchange, &*exchange.keyring().await?, &password)?;
-    let (used, _, credential) = presented.used(exchange, CodePurpose::SetPassword).await?;
+    let (used, email, credential) = presented.used(exchange, CodePurpose::SetPassword).await?;
     let credential = credential.ok_or_else(Problem::code_invalid)?;
     if credential.password_hash.is_some() && credential.operation_id != Some(used.operation()) {
         // It has got a password otherwise, perhaps because somebody else had read this mail.
         return Err(Problem::code_invalid());
     }
     let change = FenceChange { change: CredentialChange::PasswordChanged, keep: None, notify: None };
-    replace(exchange, &credential, &password, &hash, &used, change).await
+    let answer = replace(exchange, &credential, &password, &hash, &used, change).await?;
+    prove(exchange, &credential, email.as_ref()).await?;
+    Ok(answer)
+}
+
+/// A mailed secret that was used proves the address as well: the account's owner is who reads its mail.
+pub(crate) async fn prove(
+    exchange: &Exchange,
+    credential: &Credential,
+    email: Option<&EmailAddress>,
+) -> Result<(), Problem> {
+    match email {
+        Some(email) => verify_email::prove(exchange, credential, email).await,
+        None => Ok(()),
+    }
+}
+
+/// Mails the link to set the first password of an account.
+pub(crate) async fn mail_link(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    account: AccountId,
+    email: &EmailAddress,
+    name: &str,
+    operation: OperationId,
+) -> Result<(), Problem> {
+    let environment = &exchange.environment;
+    let token = LinkToken::new(*account.as_bytes(), exchange.ambient.random()?);
+    let purpose = CodePurpose::SetPassword;
+    let link = NewSecret {
+        purpose,
+        bound_to: email.as_str(),
+        secret: base64url::encode(token.secret().expose()),
+        operation,
+        to: email,
+        template: MailTemplate::SetPassword {
+            name: name.into(),
+            token: token.to_text().expose().into(),
+            ttl_seconds: environment.mailed_policy(purpose).time_to_live.as_secs(),
+        },
+    };
+    Intake::of_email(environment, keyring, email).mail_secret(link).await
 }
 
 /// Gives an account the password that a mailed secret was used for. A repeated secret goes on with the change that it

@@ -1,18 +1,23 @@
-//! `POST /api/v1/auth/signup {email, name, password?}` → 202 `{registration}`.
+//! `POST /api/v1/auth/signup {email, name, password?, username?}` → 202 `{registration}`, and
+//! `POST /api/v1/auth/resend-signup {email, registration}` → 202.
 //!
 //! The same limiter call, hash, intake call and answer for every address, whether it has an account or not; the
-//! consumer of the mail looks that up, where nobody can measure it.
+//! consumer of the mail looks that up, where nobody can measure it. Usernames are public: one that is taken is refused.
 
 use crate::route::exchange::Exchange;
-use crate::route::password;
-use crate::store::intake::Intake;
+use crate::route::mailed::{limit_requested, new_operation};
+use crate::route::{immediate_sign_up, password, username};
+use crate::store::intake::{Intake, NewSignUp};
+use crate::store::keyring::Keyring;
 use crate::store::limiter::Limits;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
+use postern_core::config::RegistrationMode;
 use postern_core::entropy::one_time_code;
 use postern_core::id::RegistrationId;
-use postern_core::identifier::{DisplayName, EmailAddress};
+use postern_core::identifier::{DisplayName, EmailAddress, Username};
+use postern_core::password::PasswordInput;
 use postern_core::secret::SecretText;
 use serde::Serialize;
 
@@ -22,20 +27,18 @@ struct Accepted {
     expires_in: u32,
 }
 
-pub(crate) async fn handle(exchange: &Exchange) -> Answer {
-    let mut body = Body::read(&exchange.request).await?;
-    let email = email(&mut body)?;
-    let name = DisplayName::parse(&body.text("name")?);
-    let name = name.map_err(|error| Problem::invalid_field("name", error))?;
-    let environment = &exchange.environment;
-    let password = match body.optional_text("password")?.map(SecretText::new) {
-        None => None,
-        Some(text) => {
-            let (email, name) = (Some(email.as_str()), Some(name.as_str()));
-            Some(password::chosen(environment, "password", &text, email, name)?)
-        }
-    };
+/// What a sign-up asks for, checked.
+pub(crate) struct Input {
+    pub(crate) email: EmailAddress,
+    pub(crate) name: DisplayName,
+    pub(crate) password: Option<PasswordInput>,
+    pub(crate) username: Option<Username>,
+}
 
+pub(crate) async fn handle(exchange: &Exchange) -> Answer {
+    check_open(exchange)?;
+    let input = read(exchange).await?;
+    let environment = &exchange.environment;
     let keyring = exchange.keyring().await?;
     let source = exchange.source();
     let limits = environment.config().limits();
@@ -44,14 +47,90 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         .take()
         .await?;
 
-    let hash = password.map(|password| password::hashed(exchange, &keyring, &password)).transpose()?;
-    let registration = RegistrationId::from_bytes(exchange.ambient.random()?.into_bytes());
-    let code = one_time_code(exchange.ambient.random()?);
-    let intake = Intake::of_email(environment, &keyring, &email);
-    intake.open_sign_up(&email, name.as_str(), registration, &code, hash).await?;
+    let intake = Intake::of_email(environment, &keyring, &input.email);
+    if let Some(wanted) = &input.username {
+        username::hold(exchange, &keyring, wanted, &intake).await?;
+    }
+    check_may_be_told(exchange, &input.email).await?;
+    match environment.config().registration().mode {
+        RegistrationMode::Immediate => immediate_sign_up::create(exchange, &keyring, &intake, input).await,
+        _ => wait_for_code(exchange, &keyring, &intake, input).await,
+    }
+}
 
-    let expires_in = environment.sign_up_policy().time_to_live.as_secs();
+async fn wait_for_code(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    intake: &Intake<'_>,
+    Input { email, name, password, username }: Input,
+) -> Answer {
+    let hash = password.map(|password| password::hashed(exchange, keyring, &password)).transpose()?;
+    let registration = RegistrationId::from_bytes(exchange.ambient.random()?.into_bytes());
+    let new = NewSignUp {
+        name: name.as_str(),
+        username: username.as_ref(),
+        registration,
+        code: one_time_code(exchange.ambient.random()?),
+        password: hash,
+    };
+    intake.open_sign_up(&email, new).await?;
+    accepted(exchange, registration)
+}
+
+/// Another mail for a sign-up that waits. Says nothing of the address: sign-ups wait on any.
+pub(crate) async fn resend(exchange: &Exchange) -> Answer {
+    check_open(exchange)?;
+    let mut body = Body::read(&exchange.request).await?;
+    let email = email(&mut body)?;
+    let registration = body.text("registration")?.parse();
+    let registration = registration.map_err(|error| Problem::invalid_field("registration", error))?;
+    limit_requested(exchange).await?;
+    let keyring = exchange.keyring().await?;
+    let code = one_time_code(exchange.ambient.random()?);
+    let intake = Intake::of_email(&exchange.environment, &keyring, &email);
+    intake.resend_sign_up(&email, registration, &code, new_operation(exchange)?).await?;
+    accepted(exchange, registration)
+}
+
+fn accepted(exchange: &Exchange, registration: RegistrationId) -> Answer {
+    let expires_in = exchange.environment.sign_up_policy().time_to_live.as_secs();
     json(202, &Accepted { registration, expires_in })
+}
+
+async fn read(exchange: &Exchange) -> Result<Input, Problem> {
+    let mut body = Body::read(&exchange.request).await?;
+    let email = email(&mut body)?;
+    let name = DisplayName::parse(&body.text("name")?);
+    let name = name.map_err(|error| Problem::invalid_field("name", error))?;
+    let password = match body.optional_text("password")?.map(SecretText::new) {
+        None => None,
+        Some(text) => {
+            let (email, name) = (Some(email.as_str()), Some(name.as_str()));
+            Some(password::chosen(&exchange.environment, "password", &text, email, name)?)
+        }
+    };
+    let username = username::at_sign_up(exchange, &mut body)?;
+    Ok(Input { email, name, password, username })
+}
+
+/// Whether anybody signs up here.
+pub(crate) fn check_open(exchange: &Exchange) -> Result<(), Problem> {
+    match exchange.environment.config().registration().mode {
+        RegistrationMode::Closed => Err(Problem::account_creation_disabled()),
+        RegistrationMode::VerifiedFirst | RegistrationMode::Immediate => Ok(()),
+    }
+}
+
+/// Where that is wanted, says of an address that it has an account.
+async fn check_may_be_told(exchange: &Exchange, email: &EmailAddress) -> Result<(), Problem> {
+    let config = exchange.environment.config();
+    if config.registration().reveal_existing_accounts {
+        let owner = exchange.directory()?.owner(config.tenant().as_str(), email.as_str()).await?;
+        if owner.is_some() {
+            return Err(Problem::account_exists());
+        }
+    }
+    Ok(())
 }
 
 /// The address in the member `email`.

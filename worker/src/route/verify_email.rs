@@ -1,13 +1,21 @@
 //! Proving an address that an account has, for accounts that came without proof:
-//! `POST /api/v1/auth/request-email-verification {email}`, `POST /api/v1/auth/verify-email {email, otp}`.
+//! `POST /api/v1/auth/request-email-verification {email}`, `POST /api/v1/auth/verify-email {email, otp}` or, by link,
+//! `{token}`.
+//!
+//! An account that waits for this proof may be used from then on.
 
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{self, Kind, Presented, limit_presented};
+use crate::store::directory::Credential;
+use crate::store::intake::Intake;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
+use postern_core::identifier::EmailAddress;
 use postern_core::intake::CodePurpose;
 use serde::Serialize;
+
+const PURPOSE: CodePurpose = CodePurpose::VerifyIdentifier;
 
 #[derive(Serialize)]
 struct Verified {
@@ -16,17 +24,34 @@ struct Verified {
 
 pub(crate) async fn request(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
-    mailed::request(exchange, &mut body, CodePurpose::VerifyIdentifier, Kind::Code).await
+    mailed::request(exchange, &mut body, PURPOSE, kind(exchange)).await
+}
+
+/// Mails the proof to the address of an account that was just created.
+pub(crate) async fn mail(exchange: &Exchange, intake: &Intake<'_>, email: &EmailAddress) -> Answer {
+    mailed::mail(exchange, intake, PURPOSE, kind(exchange), email.as_str(), email).await
 }
 
 pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
-    let presented = Presented::read(&mut body, Kind::Code)?;
+    let presented = Presented::read(&mut body, kind(exchange))?;
     limit_presented(exchange).await?;
-    let (_, email, credential) = presented.used(exchange, CodePurpose::VerifyIdentifier).await?;
+    let (_, email, credential) = presented.used(exchange, PURPOSE).await?;
     let (Some(email), Some(credential)) = (email, credential) else { return Err(Problem::code_invalid()) };
-    let now = exchange.ambient.now();
-    let tenant = exchange.environment.config().tenant();
-    exchange.directory()?.verify(tenant, &email, &credential.account_id, now).await?;
+    prove(exchange, &credential, &email).await?;
     json(200, &Verified { success: true })
+}
+
+/// Whoever asks has shown to read the mail of this account's address.
+pub(crate) async fn prove(
+    exchange: &Exchange,
+    credential: &Credential,
+    email: &EmailAddress,
+) -> Result<(), Problem> {
+    let (now, tenant) = (exchange.ambient.now(), exchange.environment.config().tenant());
+    exchange.directory()?.verify(tenant, email, &credential.account_id, now).await
+}
+
+fn kind(exchange: &Exchange) -> Kind {
+    Kind::of(exchange.environment.config().verification().by)
 }

@@ -1,26 +1,24 @@
-//! `POST /api/v1/auth/verify-signup {email, otp, registration? | password?, name?}` → 200 with tokens.
+//! `POST /api/v1/auth/verify-signup {email, otp, registration? | password?, name?, username?}` → 200 with tokens.
 //!
 //! Claim, create, open, finish: each step can be repeated, and a client that lost the answer repeats the whole
 //! with the same code for ten minutes.
 
 use crate::object::intake::{Claimed, Selector};
-use crate::outbox::message::MailTemplate;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::code;
-use crate::route::sign_up::email;
-use crate::route::{password, tokens};
+use crate::route::sign_up::{check_open, email};
+use crate::route::{password, set_password, tokens, username};
 use crate::store::accounts::{Accounts, NewSession};
-use crate::store::directory::{Creation, NewAccount};
-use crate::store::intake::{Intake, NewSecret};
+use crate::store::creation::{Creation, NewAccount, NewAddress};
+use crate::store::intake::Intake;
 use crate::store::keyring::Keyring;
 use crate::store::limiter::Limits;
 use crate::wire::answer::Answer;
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
-use postern_core::codec::base64url;
+use postern_core::account::AccountStatus;
 use postern_core::id::{AccountId, OperationId, SessionId};
-use postern_core::identifier::{DisplayName, EmailAddress};
-use postern_core::intake::{CodePurpose, LinkToken};
+use postern_core::identifier::{DisplayName, EmailAddress, Username};
 use postern_core::proof::FirstFactor;
 use postern_core::secret::SecretText;
 use std::rc::Rc;
@@ -31,9 +29,11 @@ struct Input {
     registration: Option<String>,
     password: Option<SecretText>,
     name: Option<DisplayName>,
+    username: Option<Username>,
 }
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
+    check_open(exchange)?;
     let input = read(exchange).await?;
     let environment = &exchange.environment;
     let keyring = exchange.keyring().await?;
@@ -61,6 +61,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         session: SessionId::from_bytes(*claimed.operation.as_bytes()),
         session_key,
         roles,
+        status: AccountStatus::Active,
         device: exchange.device(),
     };
     let admitted = Accounts::new(environment).open(FirstFactor::Address(proof), new, &keyring).await?;
@@ -80,7 +81,8 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
     }
     let name = body.optional_text("name")?.map(|name| DisplayName::parse(&name)).transpose();
     let name = name.map_err(|error| Problem::invalid_field("name", error))?;
-    Ok(Input { email, code, registration, password, name })
+    let username = username::optional(exchange, &mut body)?;
+    Ok(Input { email, code, registration, password, name, username })
 }
 
 fn selector(exchange: &Exchange, keyring: &Keyring, input: &Input) -> Result<Selector, Problem> {
@@ -105,37 +107,29 @@ async fn create(
     let environment = &exchange.environment;
     let name = input.name.as_ref().map(DisplayName::as_str);
     let name = name.or(claimed.name.as_deref()).unwrap_or_else(|| input.email.local_part());
+    // One that is presented now is a second choice, for a sign-up whose name somebody else has got meanwhile.
+    let chosen = claimed.username.as_deref().and_then(|name| Username::parse(name).ok());
     let new = NewAccount {
         account: claimed.account,
         tenant: environment.config().tenant(),
-        email: &input.email,
+        email: Some(NewAddress { value: input.email.as_str(), is_proven: true }),
+        username: input.username.as_ref().or(chosen.as_ref()),
         name,
         password_hash: claimed.password.as_ref().map(|hash| hash.as_str()),
         roles,
+        awaits_proof: false,
     };
-    match exchange.directory()?.create(&new, exchange.ambient.now()).await? {
+    match username::create(exchange, &exchange.directory()?, new, input.email.local_part()).await? {
         Creation::Ours => {}
+        // The claim goes on: whoever made it presents the code again, with another name.
+        Creation::UsernameTaken => return Err(Problem::username_taken()),
         // Somebody confirmed this address before. To whoever asks, the code is simply not valid.
         Creation::Taken => return Err(Problem::code_invalid()),
     }
     if !claimed.send_set_password_link {
         return Ok(());
     }
-    let token = LinkToken::new(*claimed.account.as_bytes(), exchange.ambient.random()?);
-    let purpose = CodePurpose::SetPassword;
-    let link = NewSecret {
-        purpose,
-        bound_to: input.email.as_str(),
-        secret: base64url::encode(token.secret().expose()),
-        operation: claimed.operation,
-        to: &input.email,
-        template: MailTemplate::SetPassword {
-            name: name.into(),
-            token: token.to_text().expose().into(),
-            ttl_seconds: environment.mailed_policy(purpose).time_to_live.as_secs(),
-        },
-    };
-    Intake::of_email(environment, keyring, &input.email).mail_secret(link).await
+    set_password::mail_link(exchange, keyring, claimed.account, &input.email, name, claimed.operation).await
 }
 
 /// The names of the roles of a new account.

@@ -40,6 +40,8 @@ pub(crate) struct NewSession {
     pub(crate) session: SessionId,
     pub(crate) session_key: Random<32>,
     pub(crate) roles: Vec<String>,
+    /// As the directory has it. For an account object that was never opened; any other knows better.
+    pub(crate) status: AccountStatus,
     pub(crate) device: DeviceHint,
 }
 
@@ -57,7 +59,7 @@ impl<'a> Accounts<'a> {
     ) -> Result<Admitted, Problem> {
         let token_id = TokenId::from_bytes(drawn()?);
         let credential_version = proof.credential_version();
-        let seed = self.seed(proof.account(), credential_version, new.roles);
+        let seed = self.seed(proof.account(), credential_version, (new.roles, new.status));
         let call = AccountCall::Open(Box::new(OpenCall {
             seed,
             session: new.session,
@@ -155,7 +157,8 @@ impl<'a> Accounts<'a> {
         let credential = directory.credential_of(self.tenant, account).await.map_err(because)?;
         // Nothing was changed if it is gone, and nobody can prove to have it.
         let Some(credential) = credential else { return Ok(()) };
-        let seed = Box::new(self.seed(*account, version, credential.roles().map_err(because)?));
+        let roles = credential.roles().map_err(because)?;
+        let seed = Box::new(self.seed(*account, version, (roles, credential.status)));
         let ended: Ended = self.ask(account, &AccountCall::Fence { seed, reason, change }).await?;
         if ended.pending { Err(Unconfirmed::because("marks are pending")) } else { Ok(()) }
     }
@@ -165,12 +168,17 @@ impl<'a> Accounts<'a> {
     }
 
     /// What an account that was never opened starts from.
-    fn seed(&self, id: AccountId, credential_version: u32, roles: Vec<String>) -> AccountRecord {
+    fn seed(
+        &self,
+        id: AccountId,
+        credential_version: u32,
+        (roles, status): (Vec<String>, AccountStatus),
+    ) -> AccountRecord {
         let (permission_mask, registry_version) = self.environment.mask_of(&roles);
         AccountRecord {
             id,
             tenant: self.tenant.clone(),
-            status: AccountStatus::Active,
+            status,
             account_version: 1,
             credential_version,
             fenced_version: 0,

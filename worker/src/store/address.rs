@@ -48,8 +48,13 @@ impl Directory {
              (SELECT 1 FROM credentials c WHERE c.account_id = users.account_id AND c.operation_id = ?)",
             &[address.clone(), id.clone(), by.clone()],
         )?;
+        let wish = self.prepare(
+            "DELETE FROM email_changes WHERE account_id = ? AND EXISTS \
+             (SELECT 1 FROM credentials c WHERE c.account_id = email_changes.account_id AND c.operation_id = ?)",
+            &[id.clone(), by.clone()],
+        )?;
         let fence = self.fence(&account, against, operation, change, now)?;
-        let changed = self.batch(vec![version, old, new, user, fence]).await;
+        let changed = self.batch(vec![version, old, new, user, wish, fence]).await;
         // Read back instead of counting changes: a batch repeated after a lost answer changes nothing twice.
         let query = "SELECT u.email FROM users u JOIN credentials c ON c.account_id = u.account_id \
                      WHERE u.account_id = ? AND c.operation_id = ?";
@@ -75,10 +80,17 @@ impl Directory {
         account: &AccountId,
         now: UnixMillis,
     ) -> Result<(), Problem> {
-        let query = "UPDATE identifiers SET verified_at = ? WHERE tenant = ? AND kind = 'email' AND value = ? \
-                     AND account_id = ? AND verified_at IS NULL";
-        let values = [millis(now), tenant.as_str().into(), email.as_str().into(), account.to_string().into()];
-        self.prepare(query, &values)?.run().await.map_err(unavailable)?;
-        Ok(())
+        let id = JsValue::from(account.to_string());
+        let proven = self.prepare(
+            "UPDATE identifiers SET verified_at = ? WHERE tenant = ? AND kind = 'email' AND value = ? \
+             AND account_id = ? AND verified_at IS NULL",
+            &[millis(now), tenant.as_str().into(), email.as_str().into(), id.clone()],
+        )?;
+        let active = self.prepare(
+            "UPDATE users SET status = 'active' WHERE account_id = ? AND status = 'pending_verification' \
+             AND email = ?",
+            &[id, email.as_str().into()],
+        )?;
+        self.batch(vec![proven, active]).await
     }
 }

@@ -8,6 +8,7 @@ use crate::operations::{self, Store};
 use crate::store::intake::FIRST_CREDENTIAL;
 use crate::store::statement::Statement;
 use crate::wire::problem::Problem;
+use postern_core::account::AccountStatus;
 use postern_core::flow::login::StoredCredential;
 use postern_core::id::{AccountId, OperationId, TenantId};
 use postern_core::identifier::EmailAddress;
@@ -35,6 +36,8 @@ pub(crate) struct Credential {
     pub(crate) name: String,
     /// JSON array of role names.
     roles: String,
+    /// What an account object that was never opened starts from. Once it was, it alone knows.
+    pub(crate) status: AccountStatus,
 }
 
 impl Credential {
@@ -71,41 +74,6 @@ pub(crate) struct Owner {
     pub(crate) verified_at: Option<u64>,
 }
 
-/// What `me` shows.
-#[derive(Deserialize)]
-pub(crate) struct Profile {
-    pub(crate) email: Option<String>,
-    pub(crate) name: String,
-    pub(crate) created_at: u64,
-    pub(crate) verified_at: Option<u64>,
-    /// 1 with a password, 0 without.
-    has_password: u8,
-}
-
-impl Profile {
-    pub(crate) const fn has_password(&self) -> bool {
-        self.has_password != 0
-    }
-}
-
-/// An account about to be created.
-pub(crate) struct NewAccount<'a> {
-    pub(crate) account: AccountId,
-    pub(crate) tenant: &'a TenantId,
-    pub(crate) email: &'a EmailAddress,
-    pub(crate) name: &'a str,
-    pub(crate) password_hash: Option<&'a str>,
-    pub(crate) roles: &'a [String],
-}
-
-/// Who owns the address after the attempt to create its account.
-pub(crate) enum Creation {
-    /// This account, now or by an earlier try of the same claim.
-    Ours,
-    /// Another account.
-    Taken,
-}
-
 pub(crate) struct Directory(D1Database);
 
 impl Directory {
@@ -119,7 +87,7 @@ impl Directory {
         tenant: &TenantId,
         email: &EmailAddress,
     ) -> Result<Option<Credential>, Problem> {
-        let query = "SELECT i.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.name, u.roles \
+        let query = "SELECT i.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.name, u.roles, u.status \
                      FROM identifiers i \
                      JOIN credentials c ON c.account_id = i.account_id \
                      JOIN users u ON u.account_id = i.account_id \
@@ -134,7 +102,7 @@ impl Directory {
         tenant: &TenantId,
         account: &AccountId,
     ) -> Result<Option<Credential>, Problem> {
-        let query = "SELECT c.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.name, u.roles \
+        let query = "SELECT c.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.name, u.roles, u.status \
                      FROM credentials c JOIN users u ON u.account_id = c.account_id \
                      WHERE c.account_id = ? AND u.tenant = ?";
         let statement = self.prepare(query, &[account.to_string().into(), tenant.as_str().into()])?;
@@ -146,54 +114,6 @@ impl Directory {
         let query = "SELECT account_id, verified_at FROM identifiers WHERE tenant = ? AND kind = 'email' AND value = ?";
         let statement = self.prepare(query, &[tenant.into(), email.into()])?;
         statement.first(None).await.map_err(unavailable)
-    }
-
-    pub(crate) async fn profile(
-        &self,
-        tenant: &str,
-        account: &AccountId,
-    ) -> Result<Option<Profile>, Problem> {
-        let query = "SELECT u.email, u.name, u.created_at, i.verified_at, c.password_hash IS NOT NULL AS has_password \
-                     FROM users u JOIN credentials c ON c.account_id = u.account_id \
-                     LEFT JOIN identifiers i ON i.tenant = u.tenant AND i.kind = 'email' AND i.value = u.email \
-                     WHERE u.account_id = ? AND u.tenant = ?";
-        let statement = self.prepare(query, &[account.to_string().into(), tenant.into()])?;
-        statement.first(None).await.map_err(unavailable)
-    }
-
-    /// Creates identifier, user and credential together. The identifier's primary key decides between rivals.
-    pub(crate) async fn create(&self, new: &NewAccount<'_>, now: UnixMillis) -> Result<Creation, Problem> {
-        let account: JsValue = new.account.to_string().into();
-        let (tenant, email): (JsValue, JsValue) = (new.tenant.as_str().into(), new.email.as_str().into());
-        let at = millis(now);
-        let roles = serde_json::to_string(new.roles).map_err(|error| Problem::internal("roles", error))?;
-        let hash = new.password_hash.map_or(JsValue::NULL, JsValue::from);
-        let identifier = self.prepare(
-            "INSERT INTO identifiers (tenant, kind, value, account_id, verified_at, created_at) \
-             VALUES (?, 'email', ?, ?, ?, ?)",
-            &[tenant.clone(), email.clone(), account.clone(), at.clone(), at.clone()],
-        )?;
-        let user = self.prepare(
-            "INSERT INTO users (account_id, tenant, email, name, status, roles, created_at) \
-             VALUES (?, ?, ?, ?, 'active', ?, ?)",
-            &[account.clone(), tenant.clone(), email.clone(), new.name.into(), roles.into(), at.clone()],
-        )?;
-        let credential = self.prepare(
-            "INSERT INTO credentials (account_id, password_hash, version, updated_at) VALUES (?, ?, 1, ?)",
-            &[account, hash, at],
-        )?;
-        let Err(error) = self.transact(vec![identifier, user, credential]).await else {
-            return Ok(Creation::Ours);
-        };
-        // The batch is gone as a whole. Whether that was a rival or an outage, the owner of the address tells.
-        let query = "SELECT account_id FROM identifiers WHERE tenant = ? AND kind = 'email' AND value = ?";
-        let owner: Option<String> =
-            self.prepare(query, &[tenant, email])?.first(Some("account_id")).await.map_err(unavailable)?;
-        match owner {
-            Some(owner) if owner == new.account.to_string() => Ok(Creation::Ours),
-            Some(_) => Ok(Creation::Taken),
-            None => Err(unavailable(error)),
-        }
     }
 
     /// Replaces the password and opens a fence that the account object must confirm, in one batch.
@@ -346,7 +266,7 @@ impl Directory {
         self.transact(statements).await.map_err(unavailable)
     }
 
-    async fn transact(&self, statements: Vec<Statement>) -> worker::Result<()> {
+    pub(super) async fn transact(&self, statements: Vec<Statement>) -> worker::Result<()> {
         self.0.batch(statements.into_iter().map(Statement::into_prepared).collect()).await?;
         Ok(())
     }

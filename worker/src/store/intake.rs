@@ -3,14 +3,15 @@
 use crate::environment::Environment;
 use crate::object::call::{Unconfirmed, ask, ask_once};
 use crate::object::intake::{
-    ClaimAnswer, ClaimSignUpCall, Claimed, IntakeCall, LimitAnswer, MailSecretCall, OpenSignUpCall,
-    PresentSecretCall, SHARDS, SecretAnswer, SecretName, Selector, name,
+    AttemptAnswer, ClaimAnswer, ClaimSignUpCall, Claimed, IntakeCall, LimitAnswer, MailSecretCall,
+    OpenSignUpCall, PresentSecretCall, ResendAnswer, ResendSignUpCall, SHARDS, SecretAnswer, SecretName,
+    Selector, name,
 };
 use crate::outbox::message::MailTemplate;
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId, RegistrationId, TenantId};
-use postern_core::identifier::EmailAddress;
+use postern_core::identifier::{EmailAddress, Username};
 use postern_core::intake::CodePurpose;
 use postern_core::password::PasswordHash;
 use postern_core::proof::AddressProven;
@@ -27,6 +28,16 @@ pub(crate) struct Intake<'a> {
     tenant: &'a TenantId,
     subject: String,
     shard: u8,
+}
+
+/// A sign-up about to wait for its code.
+pub(crate) struct NewSignUp<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) username: Option<&'a Username>,
+    pub(crate) registration: RegistrationId,
+    /// In full length; how much of it is mailed is decided by the guesses at the address.
+    pub(crate) code: SecretText,
+    pub(crate) password: Option<PasswordHash>,
 }
 
 /// A code or link about to be mailed.
@@ -86,6 +97,11 @@ impl<'a> Intake<'a> {
         Self::of(environment, keyring, b"account", account.as_bytes())
     }
 
+    /// The shard of a name that somebody wants to have.
+    pub(crate) fn of_username(environment: &'a Environment, keyring: &Keyring, username: &Username) -> Self {
+        Self::of(environment, keyring, b"username", username.as_str().as_bytes())
+    }
+
     fn of(environment: &'a Environment, keyring: &Keyring, kind: &[u8], value: &[u8]) -> Self {
         let tenant = environment.config().tenant();
         let digest = keyring.digest(&[b"intake", tenant.as_str().as_bytes(), kind, value]);
@@ -95,26 +111,55 @@ impl<'a> Intake<'a> {
         Self { environment, tenant, subject, shard: (first ^ last) % SHARDS }
     }
 
-    pub(crate) async fn open_sign_up(
-        &self,
-        email: &EmailAddress,
-        name: &str,
-        registration: RegistrationId,
-        code: &SecretText,
-        password: Option<PasswordHash>,
-    ) -> Result<(), Problem> {
+    pub(crate) async fn open_sign_up(&self, email: &EmailAddress, new: NewSignUp<'_>) -> Result<(), Problem> {
         let call = IntakeCall::OpenSignUp(Box::new(OpenSignUpCall {
             shard: self.shard,
             subject: self.subject.clone(),
             tenant: self.tenant.clone(),
             email: email.as_str().into(),
-            name: name.into(),
-            registration,
-            code: code.expose().into(),
-            password,
+            name: new.name.into(),
+            username: new.username.map(|username| username.as_str().into()),
+            registration: new.registration,
+            code: new.code.expose().into(),
+            password: new.password,
         }));
         let answer: LimitAnswer = self.ask(&call).await.map_err(unavailable)?;
         answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
+    }
+
+    /// Mails the code of an attempt again.
+    ///
+    /// # Errors
+    ///
+    /// `code_invalid` if nothing of this registration waits for a code.
+    pub(crate) async fn resend_sign_up(
+        &self,
+        email: &EmailAddress,
+        registration: RegistrationId,
+        code: &SecretText,
+        operation: OperationId,
+    ) -> Result<(), Problem> {
+        let call = IntakeCall::ResendSignUp(Box::new(ResendSignUpCall {
+            shard: self.shard,
+            subject: self.subject.clone(),
+            tenant: self.tenant.clone(),
+            email: email.as_str().into(),
+            registration,
+            operation,
+            code: code.expose().into(),
+        }));
+        match self.ask(&call).await.map_err(unavailable)? {
+            ResendAnswer::Mailed => Ok(()),
+            ResendAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
+            ResendAnswer::Unknown => Err(Problem::code_invalid()),
+        }
+    }
+
+    /// Whether nobody who signs up holds this name; the sign-ups of `holder` hold it from now on, if they are to.
+    pub(crate) async fn hold_name(&self, holder: Option<&Intake<'_>>) -> Result<bool, Problem> {
+        let holder = holder.map(|intake| intake.subject.clone());
+        let call = IntakeCall::HoldName { subject: self.subject.clone(), holder };
+        self.ask(&call).await.map_err(unavailable)
     }
 
     /// Presents a sign-up code. `None` if it is not accepted, for whatever reason; otherwise what was claimed, and
@@ -152,13 +197,16 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Counts an attempt on a password, before it is compared.
-    pub(crate) async fn begin_attempt(&self, source: &str) -> Result<(), Problem> {
+    /// Counts an attempt on a password, before it is compared. With the password of a sign-up that waits for its code.
+    pub(crate) async fn begin_attempt(&self, source: &str) -> Result<Option<PasswordHash>, Problem> {
         let call = IntakeCall::BeginAttempt { subject: self.subject.clone(), source: source.into() };
         let namespace = self.environment.intakes()?;
-        let answer: LimitAnswer =
+        let answer: AttemptAnswer =
             ask_once(&namespace, &name(self.shard), &call).await.map_err(unavailable)?;
-        answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
+        match answer.retry_after_seconds {
+            None => Ok(answer.pending),
+            Some(seconds) => Err(Problem::rate_limited(seconds)),
+        }
     }
 
     pub(crate) async fn clear_attempts(&self, source: &str) -> Result<(), Problem> {

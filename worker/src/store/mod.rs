@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 mod address;
+pub(crate) mod creation;
 pub(crate) mod directory;
 pub(crate) mod edge;
 pub(crate) mod fence;
@@ -11,4 +12,6 @@ pub(crate) mod kv;
 pub(crate) mod limiter;
 #[cfg(feature = "development")]
 pub(crate) mod mailbox;
+pub(crate) mod names;
+pub(crate) mod profile;
 mod statement;

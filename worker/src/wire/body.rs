@@ -91,6 +91,11 @@ impl Body {
         }
     }
 
+    /// A text to store in place of another: `None` if it is missing, `Some(None)` for null.
+    pub(crate) fn replacement(&mut self, field: &'static str) -> Result<Option<Option<String>>, Problem> {
+        if self.0.contains_key(field) { self.optional_text(field).map(Some) } else { Ok(None) }
+    }
+
     /// A secret text that must be there.
     pub(crate) fn secret(&mut self, field: &'static str) -> Result<SecretText, Problem> {
         self.text(field).map(SecretText::new)

@@ -86,6 +86,31 @@ impl Problem {
         Self::new(400, "code_invalid", "The code is not valid or no longer valid")
     }
 
+    /// Nobody signs up here.
+    pub(crate) fn account_creation_disabled() -> Self {
+        Self::new(403, "account_creation_disabled", "This deployment creates no accounts for whoever asks")
+    }
+
+    /// An address that has an account, where that may be said.
+    pub(crate) fn account_exists() -> Self {
+        Self::new(409, "account_exists", "There is an account already")
+    }
+
+    /// A username that is somebody else's, was once, or is held for a sign-up.
+    pub(crate) fn username_taken() -> Self {
+        Self::new(409, "username_taken", "The username is taken")
+    }
+
+    /// The account has had as many usernames as may be.
+    pub(crate) fn too_many_usernames() -> Self {
+        Self::new(409, "too_many_usernames", "The account has had too many usernames")
+    }
+
+    /// No address waits to become the account's.
+    pub(crate) fn no_pending_change() -> Self {
+        Self::new(409, "no_pending_change", "There is no change to confirm")
+    }
+
     /// The configuration does not have it.
     pub(crate) fn feature_disabled() -> Self {
         Self::new(403, "feature_disabled", "This deployment does not offer that")

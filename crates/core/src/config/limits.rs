@@ -70,6 +70,12 @@ limits! {
     sign_up_per_identifier: (5, 900), (5, 900), (5, 900);
     /// Codes and links presented: 30 in 10 minutes.
     verify_per_source: (30, 600), (15, 600), (120, 600);
+    /// Codes presented for another address: 10 in 10 minutes.
+    verify_per_account: (10, 600), (10, 600), (10, 600);
+    /// Usernames looked up: 30 a minute.
+    username_check_per_source: (30, 60), (10, 60), (60, 60);
+    /// Changes of the username: 12 an hour.
+    username_change_per_account: (12, 3_600), (3, 3_600), (12, 3_600);
     /// Codes and links asked for, to log in or to reset a password: 10 in 10 minutes.
     code_per_source: (10, 600), (5, 600), (60, 600);
     /// Codes and links asked for, of each kind: 6 an hour.

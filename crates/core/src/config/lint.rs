@@ -1,6 +1,6 @@
 //! Lint: settings that are allowed and still worth a word.
 
-use super::{Config, Environment, MailSender, SessionLimit, ValidationMode};
+use super::{Config, Environment, MailSender, RegistrationMode, SessionLimit, ValidationMode};
 use crate::time::Seconds;
 use alloc::format;
 use alloc::string::String;
@@ -59,6 +59,7 @@ pub(super) fn lint(config: &Config, deployment: Deployment) -> Vec<Finding> {
     keys(config, &mut findings);
     sessions(config, &mut findings);
     proofs(config, &mut findings);
+    registration(config, &mut findings);
     limits(config, &mut findings);
     surroundings(config, deployment, &mut findings);
     findings.0
@@ -182,6 +183,19 @@ fn proofs(config: &Config, findings: &mut Findings) {
         let message =
             format!("codes.ttl_seconds is {ttl}: NIST SP 800-63B allows 600 for a code sent out of band");
         findings.add(Severity::Warn, "code_ttl_long", message);
+    }
+}
+
+fn registration(config: &Config, findings: &mut Findings) {
+    let registration = &config.registration;
+    if registration.reveal_existing_accounts {
+        let message =
+            "registration.reveal_existing_accounts is true: anybody can find out who has an account";
+        findings.add(Severity::Warn, "accounts_revealed", message);
+    }
+    if registration.mode == RegistrationMode::Immediate && !registration.require_verified_for_login {
+        let message = "registration: accounts are used before their address is proven, also by somebody else";
+        findings.add(Severity::Warn, "addresses_unproven", message);
     }
 }
 

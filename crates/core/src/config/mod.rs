@@ -14,9 +14,10 @@ mod url;
 pub use limits::{Limits, RateLimit};
 pub use lint::{Deployment, Finding, Severity};
 pub use settings::{
-    AlgorithmName, CodeSettings, KeySettings, LockoutSettings, MailSender, MailSettings,
-    PasswordResetSettings, PasswordSettings, PermissionSettings, Preset, ResetStrategy, SessionLimit,
-    SessionSettings, SignInSettings, TokenSettings, ValidationMode, ValidationSettings,
+    AlgorithmName, CodeSettings, KeySettings, LockoutSettings, MailSender, MailSettings, MailedForm,
+    PasswordResetSettings, PasswordSettings, PermissionSettings, Preset, RegistrationMode,
+    RegistrationSettings, SessionLimit, SessionSettings, SignInSettings, TokenSettings, UsernameRule,
+    ValidationMode, ValidationSettings, VerificationSettings,
 };
 pub use url::{Audience, Issuer, UrlError, WebUrl};
 
@@ -41,6 +42,8 @@ pub struct Config {
     passwords: PasswordSettings,
     codes: CodeSettings,
     sign_in: SignInSettings,
+    registration: RegistrationSettings,
+    verification: VerificationSettings,
     password_reset: PasswordResetSettings,
     lockout: LockoutSettings,
     limits: Limits,
@@ -214,6 +217,18 @@ impl Config {
         &self.sign_in
     }
 
+    /// Signing up.
+    #[must_use]
+    pub const fn registration(&self) -> &RegistrationSettings {
+        &self.registration
+    }
+
+    /// Proving addresses.
+    #[must_use]
+    pub const fn verification(&self) -> &VerificationSettings {
+        &self.verification
+    }
+
     /// Choosing a new password without the old one.
     #[must_use]
     pub const fn password_reset(&self) -> &PasswordResetSettings {
@@ -265,6 +280,8 @@ impl Config {
             passwords: PasswordSettings::read(root.section("passwords"), preset),
             codes: CodeSettings::read(root.section("codes"), preset),
             sign_in: SignInSettings::read(root.section("sign_in")),
+            registration: RegistrationSettings::read(root.section("registration")),
+            verification: VerificationSettings::read(root.section("verification")),
             password_reset: PasswordResetSettings::read(root.section("password_reset")),
             lockout: LockoutSettings::read(root.section("lockout"), preset),
             limits: Limits::read(root.section("limits"), preset),
@@ -273,6 +290,9 @@ impl Config {
             issuer: stand_in,
         };
         check_lifetimes(&mut root, &config);
+        if config.registration.mode == RegistrationMode::Closed && config.sign_in.creates_accounts {
+            root.refuse("sign_in.creates_accounts", "must be false when registration.mode is \"closed\"");
+        }
         issuer.map(|_| config)
     }
 }

@@ -275,6 +275,9 @@ pub struct CodeSettings {
     pub link_ttl: Seconds,
     /// How long after one mail the next of its kind may be asked for, 0 to 3,600 seconds, default 60.
     pub resend_after: Seconds,
+    /// Whether no other mail of its kind is sent while a code or link may still be used, default no: then the next one
+    /// makes it worthless.
+    pub refuse_while_live: bool,
     /// How often a code may be tried, 1 to 10, default 5.
     pub max_attempts: u32,
     /// Whether a sign-up confirmed by address and code alone keeps the password that was chosen when it was opened,
@@ -290,6 +293,11 @@ impl CodeSettings {
             login_ttl: section.seconds("login_ttl_seconds", 300, 1..=3_600),
             link_ttl: section.seconds("link_ttl_seconds", 900, 1..=86_400),
             resend_after: section.seconds("resend_after_seconds", 60, 0..=3_600),
+            refuse_while_live: section.choice(
+                "resend",
+                false,
+                &[("replace", false), ("refuse_while_live", true)],
+            ),
             max_attempts: section.number("max_attempts", 5, 1..=10),
             bare_claim_keeps_password: section.flag("bare_claim_keeps_password", keeps),
         }
@@ -322,13 +330,20 @@ impl SignInSettings {
     }
 }
 
-/// What is mailed to somebody who forgot the password.
+/// The form of a secret that is mailed as proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResetStrategy {
+pub enum MailedForm {
     /// `link`: a link with 256 random bits, which nobody can guess.
     Link,
     /// `code`: six digits to type, for clients that open no links.
     Code,
+    /// `uuid`: a UUID of 122 random bits to copy, for clients that open no links and people who need not type.
+    Uuid,
+}
+
+impl MailedForm {
+    const WORDS: [(&'static str, Self); 3] =
+        [("link", Self::Link), ("code", Self::Code), ("uuid", Self::Uuid)];
 }
 
 /// `password_reset`: choosing a new password without the old one.
@@ -338,13 +353,109 @@ pub struct PasswordResetSettings {
     /// Whether it is possible, default yes.
     pub enabled: bool,
     /// By what, default a link.
-    pub by: ResetStrategy,
+    pub by: MailedForm,
 }
 
 impl PasswordResetSettings {
     pub(super) fn read(mut section: Section<'_>) -> Self {
-        let words = [("link", ResetStrategy::Link), ("code", ResetStrategy::Code)];
-        Self { enabled: section.flag("enabled", true), by: section.choice("by", ResetStrategy::Link, &words) }
+        Self {
+            enabled: section.flag("enabled", true),
+            by: section.choice("by", MailedForm::Link, &MailedForm::WORDS),
+        }
+    }
+}
+
+/// How accounts come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegistrationMode {
+    /// `verified_first`: an account exists once its address is proven, and nothing of it before.
+    VerifiedFirst,
+    /// `immediate`: an account exists at once; its address may be proven later.
+    Immediate,
+    /// `closed`: nobody signs up; an operator creates accounts.
+    Closed,
+}
+
+/// Whether accounts have usernames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsernameRule {
+    /// `off`: none has.
+    Off,
+    /// `optional`: those have whose owner has chosen one.
+    Optional,
+    /// `derived`: all have; who chooses none gets one made of the address.
+    Derived,
+    /// `required`: all have, and a sign-up must choose one.
+    Required,
+}
+
+/// `registration`: signing up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RegistrationSettings {
+    /// The mode, default `verified_first`.
+    pub mode: RegistrationMode,
+    /// Usernames, default off.
+    pub usernames: UsernameRule,
+    /// Whether an immediate sign-up is answered with tokens, default no.
+    pub auto_login: bool,
+    /// Whether an account of an immediate sign-up waits for the proof of its address before anybody signs in, default
+    /// yes.
+    pub require_verified_for_login: bool,
+    /// Whether a sign-up says that its address has an account, default no: then only the owner is told, by mail.
+    pub reveal_existing_accounts: bool,
+}
+
+impl RegistrationSettings {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let modes = [
+            ("verified_first", RegistrationMode::VerifiedFirst),
+            ("immediate", RegistrationMode::Immediate),
+            ("closed", RegistrationMode::Closed),
+        ];
+        let rules = [
+            ("off", UsernameRule::Off),
+            ("optional", UsernameRule::Optional),
+            ("derived", UsernameRule::Derived),
+            ("required", UsernameRule::Required),
+        ];
+        let settings = Self {
+            mode: section.choice("mode", RegistrationMode::VerifiedFirst, &modes),
+            usernames: section.choice("usernames", UsernameRule::Off, &rules),
+            auto_login: section.flag("auto_login", false),
+            require_verified_for_login: section.flag("require_verified_for_login", true),
+            reveal_existing_accounts: section.flag("reveal_existing_accounts", false),
+        };
+        let immediate = settings.mode == RegistrationMode::Immediate;
+        // Whoever signs up tries the password afterwards, and knows whether there was an account before: silence would
+        // be a pretence.
+        if immediate && !settings.reveal_existing_accounts {
+            section.refuse("mode", "\"immediate\" needs registration.reveal_existing_accounts = true");
+        }
+        if settings.auto_login && (!immediate || settings.require_verified_for_login) {
+            let rule = "needs registration.mode = \"immediate\" and require_verified_for_login = false";
+            section.refuse("auto_login", rule);
+        }
+        settings
+    }
+}
+
+/// `verification`: proving an address that an account has or is to get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerificationSettings {
+    /// By what an account's own address is proven, default a code.
+    pub by: MailedForm,
+    /// Life of a code for another address, 1 second to 7 days, default 24 hours.
+    pub email_change_ttl: Seconds,
+}
+
+impl VerificationSettings {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        Self {
+            by: section.choice("by", MailedForm::Code, &MailedForm::WORDS),
+            email_change_ttl: section.seconds("email_change_ttl_seconds", DAY, 1..=7 * DAY),
+        }
     }
 }
 
@@ -479,6 +590,8 @@ pub struct MailSettings {
     pub reset_password_url: WebUrl,
     /// The page that a link to log in opens, default the issuer followed by `/login-link`. No query.
     pub login_link_url: WebUrl,
+    /// The page that a link to prove an address opens, default the issuer followed by `/verify-email`. No query.
+    pub verify_email_url: WebUrl,
 }
 
 impl MailSettings {
@@ -502,6 +615,7 @@ impl MailSettings {
         let set_password = section.parsed::<WebUrl>("set_password_url");
         let reset_password = section.parsed::<WebUrl>("reset_password_url");
         let login_link = section.parsed::<WebUrl>("login_link_url");
+        let verify_email = section.parsed::<WebUrl>("verify_email_url");
         let mut page = |name: &'static str, url: Option<WebUrl>, default: &'static str| {
             if url.as_ref().is_some_and(|url| url.as_str().contains('?')) {
                 section.refuse(name, "must not have a query");
@@ -512,6 +626,7 @@ impl MailSettings {
             set_password_url: page("set_password_url", set_password, "/set-password"),
             reset_password_url: page("reset_password_url", reset_password, "/reset-password"),
             login_link_url: page("login_link_url", login_link, "/login-link"),
+            verify_email_url: page("verify_email_url", verify_email, "/verify-email"),
             sender,
         }
     }

@@ -49,7 +49,7 @@ impl fmt::Debug for DisplayName {
 }
 
 /// Characters that end a line, steer a terminal, or reverse the text which follows them.
-pub(super) fn breaks_text(character: char) -> bool {
+pub(crate) fn breaks_text(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

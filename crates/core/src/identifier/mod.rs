@@ -9,6 +9,7 @@ mod phone;
 mod username;
 
 pub use display_name::DisplayName;
+pub(crate) use display_name::breaks_text;
 pub use email::EmailAddress;
 pub use phone::{PhoneNumber, PhoneNumberError};
 pub use username::{Username, UsernameError, derive_username};

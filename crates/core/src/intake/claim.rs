@@ -49,6 +49,8 @@ pub struct ClaimedSignUp {
     pub password: Option<PasswordHash>,
     /// The account's display name, likewise.
     pub display_name: Option<String>,
+    /// The account's username, likewise.
+    pub username: Option<String>,
 }
 
 /// Why no claim was made, in check order. For the audit log: outside all are [`CODE_INVALID`].
@@ -237,13 +239,12 @@ fn claim(
 ) -> ClaimOutcome {
     let others = existing.iter().filter(|other| other.registration_id != attempt.registration_id);
     let is_alone = !attempt.contested && !others.clone().any(|other| other.is_live(now, policy));
-    let (password, display_name) = match request.selector {
-        ClaimSelector::ByRegistration(_) => (attempt.password.clone(), attempt.display_name.clone()),
-        ClaimSelector::WithPassword { password, display_name } => (Some(password), display_name),
-        ClaimSelector::Bare if is_alone && policy.bare_claim_keeps_password => {
-            (attempt.password.clone(), attempt.display_name.clone())
-        }
-        ClaimSelector::Bare => (None, None),
+    let of_attempt = || (attempt.password.clone(), attempt.display_name.clone(), attempt.username.clone());
+    let (password, display_name, username) = match request.selector {
+        ClaimSelector::ByRegistration(_) => of_attempt(),
+        ClaimSelector::WithPassword { password, display_name } => (Some(password), display_name, None),
+        ClaimSelector::Bare if is_alone && policy.bare_claim_keeps_password => of_attempt(),
+        ClaimSelector::Bare => (None, None, None),
     };
     let claim = SignUpClaim {
         account_id: request.account_id,
@@ -253,7 +254,7 @@ fn claim(
         send_set_password_link: password.is_none() && attempt.password.is_some(),
         done: false,
     };
-    let claimed = PendingSignUp { password, display_name, claim: Some(claim), ..attempt.clone() };
+    let claimed = PendingSignUp { password, display_name, username, claim: Some(claim), ..attempt.clone() };
     ClaimOutcome::Claimed {
         sign_up: claimed_sign_up(&claimed, claim),
         writes: SignUpWrites {
@@ -265,5 +266,10 @@ fn claim(
 }
 
 fn claimed_sign_up(attempt: &PendingSignUp, claim: SignUpClaim) -> ClaimedSignUp {
-    ClaimedSignUp { claim, password: attempt.password.clone(), display_name: attempt.display_name.clone() }
+    ClaimedSignUp {
+        claim,
+        password: attempt.password.clone(),
+        display_name: attempt.display_name.clone(),
+        username: attempt.username.clone(),
+    }
 }

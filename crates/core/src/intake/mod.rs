@@ -12,6 +12,7 @@ mod digest;
 mod link;
 mod mailed;
 mod one_time;
+mod resend;
 mod sign_up;
 
 pub use claim::{ClaimOutcome, ClaimRefusal, ClaimRequest, ClaimSelector, ClaimedSignUp, claim_sign_up};
@@ -22,9 +23,10 @@ pub use mailed::{
     present_secret,
 };
 pub use one_time::{ConsumeOutcome, ConsumeRefusal, OneTimeSecret, SecretUse, UsePolicy, consume};
+pub use resend::{ResendOutcome, resend_sign_up};
 pub use sign_up::{
-    GuessBudget, NewSignUp, OpenSignUpOutcome, PendingSignUp, SignUpAddress, SignUpClaim, SignUpPolicy,
-    SignUpWrites, finish_sign_up, open_sign_up,
+    GuessBudget, NewSignUp, OpenSignUpOutcome, PendingSignUp, Resent, SignUpAddress, SignUpClaim,
+    SignUpPolicy, SignUpWrites, finish_sign_up, open_sign_up, pending_password,
 };
 
 /// The one public code for every refused code or link.

@@ -23,6 +23,8 @@ pub struct SignUpPolicy {
     pub max_open: u32,
     /// Seconds a code works, default 15 minutes.
     pub time_to_live: Seconds,
+    /// Seconds after one mail of an attempt in which no other is sent, default 1 minute.
+    pub resend_after: Seconds,
     /// Wrong guesses after which an attempt is dead, default 5.
     pub max_attempts: u32,
     /// Seconds in which a claim can be repeated with the same code, default 10 minutes.
@@ -39,6 +41,7 @@ impl Default for SignUpPolicy {
         Self {
             max_open: 8,
             time_to_live: Seconds::new(15 * 60),
+            resend_after: Seconds::new(60),
             max_attempts: 5,
             claim_repeatable_for: Seconds::new(10 * 60),
             guesses: GuessLimit::DEFAULT,
@@ -89,8 +92,14 @@ pub struct PendingSignUp {
     pub password: Option<PasswordHash>,
     /// The display name, by the same rule.
     pub display_name: Option<String>,
+    /// The username, by the same rule. Nobody has it before the account is created.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub username: Option<String>,
     /// When it was opened.
     pub created_at: UnixMillis,
+    /// When its code was mailed again, and by which request.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub resent: Option<Resent>,
     /// The first moment at which its code no longer works.
     pub expires_at: UnixMillis,
     /// Wrong guesses so far.
@@ -99,6 +108,16 @@ pub struct PendingSignUp {
     pub contested: bool,
     /// Its claim, once its code came back.
     pub claim: Option<SignUpClaim>,
+}
+
+/// A code that was mailed in place of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Resent {
+    /// The request that asked for it.
+    pub operation_id: OperationId,
+    /// When.
+    pub at: UnixMillis,
 }
 
 /// A proven address on its way to becoming an account.
@@ -181,6 +200,8 @@ pub struct NewSignUp<'a> {
     pub password: Option<PasswordHash>,
     /// The chosen display name.
     pub display_name: Option<String>,
+    /// The chosen username.
+    pub username: Option<String>,
 }
 
 /// What became of a sign-up. The answer outside is the same for both, and for addresses that have an account.
@@ -234,7 +255,9 @@ pub fn open_sign_up(
         is_long: CodeLength::is_of(new.code.expose().as_bytes()) == CodeLength::Long,
         password: new.password,
         display_name: new.display_name,
+        username: new.username,
         created_at: now,
+        resent: None,
         expires_at,
         attempts: 0,
         contested,
@@ -268,6 +291,22 @@ pub fn finish_sign_up(existing: &[PendingSignUp], operation_id: OperationId) -> 
     existing.iter().find_map(|attempt| {
         let claim = attempt.claim.filter(|claim| claim.operation_id == operation_id && !claim.done)?;
         let claim = Some(SignUpClaim { done: true, ..claim });
-        Some(PendingSignUp { claim, password: None, display_name: None, ..attempt.clone() })
+        Some(PendingSignUp { claim, password: None, display_name: None, username: None, ..attempt.clone() })
     })
+}
+
+/// The password of the newest attempt that waits for its code, for telling its owner at login to confirm it first.
+///
+/// It must be compared whether or not the address has an account, and answered alike: anybody can open an attempt on
+/// anybody's address, and would learn from a difference.
+#[must_use]
+pub fn pending_password<'a>(
+    existing: &'a [PendingSignUp],
+    now: UnixMillis,
+    policy: &SignUpPolicy,
+) -> Option<&'a PasswordHash> {
+    let waiting = existing.iter().filter(|attempt| attempt.claim.is_none() && attempt.is_live(now, policy));
+    let newest =
+        waiting.filter(|attempt| attempt.password.is_some()).max_by_key(|attempt| attempt.created_at);
+    newest.and_then(|attempt| attempt.password.as_ref())
 }

@@ -6,6 +6,7 @@
 
 mod decisions;
 mod secrets;
+mod sign_ups;
 mod sweep;
 
 use crate::ambient::Ambient;
@@ -33,7 +34,8 @@ const BUDGETS: &str = "budgets";
 const ATTEMPTS: &str = "attempts";
 const LINKS: &str = "links";
 const RATES: &str = "rates";
-const EXPIRING: [&str; 5] = [SIGN_UPS, BUDGETS, ATTEMPTS, LINKS, RATES];
+const NAMES: &str = "names";
+const EXPIRING: [&str; 6] = [SIGN_UPS, BUDGETS, ATTEMPTS, LINKS, RATES, NAMES];
 /// What the shard knows of itself: which one it is, and when it last forgot what has expired.
 const SHARD: &str = "shard";
 
@@ -43,11 +45,16 @@ const SHARD: &str = "shard";
 pub(crate) enum IntakeCall {
     /// Open a sign-up attempt and mail its code. Answered with [`LimitAnswer`], the same for every address.
     OpenSignUp(Box<OpenSignUpCall>),
+    /// Mail the code of an attempt again. Answered with [`ResendAnswer`].
+    ResendSignUp(Box<ResendSignUpCall>),
+    /// Does somebody who signs up hold this name? Held by `holder` from now on if nobody else does. `subject` is the
+    /// digest of the name. Answered with a truth value: whether it is free, or the holder's own.
+    HoldName { subject: String, holder: Option<String> },
     /// A sign-up code came back. Answered with [`ClaimAnswer`].
     ClaimSignUp(Box<ClaimSignUpCall>),
     /// The account of a claim exists and its session is open. Answered with `true`.
     FinishSignUp { subject: String, operation: OperationId },
-    /// Count an attempt on a password before it is compared. Answered with [`LimitAnswer`].
+    /// Count an attempt on a password before it is compared. Answered with [`AttemptAnswer`].
     BeginAttempt { subject: String, source: String },
     /// The attempt succeeded: forget its failures. Answered with `true`.
     ClearAttempts { subject: String, source: String },
@@ -69,10 +76,36 @@ pub(crate) struct OpenSignUpCall {
     pub(crate) tenant: TenantId,
     pub(crate) email: String,
     pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) username: Option<String>,
     pub(crate) registration: RegistrationId,
     /// As long as it may become: the shard knows how much of it is mailed.
     pub(crate) code: String,
     pub(crate) password: Option<PasswordHash>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ResendSignUpCall {
+    pub(crate) shard: u8,
+    pub(crate) subject: String,
+    pub(crate) tenant: TenantId,
+    pub(crate) email: String,
+    pub(crate) registration: RegistrationId,
+    pub(crate) operation: OperationId,
+    /// As long as it may become.
+    pub(crate) code: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ResendAnswer {
+    /// Mailed, now or by an earlier try of the same request.
+    Mailed,
+    Limited {
+        retry_after_seconds: u64,
+    },
+    /// Nothing of this registration waits for a code.
+    Unknown,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -108,6 +141,8 @@ pub(crate) struct Claimed {
     pub(crate) account: AccountId,
     pub(crate) operation: OperationId,
     pub(crate) name: Option<String>,
+    #[serde(default)]
+    pub(crate) username: Option<String>,
     pub(crate) password: Option<PasswordHash>,
     pub(crate) send_set_password_link: bool,
     pub(crate) done: bool,
@@ -117,6 +152,15 @@ pub(crate) struct Claimed {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct LimitAnswer {
     pub(crate) retry_after_seconds: Option<u64>,
+}
+
+/// Whether a password may be compared, and with which besides the account's.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct AttemptAnswer {
+    pub(crate) retry_after_seconds: Option<u64>,
+    /// Of the newest sign-up on the identifier that waits for its code.
+    #[serde(default)]
+    pub(crate) pending: Option<PasswordHash>,
 }
 
 /// Which secret: there is one per subject and purpose at a time, and one per account for an address that accounts want

@@ -65,7 +65,11 @@ impl Intake<'_> {
 
     /// Takes one from the limit on mails of a purpose.
     pub(super) fn take_request(&self, subject: &str, purpose: CodePurpose) -> Result<LimitAnswer> {
-        let limit = self.environment.config().limits().code_per_identifier;
+        let limits = self.environment.config().limits();
+        let limit = match purpose {
+            CodePurpose::SignUp => limits.sign_up_per_identifier,
+            _ => limits.code_per_identifier,
+        };
         Ok(LimitAnswer { retry_after_seconds: self.wait_for(&key(subject, purpose), limit)? })
     }
 

@@ -1,0 +1,73 @@
+//! Signing up with `registration.mode = "immediate"`: the account exists at once, and its address is proven later.
+//!
+//! Such a deployment says openly who has an account: whoever signs up would find out by logging in afterwards.
+
+use crate::route::exchange::Exchange;
+use crate::route::mailed::new_operation;
+use crate::route::sign_up::Input;
+use crate::route::verify_sign_up::default_roles;
+use crate::route::{password, tokens, username, verify_email};
+use crate::store::accounts::{Accounts, NewSession};
+use crate::store::creation::{Creation, NewAccount, NewAddress};
+use crate::store::intake::Intake;
+use crate::store::keyring::Keyring;
+use crate::wire::answer::{Answer, json};
+use crate::wire::problem::Problem;
+use postern_core::account::AccountStatus;
+use postern_core::id::{AccountId, SessionId};
+use postern_core::intake::CodePurpose;
+use postern_core::proof::{FirstFactor, PasswordVerified};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Created {
+    id: AccountId,
+    status: AccountStatus,
+}
+
+/// Creates the account and mails the proof of its address; answers with tokens where that is wanted.
+pub(crate) async fn create(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    intake: &Intake<'_>,
+    input: Input,
+) -> Answer {
+    let password = input.password.ok_or_else(|| Problem::invalid_field("password", "is required"))?;
+    let registration = exchange.environment.config().registration();
+    let account = AccountId::from_bytes(exchange.ambient.random()?.into_bytes());
+    let session = SessionId::from_bytes(*new_operation(exchange)?.as_bytes());
+    let session_key = exchange.ambient.random()?;
+    intake.take_request(CodePurpose::SignUp).await?;
+    let hash = password::hashed(exchange, keyring, &password)?;
+    let roles = default_roles(exchange);
+    let new = NewAccount {
+        account,
+        tenant: exchange.environment.config().tenant(),
+        email: Some(NewAddress { value: input.email.as_str(), is_proven: false }),
+        username: input.username.as_ref(),
+        name: input.name.as_str(),
+        password_hash: Some(hash.as_str()),
+        roles: &roles,
+        awaits_proof: registration.require_verified_for_login,
+    };
+    match username::create(exchange, &exchange.directory()?, new, input.email.local_part()).await? {
+        Creation::Ours => {}
+        Creation::Taken => return Err(Problem::account_exists()),
+        Creation::UsernameTaken => return Err(Problem::username_taken()),
+    }
+    match verify_email::mail(exchange, intake, &input.email).await {
+        // The account is there, and its owner asks for another mail later.
+        Err(problem) if problem.code() != "rate_limited" => return Err(problem),
+        _ => {}
+    }
+    if !registration.auto_login {
+        let awaits_proof = registration.require_verified_for_login;
+        let status = if awaits_proof { AccountStatus::PendingVerification } else { AccountStatus::Active };
+        return json(201, &Created { id: account, status });
+    }
+    let new =
+        NewSession { session, session_key, roles, status: AccountStatus::Active, device: exchange.device() };
+    let proof = FirstFactor::Password(PasswordVerified::of_new_account(account));
+    let admitted = Accounts::new(&exchange.environment).open(proof, new, keyring).await?;
+    tokens::answer(exchange, keyring, admitted).await
+}

@@ -1,0 +1,140 @@
+//! The directory in D1: creating accounts.
+
+use crate::store::directory::{Directory, millis, unavailable};
+use crate::store::statement::Statement;
+use crate::wire::problem::Problem;
+use postern_core::id::{AccountId, TenantId};
+use postern_core::identifier::Username;
+use postern_core::time::UnixMillis;
+use worker::wasm_bindgen::JsValue;
+
+/// An account about to be created.
+#[derive(Clone, Copy)]
+pub(crate) struct NewAccount<'a> {
+    pub(crate) account: AccountId,
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) email: Option<NewAddress<'a>>,
+    pub(crate) username: Option<&'a Username>,
+    pub(crate) name: &'a str,
+    pub(crate) password_hash: Option<&'a str>,
+    pub(crate) roles: &'a [String],
+    /// Nobody signs in before the address is proven.
+    pub(crate) awaits_proof: bool,
+}
+
+/// An address that an account is to have.
+#[derive(Clone, Copy)]
+pub(crate) struct NewAddress<'a> {
+    pub(crate) value: &'a str,
+    pub(crate) is_proven: bool,
+}
+
+/// Whose the names are after the attempt to create their account.
+pub(crate) enum Creation {
+    /// This account's, now or by an earlier try of the same creation.
+    Ours,
+    /// The address is another account's.
+    Taken,
+    /// The address would have been free, and the username is somebody's.
+    UsernameTaken,
+}
+
+/// The values that all statements of one creation share.
+struct Shared {
+    account: JsValue,
+    tenant: JsValue,
+    at: JsValue,
+}
+
+impl Directory {
+    /// Creates identifiers, user and credential together. The primary keys of the identifiers decide between rivals.
+    pub(crate) async fn create(&self, new: &NewAccount<'_>, now: UnixMillis) -> Result<Creation, Problem> {
+        let (account, tenant) = (new.account.to_string().into(), new.tenant.as_str().into());
+        let shared = Shared { account, tenant, at: millis(now) };
+        let Shared { account, tenant, at } = &shared;
+        let mut statements = Vec::new();
+        if let Some(NewAddress { value, is_proven }) = new.email {
+            let proven_at = if is_proven { at.clone() } else { JsValue::NULL };
+            statements.push(self.identifier(&shared, "email", value, proven_at)?);
+        }
+        if let Some(username) = new.username {
+            statements.push(self.prepare(
+                "INSERT INTO owner_names (tenant, name, owner_kind, owner_id, created_at) VALUES (?, ?, 'account', ?, ?)",
+                &[tenant.clone(), username.as_str().into(), account.clone(), at.clone()],
+            )?);
+            statements.push(self.identifier(&shared, "username", username.as_str(), JsValue::NULL)?);
+        }
+        let optional = |text: Option<&str>| text.map_or(JsValue::NULL, JsValue::from);
+        let email = optional(new.email.as_ref().map(|email| email.value));
+        let username = optional(new.username.map(Username::as_str));
+        let status = if new.awaits_proof { "pending_verification" } else { "active" };
+        let roles = serde_json::to_string(new.roles).map_err(|error| Problem::internal("roles", error))?;
+        statements.push(self.prepare(
+            "INSERT INTO users (account_id, tenant, email, username, name, status, roles, created_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            &[
+                account.clone(),
+                tenant.clone(),
+                email,
+                username,
+                new.name.into(),
+                status.into(),
+                roles.into(),
+                at.clone(),
+            ],
+        )?);
+        statements.push(self.prepare(
+            "INSERT INTO credentials (account_id, password_hash, version, updated_at) VALUES (?, ?, 1, ?)",
+            &[account.clone(), optional(new.password_hash), at.clone()],
+        )?);
+        match self.transact(statements).await {
+            Ok(()) => Ok(Creation::Ours),
+            Err(error) => self.decided_by(new, &shared, error).await,
+        }
+    }
+
+    fn identifier(
+        &self,
+        Shared { account, tenant, at }: &Shared,
+        kind: &str,
+        value: &str,
+        proven_at: JsValue,
+    ) -> Result<Statement, Problem> {
+        self.prepare(
+            "INSERT INTO identifiers (tenant, kind, value, account_id, verified_at, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+            &[tenant.clone(), kind.into(), value.into(), account.clone(), proven_at, at.clone()],
+        )
+    }
+
+    /// The batch is gone as a whole. Whether that was a rival or an outage, the owners of the names tell.
+    async fn decided_by(
+        &self,
+        new: &NewAccount<'_>,
+        Shared { tenant, .. }: &Shared,
+        error: worker::Error,
+    ) -> Result<Creation, Problem> {
+        let ours = new.account.to_string();
+        if let Some(email) = &new.email {
+            let query =
+                "SELECT account_id FROM identifiers WHERE tenant = ? AND kind = 'email' AND value = ?";
+            match self.owner_of(query, &[tenant.clone(), email.value.into()]).await? {
+                Some(owner) if owner == ours => return Ok(Creation::Ours),
+                Some(_) => return Ok(Creation::Taken),
+                None => {}
+            }
+        }
+        if let Some(username) = new.username {
+            let query = "SELECT owner_id AS account_id FROM owner_names WHERE tenant = ? AND name = ?";
+            match self.owner_of(query, &[tenant.clone(), username.as_str().into()]).await? {
+                Some(owner) if owner == ours => return Ok(Creation::Ours),
+                Some(_) => return Ok(Creation::UsernameTaken),
+                None => {}
+            }
+        }
+        Err(unavailable(error))
+    }
+
+    pub(super) async fn owner_of(&self, query: &str, values: &[JsValue]) -> Result<Option<String>, Problem> {
+        self.prepare(query, values)?.first(Some("account_id")).await.map_err(unavailable)
+    }
+}

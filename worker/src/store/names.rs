@@ -1,0 +1,94 @@
+//! The directory in D1: the names that people are known by.
+//!
+//! Each name has one owner for good. Who takes another keeps the last one, under which nobody else will be found.
+
+use crate::store::directory::{Directory, millis, unavailable};
+use crate::wire::problem::Problem;
+use postern_core::id::{AccountId, TenantId};
+use postern_core::identifier::Username;
+use postern_core::time::UnixMillis;
+use serde::Deserialize;
+use worker::wasm_bindgen::JsValue;
+
+/// How many names one account may have had, the present one included: names are kept for good, and must not be collected.
+const MOST_NAMES: u32 = 10;
+
+/// What became of the wish for another name.
+pub(crate) enum Renamed {
+    /// The account has it.
+    Done,
+    /// It is somebody else's.
+    Taken,
+    /// The account has had [`MOST_NAMES`] already; it may return to one of them.
+    TooMany,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    name: String,
+}
+
+impl Directory {
+    /// Which of these names have an owner. One read, however many they are.
+    pub(crate) async fn taken_names(
+        &self,
+        tenant: &TenantId,
+        names: &[Username],
+    ) -> Result<Vec<String>, Problem> {
+        let names: Vec<&str> = names.iter().map(Username::as_str).collect();
+        let names = serde_json::to_string(&names).map_err(|error| Problem::internal("names", error))?;
+        let query =
+            "SELECT name FROM owner_names WHERE tenant = ? AND name IN (SELECT value FROM json_each(?))";
+        let statement = self.prepare(query, &[tenant.as_str().into(), names.into()])?;
+        let taken: Vec<Name> = statement.all().await.map_err(unavailable)?;
+        Ok(taken.into_iter().map(|row| row.name).collect())
+    }
+
+    /// Gives an account another username in one batch; the last one stays its own.
+    pub(crate) async fn rename(
+        &self,
+        tenant: &TenantId,
+        account: &AccountId,
+        username: &Username,
+        now: UnixMillis,
+    ) -> Result<Renamed, Problem> {
+        let (id, tenant): (JsValue, JsValue) = (account.to_string().into(), tenant.as_str().into());
+        let (name, at) = (JsValue::from(username.as_str()), millis(now));
+        let claim = self.prepare(
+            "INSERT INTO owner_names (tenant, name, owner_kind, owner_id, created_at) \
+             SELECT tenant, ?, 'account', account_id, ? FROM users WHERE account_id = ? AND tenant = ? \
+             AND (SELECT COUNT(*) FROM owner_names WHERE owner_id = account_id) < ? ON CONFLICT DO NOTHING",
+            &[name.clone(), at.clone(), id.clone(), tenant.clone(), MOST_NAMES.into()],
+        )?;
+        // The rest of the batch happens only if the name is the account's now.
+        let ours = "(SELECT 1 FROM owner_names WHERE tenant = ? AND name = ? AND owner_id = ?)";
+        let owned = [tenant.clone(), name.clone(), id.clone()];
+        let with_owned = |values: &[JsValue]| [values, owned.as_slice()].concat();
+        let old = self.prepare(
+            &format!(
+                "DELETE FROM identifiers WHERE tenant = ? AND kind = 'username' \
+                 AND value = (SELECT username FROM users WHERE account_id = ?) AND EXISTS {ours}"
+            ),
+            &with_owned(&[tenant.clone(), id.clone()]),
+        )?;
+        let user = self.prepare(
+            &format!("UPDATE users SET username = ?, updated_at = ? WHERE account_id = ? AND EXISTS {ours}"),
+            &with_owned(&[name.clone(), at.clone(), id.clone()]),
+        )?;
+        let new = self.prepare(
+            &format!(
+                "INSERT INTO identifiers (tenant, kind, value, account_id, verified_at, created_at) \
+                 SELECT ?, 'username', ?, ?, NULL, ? WHERE EXISTS {ours} ON CONFLICT DO NOTHING"
+            ),
+            &with_owned(&[tenant.clone(), name.clone(), id.clone(), at]),
+        )?;
+        self.batch(vec![claim, old, user, new]).await?;
+        // Read back instead of counting changes: a batch repeated after a lost answer changes nothing twice.
+        let query = "SELECT owner_id AS account_id FROM owner_names WHERE tenant = ? AND name = ?";
+        Ok(match self.owner_of(query, &[tenant, name]).await? {
+            Some(owner) if owner == account.to_string() => Renamed::Done,
+            Some(_) => Renamed::Taken,
+            None => Renamed::TooMany,
+        })
+    }
+}

@@ -1,0 +1,115 @@
+//! The directory in D1: what `me` shows and changes.
+
+use crate::store::directory::{Directory, millis, unavailable};
+use crate::wire::problem::Problem;
+use postern_core::id::{AccountId, TenantId};
+use postern_core::identifier::EmailAddress;
+use postern_core::time::UnixMillis;
+use serde::Deserialize;
+use worker::wasm_bindgen::JsValue;
+
+/// What `me` shows.
+#[derive(Deserialize)]
+pub(crate) struct Profile {
+    pub(crate) email: Option<String>,
+    pub(crate) username: Option<String>,
+    pub(crate) name: String,
+    pub(crate) biography: Option<String>,
+    pub(crate) locale: Option<String>,
+    pub(crate) created_at: u64,
+    pub(crate) updated_at: Option<u64>,
+    pub(crate) verified_at: Option<u64>,
+    /// 1 with a password, 0 without.
+    has_password: u8,
+    /// The address that the account is to have, unless another change has made its code worthless.
+    pending_email: Option<String>,
+    pending_until: Option<u64>,
+}
+
+impl Profile {
+    pub(crate) const fn has_password(&self) -> bool {
+        self.has_password != 0
+    }
+
+    /// The address that the account will have once its code comes back.
+    pub(crate) fn pending_email(&self, now: UnixMillis) -> Option<&str> {
+        self.pending_email
+            .as_deref()
+            .filter(|_| self.pending_until.is_some_and(|until| now.as_millis() < until))
+    }
+}
+
+/// What its owner changes of a profile. `Some(None)` removes.
+#[derive(Default)]
+pub(crate) struct ProfileChange {
+    pub(crate) name: Option<String>,
+    pub(crate) biography: Option<Option<String>>,
+    pub(crate) locale: Option<Option<String>>,
+}
+
+impl ProfileChange {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.name.is_none() && self.biography.is_none() && self.locale.is_none()
+    }
+}
+
+impl Directory {
+    pub(crate) async fn profile(
+        &self,
+        tenant: &str,
+        account: &AccountId,
+    ) -> Result<Option<Profile>, Problem> {
+        let query = "SELECT u.email, u.username, u.name, u.biography, u.locale, u.created_at, u.updated_at, i.verified_at, \
+                     c.password_hash IS NOT NULL AS has_password, e.email AS pending_email, e.expires_at AS pending_until \
+                     FROM users u JOIN credentials c ON c.account_id = u.account_id \
+                     LEFT JOIN identifiers i ON i.tenant = u.tenant AND i.kind = 'email' AND i.value = u.email \
+                     LEFT JOIN email_changes e ON e.account_id = u.account_id \
+                     AND (c.operation_id IS NULL OR e.requested_at > c.updated_at) \
+                     WHERE u.account_id = ? AND u.tenant = ?";
+        let statement = self.prepare(query, &[account.to_string().into(), tenant.into()])?;
+        statement.first(None).await.map_err(unavailable)
+    }
+
+    pub(crate) async fn change_profile(
+        &self,
+        tenant: &TenantId,
+        account: &AccountId,
+        change: ProfileChange,
+        now: UnixMillis,
+    ) -> Result<(), Problem> {
+        let mut query = String::from("UPDATE users SET updated_at = ?");
+        let mut values = vec![millis(now)];
+        for (column, value) in [
+            (", name = ?", change.name.map(Some)),
+            (", biography = ?", change.biography),
+            (", locale = ?", change.locale),
+        ] {
+            if let Some(value) = value {
+                query.push_str(column);
+                values.push(value.map_or(JsValue::NULL, JsValue::from));
+            }
+        }
+        query.push_str(" WHERE account_id = ? AND tenant = ?");
+        values.extend([account.to_string().into(), tenant.as_str().into()]);
+        self.prepare(&query, &values)?.run().await.map_err(unavailable)
+    }
+
+    /// Remembers the address that an account wants to have, until it has it or the time is over.
+    pub(crate) async fn want_email(
+        &self,
+        account: &AccountId,
+        to: &EmailAddress,
+        now: UnixMillis,
+        until: UnixMillis,
+    ) -> Result<(), Problem> {
+        let query = "INSERT OR REPLACE INTO email_changes (account_id, email, requested_at, expires_at) VALUES (?, ?, ?, ?)";
+        let values = [account.to_string().into(), to.as_str().into(), millis(now), millis(until)];
+        self.prepare(query, &values)?.run().await.map_err(unavailable)
+    }
+
+    /// Forgets addresses that nobody has confirmed in time.
+    pub(crate) async fn forget_email_changes(&self, now: UnixMillis) -> Result<(), Problem> {
+        let query = "DELETE FROM email_changes WHERE expires_at <= ?";
+        self.prepare(query, &[millis(now)])?.run().await.map_err(unavailable)
+    }
+}
