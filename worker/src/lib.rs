@@ -26,8 +26,13 @@ use worker::{Context, Env, MessageBatch, Request, Response, Result, ScheduleCont
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
     let ambient = Ambient::read();
+    // Looking at mails and counts is no part of what is counted.
     #[cfg(feature = "development")]
-    operations::begin();
+    let counted = !request.path().starts_with("/dev/");
+    #[cfg(feature = "development")]
+    if counted {
+        operations::begin();
+    }
     let request_id = draw_request_id(ambient);
     let response = match serve(request, &env, context, ambient).await {
         Ok(response) => response,
@@ -37,7 +42,10 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
     headers.set("x-request-id", &request_id)?;
     headers.set("x-content-type-options", "nosniff")?;
     #[cfg(feature = "development")]
-    headers.set("x-postern-operations", &operations::summary())?;
+    if counted {
+        headers.set("x-postern-operations", &operations::summary())?;
+        headers.set("x-postern-calls", &operations::calls())?;
+    }
     if headers.get("cache-control")?.is_none() {
         headers.set("cache-control", "no-store")?;
     }

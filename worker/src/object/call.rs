@@ -1,7 +1,7 @@
 //! Calls between the Worker and its objects: versioned JSON over the object's `fetch`.
 
 use crate::object::records;
-use crate::operations::{self, Store};
+use crate::operations;
 use crate::wire::outgoing;
 use postern_core::json::record::{self, RecordError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -80,7 +80,7 @@ pub(crate) async fn ask_once<C: Serialize, A: DeserializeOwned>(
 
 /// Not generic, like all that need not be: what is here would be compiled once more for every kind of answer.
 async fn send(namespace: &ObjectNamespace, name: &str, message: &str) -> Result<Vec<u8>, Unconfirmed> {
-    operations::count(Store::Object);
+    operations::call(name);
     let request = outgoing::post("https://object/call", &Headers::new(), message)?;
     // A fresh stub per call: one that has failed stays failed.
     let mut response = namespace.get_by_name(name)?.fetch_with_request(request).await?;

@@ -1,6 +1,7 @@
 //! Two writes with something in between: the evidence for [`commit`], in development builds only.
 
 use crate::object::records::{self, Records};
+use crate::object::sql::exec;
 use crate::object::transaction::commit;
 use serde::{Deserialize, Serialize};
 use worker::{Error, Result, Storage};
@@ -53,7 +54,7 @@ pub(crate) fn make(storage: &Storage, call: TwoWrites) -> Result<Remaining> {
             Between::Nothing => {}
             Between::Error => return Err(Error::RustError("on purpose".into())),
             Between::Exception => {
-                sql.exec(&format!("INSERT INTO {TABLE} (key, record) VALUES ('second', NULL)"), None)?;
+                exec(&sql, &format!("INSERT INTO {TABLE} (key, record) VALUES ('second', NULL)"), None)?;
             }
             Between::Panic => panic!("on purpose"),
         }

@@ -3,6 +3,7 @@
 //! There is a fixed number of shards. An object per key would show by its latency whether a key was seen before.
 
 use crate::ambient::Ambient;
+use crate::object::alarm;
 use crate::object::call;
 use crate::object::records::{self, Expiring};
 use crate::object::transaction::commit;
@@ -69,12 +70,13 @@ impl DurableObject for LimiterObject {
 
     /// Forgets buckets that have drained: they say nothing any more.
     async fn alarm(&self) -> Result<Response> {
+        alarm::rings();
         let storage = self.state.storage();
         let sql = storage.sql();
         let table = Expiring::new(&sql, BUCKETS);
         table.forget(Ambient::read().now())?;
         if !table.is_empty()? {
-            storage.set_alarm(SWEEP_EVERY_MILLIS).await?;
+            alarm::set(&storage, SWEEP_EVERY_MILLIS).await?;
         }
         Response::empty()
     }
@@ -114,7 +116,7 @@ impl LimiterObject {
 
 async fn plan_sweep(storage: &Storage) -> Result<()> {
     if storage.get_alarm().await?.is_none() {
-        storage.set_alarm(SWEEP_EVERY_MILLIS).await?;
+        alarm::set(storage, SWEEP_EVERY_MILLIS).await?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! of one class may share an isolate, and the next call may meet another instance.
 
 pub(crate) mod account;
+pub(crate) mod alarm;
 pub(crate) mod call;
 #[cfg(feature = "development")]
 pub(crate) mod development;
@@ -13,4 +14,5 @@ pub(crate) mod keyring;
 pub(crate) mod limiter;
 pub(crate) mod records;
 pub(crate) mod revocation;
+pub(crate) mod sql;
 pub(crate) mod transaction;

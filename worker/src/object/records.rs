@@ -6,6 +6,7 @@
 //! What expires by itself lies in an [`Expiring`] table: one column more says until when, so that forgetting is
 //! one statement over an index and never reads a record.
 
+use crate::object::sql::exec;
 use postern_core::json::record;
 use postern_core::time::UnixMillis;
 use serde::{Serialize, de::DeserializeOwned};
@@ -61,20 +62,20 @@ impl<'a> Records<'a> {
             "INSERT INTO {} (key, record) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET record = excluded.record",
             self.table
         );
-        self.sql.exec(&query, vec![key.into(), serde_json::to_string(record)?.into()])?;
+        exec(self.sql, &query, vec![key.into(), serde_json::to_string(record)?.into()])?;
         Ok(())
     }
 
     /// Stores a record only if its key is free.
     pub(crate) fn put_new<T: Serialize>(&self, key: &str, record: &T) -> Result<()> {
         let query = format!("INSERT OR IGNORE INTO {} (key, record) VALUES (?, ?)", self.table);
-        self.sql.exec(&query, vec![key.into(), serde_json::to_string(record)?.into()])?;
+        exec(self.sql, &query, vec![key.into(), serde_json::to_string(record)?.into()])?;
         Ok(())
     }
 
     /// Removes a record; nothing happens if there is none.
     pub(crate) fn delete(&self, key: &str) -> Result<()> {
-        self.sql.exec(&format!("DELETE FROM {} WHERE key = ?", self.table), vec![key.into()])?;
+        exec(self.sql, &format!("DELETE FROM {} WHERE key = ?", self.table), vec![key.into()])?;
         Ok(())
     }
 
@@ -83,7 +84,8 @@ impl<'a> Records<'a> {
     }
 
     fn texts(&self, query: &str, bindings: Vec<SqlStorageValue>) -> Result<Vec<String>> {
-        let rows = self.sql.exec(query, bindings)?.raw().map(|row| match row?.into_iter().next() {
+        let cursor = exec(self.sql, query, bindings)?;
+        let rows = cursor.raw().map(|row| match row?.into_iter().next() {
             Some(SqlStorageValue::String(text)) => Ok(text),
             _ => Err(Error::RustError("a stored value is not a text".into())),
         });
@@ -118,7 +120,7 @@ impl<'a> Expiring<'a> {
             self.0.table
         );
         let record = serde_json::to_string(record)?;
-        self.0.sql.exec(&query, vec![key.into(), record.into(), millis(expires_at)])?;
+        exec(self.0.sql, &query, vec![key.into(), record.into(), millis(expires_at)])?;
         Ok(())
     }
 
@@ -130,7 +132,7 @@ impl<'a> Expiring<'a> {
     /// Removes every record whose time is over.
     pub(crate) fn forget(&self, now: UnixMillis) -> Result<()> {
         let query = format!("DELETE FROM {} WHERE expires_at <= ?", self.0.table);
-        self.0.sql.exec(&query, vec![millis(now)])?;
+        exec(self.0.sql, &query, vec![millis(now)])?;
         Ok(())
     }
 
@@ -156,7 +158,7 @@ pub(crate) fn create(sql: &SqlStorage, tables: &[&str]) -> Result<()> {
         let query = format!(
             "CREATE TABLE IF NOT EXISTS {table} (key TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID"
         );
-        sql.exec(&query, None)?;
+        exec(sql, &query, None)?;
     }
     Ok(())
 }
@@ -169,7 +171,7 @@ pub(crate) fn create_expiring(sql: &SqlStorage, tables: &[&str]) -> Result<()> {
              (key TEXT PRIMARY KEY, record TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID; \
              CREATE INDEX IF NOT EXISTS {table}_by_expiry ON {table} (expires_at)"
         );
-        sql.exec(&query, None)?;
+        exec(sql, &query, None)?;
     }
     Ok(())
 }
@@ -177,5 +179,5 @@ pub(crate) fn create_expiring(sql: &SqlStorage, tables: &[&str]) -> Result<()> {
 /// Whether the object was ever written to. An object that was not has no tables, and reading must not make any.
 pub(crate) fn exist(sql: &SqlStorage, table: &str) -> Result<bool> {
     let query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?";
-    Ok(sql.exec(query, vec![table.into()])?.raw().next().transpose()?.is_some())
+    Ok(exec(sql, query, vec![table.into()])?.raw().next().transpose()?.is_some())
 }

@@ -6,18 +6,19 @@
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
+use crate::object::alarm;
 use crate::object::call;
 #[cfg(feature = "development")]
 use crate::object::development::{self, TwoWrites};
 use crate::object::records::{self, Records, millis};
+use crate::object::sql::{Cursor, exec};
 use crate::object::transaction::commit;
 use crate::store::edge;
 use postern_core::revocation::{RevocationMark, RevocationShard, Revoked};
 use postern_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use worker::{
-    DurableObject, Env, Error, Request, Response, Result, SqlCursor, SqlStorage, SqlStorageValue, State,
-    durable_object,
+    DurableObject, Env, Error, Request, Response, Result, SqlStorage, SqlStorageValue, State, durable_object,
 };
 
 /// The marks that can still matter, each with the time when it can be forgotten.
@@ -91,6 +92,7 @@ impl DurableObject for RevocationObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
+        alarm::rings();
         if let Some(written) = self.last_written()? {
             self.publish(written.shard, Ambient::read().now()).await?;
         }
@@ -134,7 +136,7 @@ impl RevocationObject {
         }
         // The alarm alone knows that something waits, so a crash here loses nothing but a heartbeat.
         let wait = i64::try_from(MILLIS_BETWEEN_WRITES.saturating_sub(since)).unwrap_or(1_000);
-        storage.set_alarm(wait).await
+        alarm::set(&storage, wait).await
     }
 
     async fn publish(&self, shard: u8, now: UnixMillis) -> Result<()> {
@@ -149,12 +151,12 @@ impl RevocationObject {
         let Some(list) = list else {
             // Readers stop trusting the copy they have within the bound, and ask the accounts themselves.
             worker::console_error!("revocation shard {shard} holds more than {MOST_MARKS} marks");
-            return storage.set_alarm(MILLIS_WHEN_FULL).await;
+            return alarm::set(&storage, MILLIS_WHEN_FULL).await;
         };
         let edge = Environment::edge(&self.env)?;
         if let Err(error) = edge::write_revocation_shard(&edge, shard, &list).await {
             worker::console_error!("revocation shard {shard}: {error}");
-            storage.set_alarm(1_000).await?;
+            alarm::set(&storage, 1_000).await?;
         }
         Ok(())
     }
@@ -171,8 +173,8 @@ fn is_covered(stored: Option<RevocationMark>, mark: &RevocationMark) -> bool {
 }
 
 fn create(sql: &SqlStorage) -> Result<()> {
-    sql.exec(CREATE_MARKS, None)?;
-    sql.exec(CREATE_INDEX, None)?;
+    exec(sql, CREATE_MARKS, None)?;
+    exec(sql, CREATE_INDEX, None)?;
     records::create(sql, &[WRITTEN])
 }
 
@@ -182,7 +184,7 @@ fn put(sql: &SqlStorage, mark: &RevocationMark) -> Result<()> {
         // One row per account is enough: a higher version covers every lower one.
         Revoked::OlderThan(_) => format!("{}/version", mark.account),
     };
-    let stored = sql.exec("SELECT record FROM revocations WHERE key = ?", vec![key.as_str().into()])?;
+    let stored = exec(sql, "SELECT record FROM revocations WHERE key = ?", vec![key.as_str().into()])?;
     let stored = marks_of(&stored)?.pop();
     if is_covered(stored, mark) {
         return Ok(());
@@ -190,25 +192,25 @@ fn put(sql: &SqlStorage, mark: &RevocationMark) -> Result<()> {
     let query = "INSERT INTO revocations (key, until, record) VALUES (?, ?, ?) \
                  ON CONFLICT (key) DO UPDATE SET until = excluded.until, record = excluded.record";
     let record = serde_json::to_string(mark)?;
-    sql.exec(query, vec![key.into(), millis(mark.until), record.into()])?;
+    exec(sql, query, vec![key.into(), millis(mark.until), record.into()])?;
     Ok(())
 }
 
 /// The marks that still matter, or `None` if they are too many for one list. Those that do not are deleted first:
 /// a list is whole or is not made at all.
 fn live_marks(sql: &SqlStorage, now: UnixMillis) -> Result<Option<Vec<RevocationMark>>> {
-    sql.exec("DELETE FROM revocations WHERE until <= ?", vec![millis(now)])?;
-    let count = sql.exec("SELECT COUNT(*) FROM revocations", None)?.raw().next().transpose()?;
+    exec(sql, "DELETE FROM revocations WHERE until <= ?", vec![millis(now)])?;
+    let count = exec(sql, "SELECT COUNT(*) FROM revocations", None)?.raw().next().transpose()?;
     match count.and_then(|columns| columns.into_iter().next()) {
         Some(SqlStorageValue::Integer(count)) if count <= MOST_MARKS => {
-            marks_of(&sql.exec("SELECT record FROM revocations", None)?).map(Some)
+            marks_of(&exec(sql, "SELECT record FROM revocations", None)?).map(Some)
         }
         Some(SqlStorageValue::Integer(_)) => Ok(None),
         _ => Err(Error::RustError("rows could not be counted".into())),
     }
 }
 
-fn marks_of(rows: &SqlCursor) -> Result<Vec<RevocationMark>> {
+fn marks_of(rows: &Cursor) -> Result<Vec<RevocationMark>> {
     let marks = rows.raw().map(|row| match row?.into_iter().next() {
         Some(SqlStorageValue::String(record)) => records::read(record.as_bytes()),
         _ => Err(Error::RustError("a stored mark is not a text".into())),

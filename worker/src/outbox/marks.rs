@@ -4,6 +4,7 @@
 use crate::environment::Environment;
 use crate::object::call::{Unconfirmed, ask};
 use crate::object::revocation::{self, RevocationCall};
+use crate::object::sql::exec;
 use crate::outbox::message::Message;
 use postern_core::json::record;
 use postern_core::revocation::{RevocationMark, shard_of};
@@ -33,7 +34,7 @@ pub(crate) fn row_id(id: &str) -> String {
 /// Whether a mark waits, due or not.
 pub(crate) fn wait(sql: &SqlStorage) -> Result<bool> {
     let query = "SELECT 1 FROM outbox WHERE id >= ? AND id < ? LIMIT 1";
-    Ok(sql.exec(query, range())?.raw().next().transpose()?.is_some())
+    Ok(exec(sql, query, range())?.raw().next().transpose()?.is_some())
 }
 
 /// Delivers every mark of the outbox, due or not, and removes the rows of those that the shard has stored.
@@ -53,7 +54,7 @@ pub(crate) fn defer(sql: &SqlStorage, now: UnixMillis) -> Result<()> {
     let next = i64::try_from(now.plus(RETRY_AFTER).as_millis()).unwrap_or(i64::MAX);
     let [from, to] = ends();
     let query = "UPDATE outbox SET next_at = ? WHERE id >= ? AND id < ?";
-    sql.exec(query, vec![SqlStorageValue::Integer(next), from, to])?;
+    exec(sql, query, vec![SqlStorageValue::Integer(next), from, to])?;
     Ok(())
 }
 
@@ -90,7 +91,8 @@ async fn deliver(storage: &Storage, env: &Env, now: UnixMillis) -> std::result::
 fn page(sql: &SqlStorage, after: &str) -> Result<Vec<(String, String)>> {
     let query = "SELECT id, record FROM outbox WHERE id > ? AND id < ? ORDER BY id LIMIT ?";
     let bindings = vec![after.into(), AFTER_PREFIX.into(), MARKS_PER_CALL.into()];
-    let rows = sql.exec(query, bindings)?.raw().map(|row| {
+    let cursor = exec(sql, query, bindings)?;
+    let rows = cursor.raw().map(|row| {
         let mut columns = row?.into_iter();
         match (columns.next(), columns.next()) {
             (Some(SqlStorageValue::String(id)), Some(SqlStorageValue::String(record))) => Ok((id, record)),
@@ -102,7 +104,7 @@ fn page(sql: &SqlStorage, after: &str) -> Result<Vec<(String, String)>> {
 
 fn forget(sql: &SqlStorage, ids: &[String]) -> Result<()> {
     for id in ids {
-        sql.exec("DELETE FROM outbox WHERE id = ?", vec![id.as_str().into()])?;
+        exec(sql, "DELETE FROM outbox WHERE id = ?", vec![id.as_str().into()])?;
     }
     Ok(())
 }

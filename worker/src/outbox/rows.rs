@@ -2,7 +2,10 @@
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
+use crate::object::alarm;
 use crate::object::records::millis;
+use crate::object::sql::exec;
+use crate::operations::{self, Store};
 use crate::outbox::message::{Message, Owner, Parcel};
 use crate::outbox::snapshot;
 use postern_core::json::record;
@@ -32,7 +35,7 @@ pub(crate) fn create(sql: &SqlStorage) -> Result<()> {
     let query = "CREATE TABLE IF NOT EXISTS outbox \
                  (id TEXT PRIMARY KEY, next_at INTEGER NOT NULL, record TEXT NOT NULL) WITHOUT ROWID; \
                  CREATE INDEX IF NOT EXISTS outbox_by_time ON outbox (next_at)";
-    sql.exec(query, None)?;
+    exec(sql, query, None)?;
     Ok(())
 }
 
@@ -40,7 +43,7 @@ pub(crate) fn create(sql: &SqlStorage) -> Result<()> {
 pub(crate) fn enqueue(sql: &SqlStorage, id: &str, message: Message, now: UnixMillis) -> Result<()> {
     let row = serde_json::to_string(&Row { created_at: now, attempts: 0, message })?;
     let query = "INSERT OR IGNORE INTO outbox (id, next_at, record) VALUES (?, ?, ?)";
-    sql.exec(query, vec![id.into(), millis(now), row.into()])?;
+    exec(sql, query, vec![id.into(), millis(now), row.into()])?;
     Ok(())
 }
 
@@ -52,14 +55,14 @@ pub(crate) fn is_pending(sql: &SqlStorage, now: UnixMillis) -> Result<bool> {
 /// Removes rows whose delivery is confirmed.
 pub(crate) fn acknowledge(sql: &SqlStorage, ids: &[String]) -> Result<()> {
     for id in ids {
-        sql.exec("DELETE FROM outbox WHERE id = ?", vec![id.as_str().into()])?;
+        exec(sql, "DELETE FROM outbox WHERE id = ?", vec![id.as_str().into()])?;
     }
     Ok(())
 }
 
 /// Sets the alarm so that what was just enqueued is delivered at once.
 pub(crate) async fn wake(storage: &Storage) -> Result<()> {
-    storage.set_alarm(0).await
+    alarm::set(storage, 0).await
 }
 
 /// The alarm: delivers what is due, and sets the next alarm for what remains.
@@ -94,7 +97,7 @@ pub(crate) async fn deliver_due(storage: &Storage, env: &Env, owner: &Owner, amb
         }
     }
     if let Some(next) = next_at(&sql)? {
-        storage.set_alarm(i64::try_from(next.millis_since(now)).unwrap_or(0)).await?;
+        alarm::set(storage, i64::try_from(next.millis_since(now)).unwrap_or(0)).await?;
     }
     Ok(())
 }
@@ -115,6 +118,7 @@ async fn deliver(
                 created_at: row.created_at,
                 message: row.message.clone(),
             };
+            operations::count(Store::Queue);
             Environment::queue(env)?.send(serde_json::to_string(&parcel)?).await
         }
         // They go together and before everything else: `outbox::marks`.
@@ -126,7 +130,8 @@ async fn deliver(
 fn due(sql: &SqlStorage, now: UnixMillis) -> Result<Vec<(String, String)>> {
     let query = "SELECT id, record FROM outbox WHERE next_at <= ? ORDER BY next_at LIMIT ?";
     let mut found = Vec::new();
-    for row in sql.exec(query, vec![millis(now), ROWS_PER_ALARM.into()])?.raw() {
+    let cursor = exec(sql, query, vec![millis(now), ROWS_PER_ALARM.into()])?;
+    for row in cursor.raw() {
         let mut columns = row?.into_iter();
         if let (Some(SqlStorageValue::String(id)), Some(SqlStorageValue::String(record))) =
             (columns.next(), columns.next())
@@ -142,17 +147,17 @@ fn defer(sql: &SqlStorage, id: &str, mut row: Row, first: Seconds, now: UnixMill
     let wait = first.as_secs().saturating_mul(doubled).min(RETRY_AT_MOST.as_secs());
     row.attempts = row.attempts.saturating_add(1);
     let query = "UPDATE outbox SET record = ? WHERE id = ?";
-    sql.exec(query, vec![serde_json::to_string(&row)?.into(), id.into()])?;
+    exec(sql, query, vec![serde_json::to_string(&row)?.into(), id.into()])?;
     move_to(sql, id, now.plus(Seconds::new(wait)))
 }
 
 fn move_to(sql: &SqlStorage, id: &str, next: UnixMillis) -> Result<()> {
-    sql.exec("UPDATE outbox SET next_at = ? WHERE id = ?", vec![millis(next), id.into()])?;
+    exec(sql, "UPDATE outbox SET next_at = ? WHERE id = ?", vec![millis(next), id.into()])?;
     Ok(())
 }
 
 fn next_at(sql: &SqlStorage) -> Result<Option<UnixMillis>> {
-    let row = sql.exec("SELECT MIN(next_at) FROM outbox", None)?.raw().next().transpose()?;
+    let row = exec(sql, "SELECT MIN(next_at) FROM outbox", None)?.raw().next().transpose()?;
     Ok(match row.and_then(|columns| columns.into_iter().next()) {
         Some(SqlStorageValue::Integer(next)) => Some(UnixMillis::new(u64::try_from(next).unwrap_or(0))),
         _ => None,

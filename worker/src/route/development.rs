@@ -3,9 +3,10 @@
 use crate::object::call::ask;
 use crate::object::development::{Between, NAME, Remaining, TwoWrites};
 use crate::object::revocation::RevocationCall;
+use crate::operations;
 use crate::route::exchange::Exchange;
 use crate::store::mailbox;
-use crate::wire::answer::{Answer, json};
+use crate::wire::answer::{Answer, json, respond};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 
@@ -20,6 +21,11 @@ pub(crate) async fn mailbox(exchange: &Exchange) -> Answer {
     let mails = mailbox::read(&exchange.environment.mailbox()?, &to).await;
     let mails = mails.map_err(|error| Problem::unavailable(MARKER, error))?;
     json(200, &mails)
+}
+
+/// `GET /dev/operations` → what the last request has asked of the stores until it was answered, and until now.
+pub(crate) fn operations() -> Answer {
+    respond(200, "application/json", "no-store", operations::to_json().into_bytes())
 }
 
 /// `POST /dev/panic`: proves that a panic ends its request and no session.

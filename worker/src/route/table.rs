@@ -50,6 +50,8 @@ enum Route {
     #[cfg(feature = "development")]
     DevelopmentMailbox,
     #[cfg(feature = "development")]
+    DevelopmentOperations,
+    #[cfg(feature = "development")]
     DevelopmentPanic,
     #[cfg(feature = "development")]
     DevelopmentTwoWrites,
@@ -97,6 +99,8 @@ const ROUTES: &[(Method, &str, Route)] = &[
     #[cfg(feature = "development")]
     (Method::Get, "/dev/mailbox", Route::DevelopmentMailbox),
     #[cfg(feature = "development")]
+    (Method::Get, "/dev/operations", Route::DevelopmentOperations),
+    #[cfg(feature = "development")]
     (Method::Post, "/dev/panic", Route::DevelopmentPanic),
     #[cfg(feature = "development")]
     (Method::Post, "/dev/two-writes", Route::DevelopmentTwoWrites),
@@ -143,6 +147,8 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::Validate => validate::handle(exchange).await,
         #[cfg(feature = "development")]
         Route::DevelopmentMailbox => crate::route::development::mailbox(exchange).await,
+        #[cfg(feature = "development")]
+        Route::DevelopmentOperations => crate::route::development::operations(),
         #[cfg(feature = "development")]
         Route::DevelopmentPanic => crate::route::development::panic(),
         #[cfg(feature = "development")]

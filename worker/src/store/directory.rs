@@ -267,7 +267,9 @@ impl Directory {
     }
 
     pub(super) async fn transact(&self, statements: Vec<Statement>) -> worker::Result<()> {
-        self.0.batch(statements.into_iter().map(Statement::into_prepared).collect()).await?;
+        operations::count(Store::DirectoryBatch);
+        let statements = statements.into_iter().map(Statement::into_prepared).collect();
+        operations::batch_rows(&self.0.batch(statements).await?);
         Ok(())
     }
 

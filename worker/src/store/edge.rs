@@ -17,7 +17,7 @@ const SHARD_TTL_SECONDS: u64 = 86_400;
 
 /// The shard as some copy of it stands here; readers judge its age by what is written in it.
 pub(crate) async fn read_revocation_shard(edge: &KvStore, shard: u8) -> Result<Option<RevocationShard>> {
-    operations::count(Store::Edge);
+    operations::count(Store::EdgeRead);
     let text = edge.get(&shard_key(shard), Some(SHARD_CACHE_SECONDS)).await?;
     // A copy that does not parse is as good as none: the reader asks the account.
     Ok(text.and_then(|text| record::read(text.as_bytes()).ok()))
@@ -45,19 +45,19 @@ pub(crate) async fn read_snapshot(
     account: &AccountId,
     session: &SessionId,
 ) -> Result<Option<SessionSnapshot>> {
-    operations::count(Store::Edge);
+    operations::count(Store::EdgeRead);
     let text = edge.get(&snapshot_key(account, session), None).await?;
     Ok(text.and_then(|text| record::read(text.as_bytes()).ok()))
 }
 
 /// Removes a session's snapshot. Called by the outbox of its `AccountObject` only.
 pub(crate) async fn delete_snapshot(edge: &KvStore, account: &AccountId, session: &SessionId) -> Result<()> {
-    operations::count(Store::Edge);
+    operations::count(Store::EdgeWrite);
     edge.delete(&snapshot_key(account, session)).await
 }
 
 async fn put(edge: &KvStore, key: &str, text: &str, ttl_seconds: u64) -> Result<()> {
-    operations::count(Store::Edge);
+    operations::count(Store::EdgeWrite);
     let ttl_seconds = u32::try_from(ttl_seconds.max(SHORTEST_TTL_SECONDS)).unwrap_or(u32::MAX);
     edge.put(key, text, ttl_seconds).await
 }

@@ -1,6 +1,7 @@
 //! A query of D1 with its values. Rows are read as text, by the reader of records: one more for JavaScript's own
 //! objects would be compiled for these alone.
 
+use crate::operations;
 use postern_core::json::record;
 use serde::de::DeserializeOwned;
 use wasm_bindgen_futures::JsFuture;
@@ -17,18 +18,28 @@ impl Statement {
 
     /// The first row, or its `column` alone.
     pub(crate) async fn first<T: DeserializeOwned>(&self, column: Option<&str>) -> Result<Option<T>> {
-        read(&JsFuture::from(self.0.inner().first(column)?).await?)
+        let row = Reflect::get_u32(&self.results().await?, 0)?;
+        match column {
+            _ if row.is_undefined() => Ok(None),
+            Some(column) => read(&Reflect::get(&row, &column.into())?),
+            None => read(&row),
+        }
     }
 
     /// All rows.
     pub(crate) async fn all<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
-        let answer = JsFuture::from(self.0.inner().all()?).await?;
-        read(&Reflect::get(&answer, &"results".into())?)
+        read(&self.results().await?)
     }
 
     pub(crate) async fn run(&self) -> Result<()> {
-        self.0.run().await?;
+        self.results().await?;
         Ok(())
+    }
+
+    async fn results(&self) -> Result<JsValue> {
+        let answer = JsFuture::from(self.0.inner().all()?).await?;
+        operations::directory_rows(&answer);
+        Ok(Reflect::get(&answer, &"results".into())?)
     }
 
     /// For a batch of several.

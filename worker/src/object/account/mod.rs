@@ -8,6 +8,7 @@ mod decisions;
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
+use crate::object::alarm;
 use crate::object::call;
 use crate::object::records::{self, Records};
 use crate::outbox::message::Owner;
@@ -169,6 +170,7 @@ impl DurableObject for AccountObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
+        alarm::rings();
         let storage = self.state.storage();
         let ambient = Ambient::read();
         let account: Option<AccountRecord> = Records::new(&storage.sql(), ACCOUNT).get(ACCOUNT)?;
@@ -202,7 +204,7 @@ impl AccountObject {
         if rows_wait || marks_wait {
             // Before anything is waited for, so that it is stored together with the commit.
             let delay = if marks_wait { ALARM_BEHIND_CALL_MILLIS } else { 0 };
-            if let Err(error) = storage.set_alarm(delay).await {
+            if let Err(error) = alarm::set(&storage, delay).await {
                 worker::console_error!("outbox alarm: {error}");
             }
         }

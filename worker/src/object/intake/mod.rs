@@ -11,6 +11,7 @@ mod sweep;
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
+use crate::object::alarm;
 use crate::object::call;
 use crate::object::intake::decisions::Intake;
 use crate::object::records::{self, Records};
@@ -247,6 +248,7 @@ impl DurableObject for IntakeObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
+        alarm::rings();
         let ambient = Ambient::read();
         let storage = self.state.storage();
         let sql = storage.sql();
@@ -255,7 +257,7 @@ impl DurableObject for IntakeObject {
         }
         let left = sweep::sweep(&sql, ambient.now())?;
         if left && storage.get_alarm().await?.is_none() {
-            storage.set_alarm(sweep::EVERY_MILLIS).await?;
+            alarm::set(&storage, sweep::EVERY_MILLIS).await?;
         }
         Response::empty()
     }
@@ -265,7 +267,7 @@ async fn wake(storage: &Storage, now: UnixMillis) -> Result<()> {
     if rows::is_pending(&storage.sql(), now)? {
         rows::wake(storage).await?;
     } else if storage.get_alarm().await?.is_none() {
-        storage.set_alarm(sweep::EVERY_MILLIS).await?;
+        alarm::set(storage, sweep::EVERY_MILLIS).await?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ pub(crate) use stored::{ROOT_KEY_BINDING, secret_bytes};
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
+use crate::object::alarm;
 use crate::object::call;
 use crate::object::records::{self, Expiring, Records};
 use crate::object::transaction::commit;
@@ -178,6 +179,7 @@ impl DurableObject for KeyringObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
+        alarm::rings();
         rows::deliver_due(&self.state.storage(), &self.env, &Owner::Keyring, Ambient::read()).await?;
         Response::empty()
     }
