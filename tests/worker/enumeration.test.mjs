@@ -1,0 +1,162 @@
+// Nobody learns from an answer who has an account, and in what state: every route that takes somebody's address, or
+// a link with somebody's account in it, is asked about people of every kind, and must answer all of them byte by
+// byte alike and ask the same of the stores.
+//
+// A route that is missing here and takes an identifier fails the first test.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
+
+import { AUTH, PASSWORD, claimsOf, client, newAddress, startOpenServer } from "./support/accounts.mjs";
+import { Observer, shown } from "./support/observer.mjs";
+import { editAccount, sleep } from "./support/people.mjs";
+import { ROOT } from "./support/server.mjs";
+
+/** What identifies somebody in a body; a token of a link names the account that it was mailed for. */
+const IDENTIFYING = /\b(email|phone|identifier|username|token)\b\??/;
+/** Counted as ever, and never reached. */
+const RAISED = { count: 1_000_000, period_seconds: 60 };
+const LIMITS = ["sign_up_per_source", "sign_up_per_identifier", "code_per_source", "code_per_identifier", "verify_per_source", "login_per_source", "login_per_pair"];
+const WRONG = { otp: "000000", password: "a password that nobody has" };
+const CALLS = "x-postern-calls: ";
+/** Between two questions about the same person whose counts are too high. */
+const QUIET_MILLISECONDS = 400;
+
+const linkOf = ({ account }) => `psl_${Buffer.concat([Buffer.from([1]), Buffer.from(account, "hex"), Buffer.alloc(32, 9)]).toString("base64url")}`;
+
+/** What is sent about whom, and the status that everybody gets; `by` says that somebody has to be signed in. */
+const QUESTIONS = [
+  ["signup", { body: ({ email }) => ({ email, name: "Ada", password: PASSWORD }), status: 202 }],
+  ["signup", { title: "without a password", body: ({ email }) => ({ email, name: "Ada" }), status: 202 }],
+  ["verify-signup", { title: "bare", body: ({ email }) => ({ email, otp: WRONG.otp }), status: 400 }],
+  ["verify-signup", { title: "with a registration", body: ({ email }) => ({ email, otp: WRONG.otp, registration: "0123456789abcdef".repeat(2) }), status: 400 }],
+  ["verify-signup", { title: "with a password", body: ({ email }) => ({ email, otp: WRONG.otp, password: PASSWORD }), status: 400 }],
+  ["set-password", { body: (who) => ({ token: linkOf(who), password: PASSWORD }), status: 400 }],
+  ["request-email-change", { by: true, body: ({ email }) => ({ email, current_password: PASSWORD }), status: 202 }],
+  ["confirm-email-change", { by: true, body: ({ email }) => ({ email, otp: WRONG.otp }), status: 400 }],
+  ["request-email-verification", { body: ({ email }) => ({ email }), status: 202 }],
+  ["verify-email", { body: ({ email }) => ({ email, otp: WRONG.otp }), status: 400 }],
+  ["request-password-reset", { body: ({ email }) => ({ email }), status: 202 }],
+  ["reset-password", { body: (who) => ({ token: linkOf(who), password: PASSWORD }), status: 400 }],
+  ["login", { body: ({ email }) => ({ email, password: WRONG.password }), status: 401 }],
+  ["request-otp", { body: ({ email }) => ({ email }), status: 202 }],
+  ["verify-login", { body: ({ email }) => ({ email, otp: WRONG.otp }), status: 400 }],
+  ["request-login-link", { body: ({ email }) => ({ email }), status: 202 }],
+  ["verify-login-link", { body: (who) => ({ token: linkOf(who) }), status: 400 }],
+];
+/** Routes that take a token of a session. */
+const OTHERS = ["refresh", "logout", "validate"];
+
+/** Deployments, and what each is asked. */
+const DEPLOYMENTS = [
+  ["by default", {}, QUESTIONS],
+  ["with resets by code", { password_reset: { by: "code" } }, [
+    ["request-password-reset", { body: ({ email }) => ({ email }), status: 202 }],
+    ["reset-password", { body: ({ email }) => ({ email, otp: WRONG.otp, password: PASSWORD }), status: 400 }],
+  ]],
+  ["with accounts made by codes", { sign_in: { creates_accounts: true } }, [
+    ["request-otp", { body: ({ email }) => ({ email }), status: 202 }],
+    ["verify-login", { body: ({ email }) => ({ email, otp: WRONG.otp }), status: 400 }],
+  ]],
+];
+
+test("every route that takes an identifier is asked", () => {
+  const page = readFileSync(join(ROOT, "docs/http.md"), "utf8");
+  const routesIn = (text) => [...text.matchAll(/`POST \/api\/v1\/auth\/([\w/{}-]+)`/g)].map((match) => match[1]).filter((route) => !route.startsWith("admin/"));
+  const identifies = (text) => [...text.matchAll(/`(\{[^`]*)`/g)].some(([, body]) => IDENTIFYING.test(body));
+  const known = new Set([...QUESTIONS.map(([route]) => route), ...OTHERS]);
+  const found = new Set();
+  for (const section of page.split(/^### /m).slice(1)) {
+    const [heading, ...lines] = section.split("\n");
+    const [bodies] = lines.join("\n").trim().split("\n\n");
+    if (identifies(bodies.replaceAll(/→[^;]*/g, ""))) for (const route of routesIn(heading)) found.add(route);
+  }
+  // Routes that share a table have request and body before the arrow.
+  for (const line of page.split("\n").filter((line) => line.startsWith("| `"))) {
+    const [asked] = line.split("→");
+    if (identifies(asked)) for (const route of routesIn(asked)) found.add(route);
+  }
+  assert.ok(found.size >= 14, [...found].join());
+  for (const route of found) assert.ok(known.has(route), `${route} takes an identifier: ask it about everybody`);
+});
+
+describe("the same answer for everybody", () => {
+  for (const [deployment, vars, questions] of DEPLOYMENTS) {
+    describe(deployment, () => {
+      let server;
+      let observer;
+      let bearer;
+      const people = {};
+      before(async () => {
+        server = await startOpenServer({
+          vars: { ...vars, codes: { resend_after_seconds: 0 }, limits: Object.fromEntries(LIMITS.map((name) => [name, RAISED])) },
+        });
+        observer = new Observer(server);
+        const { DIRECTORY } = await server.getEnv();
+        const account = async () => {
+          const email = newAddress();
+          const { access_token: token } = await client(server).account(email);
+          return { email, account: claimsOf(token).sub, token };
+        };
+        const change = (sql, { account: id }) => DIRECTORY.prepare(sql).bind(id).run();
+        ({ token: bearer } = await account());
+        people.stranger = { email: newAddress(), account: "0123456789abcdef".repeat(2) };
+        people.owner = await account();
+        people["somebody without a password"] = await account();
+        await change("UPDATE credentials SET password_hash = NULL WHERE account_id = ?", people["somebody without a password"]);
+        people["somebody unproven"] = await account();
+        await change("UPDATE identifiers SET verified_at = NULL WHERE account_id = ?", people["somebody unproven"]);
+        for (const status of ["disabled", "banned", "pending_verification"]) {
+          people[status] = await account();
+          await editAccount(server, people[status], { status });
+        }
+        people["somebody who has just signed up"] = { email: newAddress(), account: "fedcba9876543210".repeat(2) };
+        await client(server).signUp(people["somebody who has just signed up"].email, { password: PASSWORD });
+      });
+      after(() => {
+        observer?.close();
+        return server?.stop();
+      });
+
+      /** What an answer shows, and how often it asked which store. */
+      async function seen(route, question, who) {
+        const answer = shown(await observer.post(`${AUTH}/${route}`, question.body(who), question.by ? { bearer } : {}));
+        const [calls] = answer.headers.filter((header) => header.startsWith(CALLS));
+        assert.ok(calls, answer.headers.join());
+        const counts = Object.fromEntries(calls.slice(CALLS.length).split(" ").map((count) => count.split("=")).map(([name, count]) => [name, Number(count)]));
+        return { ...answer, headers: answer.headers.filter((header) => !header.startsWith("x-postern-")), counts };
+      }
+
+      /**
+       * The same, asked up to so many times until it is as `expected`. What runs beside a request can only add to its
+       * counts, so the least of several is its own.
+       */
+      async function least(attempts, route, question, who, expected) {
+        const answer = await seen(route, question, who);
+        for (let attempt = 1; attempt < attempts && !isDeepStrictEqual(answer, expected); attempt += 1) {
+          await sleep(QUIET_MILLISECONDS);
+          const { counts, ...again } = await seen(route, question, who);
+          for (const name of Object.keys(counts)) answer.counts[name] = Math.min(answer.counts[name], counts[name]);
+          assert.deepEqual({ ...again, counts: answer.counts }, answer);
+        }
+        return answer;
+      }
+
+      for (const [route, question] of questions) {
+        const { title, status } = question;
+        test(title === undefined ? route : `${route}, ${title}`, async () => {
+          const [[first, stranger], ...others] = Object.entries(people);
+          const reference = await least(4, route, question, stranger);
+          assert.equal(reference.status, status, reference.text);
+          assert.ok(reference.counts.limiter >= 1 && reference.counts.intake >= 1, JSON.stringify(reference.counts));
+          for (const [kind, who] of others) {
+            assert.deepEqual(await least(8, route, question, who, reference), reference, `${kind} is told apart from ${first}`);
+          }
+        });
+      }
+    });
+  }
+});
