@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import * as capacity from "./capacity.mjs";
 import * as endpoints from "./endpoints.mjs";
 import * as passwords from "./passwords.mjs";
 import { ROOT, workerd } from "./support/workerd.mjs";
@@ -18,7 +19,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { quick: { type: "boolean" }, output: { type: "string", default: OUTPUT } },
 });
-const comparisons = [tokens, passwords, startUp, endpoints].flatMap((part) => part.NAMES.map((name) => ({ name, run: part.run })));
+const comparisons = [tokens, passwords, startUp, endpoints, capacity].flatMap((part) => part.NAMES.map((name) => ({ name, run: part.run })));
 const unknown = positionals.filter((prefix) => !comparisons.some(({ name }) => name.startsWith(prefix)));
 if (unknown.length > 0) {
   console.error(`no comparison is named like ${unknown.join(", ")}; there are ${comparisons.map(({ name }) => name).join(", ")}`);
@@ -61,7 +62,7 @@ function print(rows) {
   const lines = rows.map(({ name, figure, skipped, ours, theirs, ratio }) => {
     const title = figure === undefined || figure === "elapsed" ? name : `${name} (${figure})`;
     if (skipped !== undefined) return [title, "-", "-", "-", "-", skipped];
-    return [title, time(ours.microseconds), time(theirs.microseconds), ratio.median.toFixed(2), `${ratio.p10.toFixed(2)}..${ratio.p90.toFixed(2)}`, theirs.name];
+    return [title, amount(ours), amount(theirs), ratio.median.toFixed(2), `${ratio.p10.toFixed(2)}..${ratio.p90.toFixed(2)}`, theirs.name];
   });
   const widths = header.map((_, column) => Math.max(...[header, ...lines].map((line) => line[column].length)));
   for (const line of [header, ...lines]) console.log(line.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd());
@@ -69,6 +70,7 @@ function print(rows) {
   if (values.quick) console.log("--quick only shows that everything runs; its figures mean nothing.");
 }
 
-function time(microseconds) {
+function amount({ microseconds, mebibytes }) {
+  if (mebibytes !== undefined) return `${mebibytes} MiB`;
   return microseconds < 1000 ? `${microseconds.toPrecision(3)} µs` : `${(microseconds / 1000).toPrecision(3)} ms`;
 }

@@ -24,6 +24,7 @@ const LIMITS = ["sign_up_per_source", "sign_up_per_identifier", "code_per_source
 const FLOWS = [
   ["signup", { send: (it) => it.owner.post("signup", { email: newAddress(), name: "Ada", password: PASSWORD }), status: 202 }],
   ["verify-signup", { before: (it) => it.owner.signUp(it.stranger, { password: PASSWORD }), send: (it, { registration, code }) => it.owner.post("verify-signup", { email: it.stranger, otp: code, registration }) }],
+  ["resend-signup", { before: (it) => it.owner.signUp(it.stranger, { password: PASSWORD }), send: (it, { registration }) => it.owner.post("resend-signup", { email: it.stranger, registration }), status: 202 }],
   ["login", { send: (it) => it.owner.login(it.email, PASSWORD) }],
   ["login, wrong password", { send: (it) => it.owner.login(it.email, "not the password"), status: 401 }],
   ["login, unknown address", { send: (it) => it.owner.login(it.stranger, "not the password"), status: 401 }],

@@ -31,6 +31,7 @@ const linkOf = ({ account }) => `psl_${Buffer.concat([Buffer.from([1]), Buffer.f
 const QUESTIONS = [
   ["signup", { body: ({ email }) => ({ email, name: "Ada", password: PASSWORD }), status: 202 }],
   ["signup", { title: "without a password", body: ({ email }) => ({ email, name: "Ada" }), status: 202 }],
+  ["resend-signup", { body: ({ email }) => ({ email, registration: "0123456789abcdef".repeat(2) }), status: 400 }],
   ["verify-signup", { title: "bare", body: ({ email }) => ({ email, otp: WRONG.otp }), status: 400 }],
   ["verify-signup", { title: "with a registration", body: ({ email }) => ({ email, otp: WRONG.otp, registration: "0123456789abcdef".repeat(2) }), status: 400 }],
   ["verify-signup", { title: "with a password", body: ({ email }) => ({ email, otp: WRONG.otp, password: PASSWORD }), status: 400 }],
@@ -56,6 +57,10 @@ const DEPLOYMENTS = [
   ["with resets by code", { password_reset: { by: "code" } }, [
     ["request-password-reset", { body: ({ email }) => ({ email }), status: 202 }],
     ["reset-password", { body: ({ email }) => ({ email, otp: WRONG.otp, password: PASSWORD }), status: 400 }],
+  ]],
+  ["with proofs by link", { verification: { by: "link" } }, [
+    ["request-email-verification", { body: ({ email }) => ({ email }), status: 202 }],
+    ["verify-email", { body: (who) => ({ token: linkOf(who) }), status: 400 }],
   ]],
   ["with accounts made by codes", { sign_in: { creates_accounts: true } }, [
     ["request-otp", { body: ({ email }) => ({ email }), status: 202 }],

@@ -8,10 +8,11 @@ export const LANES = 16;
 
 /** One connection's worth of requests in sequence, `LANES` of them side by side. */
 export class Load {
-  #agent = new Agent({ keepAlive: true, maxSockets: LANES });
+  #agent;
   #port;
 
-  constructor(port) {
+  constructor(port, lanes = LANES) {
+    this.#agent = new Agent({ keepAlive: true, maxSockets: lanes });
     this.#port = port;
   }
 

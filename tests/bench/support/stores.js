@@ -53,6 +53,18 @@ async function deliver(env) {
   await next;
 }
 
+/** More than a statement of any flow reads, however many accounts there are. */
+const MOST_ROWS = 40;
+const NUMBERED = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1)";
+const ID = "lower(printf('%032x', n * 2654435761))";
+const ADDRESS = "'user' || n || '@example.org'";
+/** As many accounts as the value says, unless it is zero. */
+const POPULATION = [
+  `${NUMBERED} INSERT INTO users (account_id, tenant, email, name, status, roles, created_at) SELECT ${ID}, 'default', ${ADDRESS}, 'User', 'active', '["user"]', 1700000000000 FROM numbers WHERE n <= ?1`,
+  `${NUMBERED} INSERT INTO credentials (account_id, password_hash, version, updated_at) SELECT ${ID}, '$argon2id$v=19$m=19456,t=2,p=1$c2l4dGVlbiBieXRlcyBvaw$n286M/e/+s2GZqOiGuo9uK8zB5cz3pwXwa9QHMHv7A0', 1, 1700000000000 FROM numbers WHERE n <= ?1`,
+  `${NUMBERED} INSERT INTO identifiers (tenant, kind, value, account_id, verified_at, created_at) SELECT 'default', 'email', ${ADDRESS}, ${ID}, 1700000000000, 1700000000000 FROM numbers WHERE n <= ?1`,
+];
+
 /** The database behind D1. */
 export class Store extends DurableObject {
   constructor(context, env) {
@@ -60,7 +72,10 @@ export class Store extends DurableObject {
     this.sql = context.storage.sql;
     // An object that was idle for ten seconds is constructed again, on the tables that it has.
     if (this.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'identifiers'").toArray().length > 0) return;
-    context.storage.transactionSync(() => this.sql.exec(env.DIRECTORY_SCHEMA));
+    context.storage.transactionSync(() => {
+      this.sql.exec(env.DIRECTORY_SCHEMA);
+      for (const statement of POPULATION) this.sql.exec(statement, Number(env.DIRECTORY_USERS));
+    });
   }
 
   query(queries, format) {
@@ -71,6 +86,8 @@ export class Store extends DurableObject {
     const cursor = this.sql.exec(sql, ...params);
     const columns = cursor.columnNames;
     const rows = [...cursor.raw()];
+    // What ends a run: see docs/benchmarks.md.
+    if (cursor.rowsRead > MOST_ROWS) console.error(`${cursor.rowsRead} rows read by ${sql}`);
     const [{ changes, last_row_id }] = this.sql.exec("SELECT changes() AS changes, last_insert_rowid() AS last_row_id").toArray();
     const meta = { duration: 0, changes, last_row_id, changed_db: changes > 0, size_after: 0, rows_read: cursor.rowsRead, rows_written: cursor.rowsWritten };
     const objects = () => rows.map((row) => Object.fromEntries(columns.map((name, index) => [name, row[index]])));

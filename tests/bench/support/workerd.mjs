@@ -42,8 +42,9 @@ export function startModule(source) {
  * The release build of the Worker, with objects on disk and stand-ins for the other stores.
  *
  * @param {object} configuration the variable `POSTERN`
+ * @param {number} [users] how many accounts the directory has from the start
  */
-export function startRelease(configuration) {
+export function startRelease(configuration, users = 0) {
   const build = join(ROOT, "build/release");
   if (!existsSync(join(build, "shim.js"))) throw new Error('no release build: run "cargo xtask build --release"');
   const modules = ["shim.js", ...filesBelow(build).filter((file) => file !== "shim.js")].map((file) =>
@@ -78,6 +79,7 @@ export function startRelease(configuration) {
       binding("STORE", "durableObjectNamespace", text("Store")),
       binding("MAIN", "service", text("main")),
       binding("DIRECTORY_SCHEMA", "text", `embed ${text("schema.sql")}`),
+      binding("DIRECTORY_USERS", "text", text(String(users))),
     ]),
     ...objectsOf(["Store"]),
   });
