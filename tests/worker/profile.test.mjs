@@ -193,3 +193,25 @@ test("codes for another address are presented ten times in ten minutes at most",
     await server.stop();
   }
 });
+
+test("tokens say of their subject what the deployment wants, as it is when they are issued", async () => {
+  const server = await startOpenServer({ vars: { tokens: { profile_claims: ["email", "email_verified", "preferred_username", "locale"] } } });
+  try {
+    const owner = client(server);
+    const email = newAddress();
+    const first = await owner.account(email);
+    const said = (token) => {
+      const { email: address, email_verified: verified, preferred_username: username, locale, name } = claimsOf(token);
+      return { address, verified, username, locale, name };
+    };
+    const nothing = { username: undefined, name: undefined };
+    assert.deepEqual(said(first.access_token), { ...nothing, address: email, verified: true, locale: undefined });
+    assert.equal((await owner.send("PATCH", `${AUTH}/me`, { bearer: first.access_token, body: { locale: "de", name: "sub" } })).status, 200);
+    const { access_token: next } = granted(await owner.post("refresh", { refresh_token: first.refresh_token }));
+    assert.deepEqual(said(next), { ...nothing, address: email, verified: true, locale: "de" });
+    assert.equal(claimsOf(next).sub, claimsOf(first.access_token).sub);
+    assert.equal((await owner.validate(next, "strict")).status, 200);
+  } finally {
+    await server.stop();
+  }
+});

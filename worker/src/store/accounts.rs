@@ -15,6 +15,7 @@ use postern_core::entropy::Random;
 use postern_core::flow::validate::TokenSubject;
 use postern_core::grant::Grant;
 use postern_core::id::{AccountId, OperationId, SessionId, TenantId, TokenId};
+use postern_core::jwt::CustomClaims;
 use postern_core::proof::FirstFactor;
 use postern_core::session::{
     DeviceHint, PresentedRefreshToken, RefreshTokenClaim, RevokeReason, SessionVerdict, SessionView,
@@ -58,6 +59,7 @@ impl<'a> Accounts<'a> {
         keyring: &Keyring,
     ) -> Result<Admitted, Problem> {
         let token_id = TokenId::from_bytes(drawn()?);
+        let about = self.profile_claims(&proof.account()).await?;
         let credential_version = proof.credential_version();
         let seed = self.seed(proof.account(), credential_version, (new.roles, new.status));
         let call = AccountCall::Open(Box::new(OpenCall {
@@ -71,7 +73,7 @@ impl<'a> Accounts<'a> {
             device: new.device,
         }));
         let answer = self.ask(&proof.account(), &call).await.map_err(unavailable)?;
-        admitted(answer, token_id)
+        admitted(answer, token_id, about)
     }
 
     /// Asks the account to rotate a refresh token.
@@ -82,6 +84,7 @@ impl<'a> Accounts<'a> {
         keyring: &Keyring,
     ) -> Result<Admitted, Problem> {
         let token_id = TokenId::from_bytes(drawn()?);
+        let about = self.profile_claims(&token.account()).await?;
         let call = AccountCall::Refresh(RefreshCall {
             operation: OperationId::from_bytes(drawn()?),
             tenant: self.tenant.clone(),
@@ -91,7 +94,19 @@ impl<'a> Accounts<'a> {
             device,
         });
         let answer = self.ask(&token.account(), &call).await.map_err(unavailable)?;
-        admitted(answer, token_id)
+        admitted(answer, token_id, about)
+    }
+
+    /// What the next access token of an account says about its owner. Read before the account is asked: after it
+    /// nothing may fail.
+    async fn profile_claims(&self, account: &AccountId) -> Result<CustomClaims, Problem> {
+        let wanted = &self.environment.config().tokens().profile_claims;
+        if wanted.is_empty() {
+            return Ok(CustomClaims::default());
+        }
+        let directory = Directory::new(self.environment.directory()?);
+        let profile = directory.profile(self.tenant.as_str(), account).await?;
+        profile.map_or_else(|| Ok(CustomClaims::default()), |profile| profile.claims(wanted))
     }
 
     pub(crate) async fn logout(&self, token: &PresentedRefreshToken) -> Result<(), Problem> {
@@ -204,10 +219,11 @@ impl<'a> Accounts<'a> {
 }
 
 /// The one place where the answer of an account object is believed.
-fn admitted(answer: AdmissionAnswer, token_id: TokenId) -> Result<Admitted, Problem> {
+fn admitted(answer: AdmissionAnswer, token_id: TokenId, about: CustomClaims) -> Result<Admitted, Problem> {
     match answer {
         AdmissionAnswer::Admitted { token, admission } => {
-            Ok(Admitted { token, grant: Grant::assertion(*admission), token_id })
+            let grant = Grant::assertion(*admission).with_custom_claims(about);
+            Ok(Admitted { token, grant, token_id })
         }
         AdmissionAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
         AdmissionAnswer::Refused(refusal) => Err(match refusal {

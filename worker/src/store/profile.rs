@@ -2,10 +2,13 @@
 
 use crate::store::directory::{Directory, millis, unavailable};
 use crate::wire::problem::Problem;
+use postern_core::config::ProfileClaim;
 use postern_core::id::{AccountId, TenantId};
 use postern_core::identifier::EmailAddress;
+use postern_core::jwt::CustomClaims;
 use postern_core::time::UnixMillis;
 use serde::Deserialize;
+use serde_json::Value;
 use worker::wasm_bindgen::JsValue;
 
 /// What `me` shows.
@@ -29,6 +32,20 @@ pub(crate) struct Profile {
 impl Profile {
     pub(crate) const fn has_password(&self) -> bool {
         self.has_password != 0
+    }
+
+    /// The claims of an access token that are wanted, as far as there is something to say.
+    pub(crate) fn claims(&self, wanted: &[ProfileClaim]) -> Result<CustomClaims, Problem> {
+        let text = |text: Option<&String>| text.map(|text| Value::from(text.as_str()));
+        let value = |claim| match claim {
+            ProfileClaim::Email => text(self.email.as_ref()),
+            ProfileClaim::EmailVerified => Some(self.verified_at.is_some().into()),
+            ProfileClaim::PreferredUsername => text(self.username.as_ref()),
+            ProfileClaim::Name => text(Some(&self.name)),
+            ProfileClaim::Locale => text(self.locale.as_ref()),
+        };
+        let claims = wanted.iter().filter_map(|claim| Some((claim.name().into(), value(*claim)?)));
+        CustomClaims::new(claims.collect()).map_err(|error| Problem::internal("profile claims", error))
     }
 
     /// The address that the account will have once its code comes back.

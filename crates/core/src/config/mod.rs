@@ -15,9 +15,9 @@ pub use limits::{Limits, RateLimit};
 pub use lint::{Deployment, Finding, Severity};
 pub use settings::{
     AlgorithmName, CodeSettings, KeySettings, LockoutSettings, MailSender, MailSettings, MailedForm,
-    PasswordResetSettings, PasswordSettings, PermissionSettings, Preset, RegistrationMode,
-    RegistrationSettings, SessionLimit, SessionSettings, SignInSettings, TokenSettings, UsernameRule,
-    ValidationMode, ValidationSettings, VerificationSettings,
+    PasswordResetSettings, PasswordSettings, PermissionSettings, Preset, ProfileClaim, ProfileClaimError,
+    RegistrationMode, RegistrationSettings, SessionLimit, SessionSettings, SignInSettings, TokenSettings,
+    UsernameRule, ValidationMode, ValidationSettings, VerificationSettings,
 };
 pub use url::{Audience, Issuer, UrlError, WebUrl};
 

@@ -8,7 +8,9 @@ use crate::permission::{MaskWidth, PermissionMask, PermissionName, PermissionReg
 use crate::time::Seconds;
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
+use core::fmt;
 use core::num::NonZeroU32;
+use core::str::FromStr;
 use core::time::Duration;
 use serde_json::Value;
 
@@ -64,6 +66,56 @@ impl AlgorithmName {
     }
 }
 
+/// What an access token may say about its subject besides what it allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProfileClaim {
+    /// `email`.
+    Email,
+    /// `email_verified`.
+    EmailVerified,
+    /// `preferred_username`: the username.
+    PreferredUsername,
+    /// `name`.
+    Name,
+    /// `locale`.
+    Locale,
+}
+
+impl ProfileClaim {
+    const ALL: [Self; 5] =
+        [Self::Email, Self::EmailVerified, Self::PreferredUsername, Self::Name, Self::Locale];
+
+    /// The claim's name (OpenID Connect Core §5.1).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::EmailVerified => "email_verified",
+            Self::PreferredUsername => "preferred_username",
+            Self::Name => "name",
+            Self::Locale => "locale",
+        }
+    }
+}
+
+/// The text names no claim of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProfileClaimError;
+
+impl fmt::Display for ProfileClaimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("must be one of email, email_verified, preferred_username, name, locale")
+    }
+}
+
+impl FromStr for ProfileClaim {
+    type Err = ProfileClaimError;
+
+    fn from_str(text: &str) -> Result<Self, ProfileClaimError> {
+        Self::ALL.into_iter().find(|claim| claim.name() == text).ok_or(ProfileClaimError)
+    }
+}
+
 /// `tokens`: access tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -82,12 +134,15 @@ pub struct TokenSettings {
     /// How far ahead a token's time of issue still counts as a wrong clock, from the leeway to 24 hours, default 10
     /// minutes.
     pub max_future_issue: Seconds,
+    /// What tokens say about their subject, default nothing. With any, every login and refresh reads the directory.
+    pub profile_claims: Vec<ProfileClaim>,
 }
 
 impl TokenSettings {
     pub(super) fn read(mut section: Section<'_>, preset: Preset) -> Self {
         let names = [("EdDSA", AlgorithmName::EdDsa), ("Ed25519", AlgorithmName::Ed25519)];
         let max_age = section.seconds("max_age_seconds", 0, 0..=900);
+        let profile_claims = section.list::<ProfileClaim>("profile_claims").unwrap_or_default();
         let settings = Self {
             access_ttl: section.seconds("access_ttl_seconds", preset.pick((300, 300, 900)), 1..=900),
             algorithm_name: section.choice("algorithm_name", AlgorithmName::EdDsa, &names),
@@ -95,6 +150,7 @@ impl TokenSettings {
             root_ttl: section.seconds("root_ttl_seconds", 120, 1..=120),
             max_age: (max_age > Seconds::ZERO).then_some(max_age),
             max_future_issue: section.seconds("max_future_issue_seconds", 600, 0..=86_400),
+            profile_claims: profile_claims.into_iter().map(|(_, claim)| claim).collect(),
         };
         if settings.max_future_issue < settings.leeway {
             section.refuse("max_future_issue_seconds", "must not be less than tokens.leeway_seconds");
