@@ -82,6 +82,7 @@ fn try_sessions() -> Result<(), Box<dyn Error>> {
         id: ACCOUNT,
         tenant: "default".parse()?,
         status: AccountStatus::Active,
+        cause: None,
         account_version: 1,
         credential_version: 1,
         fenced_version: 0,

@@ -1,5 +1,5 @@
-//! Changes made elsewhere that end sessions or outdate tokens here: the account's status, and the fence that
-//! follows every change of a password, factor, address, role or grant in the database.
+//! Changes made elsewhere that end sessions or outdate tokens here: the fence that follows every change of a
+//! password, factor, address, role or grant in the database.
 
 use super::notice::{CredentialChange, Notice, SessionAudit};
 use super::record::{RevokeReason, SessionRecord};
@@ -7,54 +7,7 @@ use super::revoke::{each_revoked, end_all};
 use crate::account::{AccountRecord, AccountStatus, AuthorizationSnapshot, ObjectClock};
 use crate::id::SessionId;
 use crate::time::UnixMillis;
-use alloc::vec;
 use alloc::vec::Vec;
-
-/// What a change of status came to.
-#[must_use]
-#[derive(Clone, Debug)]
-pub enum StatusOutcome {
-    /// Changed: every session ends, every access token is stale. Store all of this in one transaction.
-    Changed {
-        /// The account with its new status, its next version and its clock.
-        account: AccountRecord,
-        /// The records to store.
-        revoked: Vec<SessionRecord>,
-        /// What the outbox must carry.
-        notices: Vec<Notice>,
-    },
-    /// It had that status; nothing to store.
-    Unchanged,
-    /// It is deleted, which is final; nothing to store.
-    Deleted,
-}
-
-/// Changes the account's status, in either direction.
-pub fn change_status(
-    account: &AccountRecord,
-    sessions: &[SessionRecord],
-    to: AccountStatus,
-    now: UnixMillis,
-) -> StatusOutcome {
-    if account.status == to {
-        return StatusOutcome::Unchanged;
-    }
-    if account.status == AccountStatus::Deleted {
-        return StatusOutcome::Deleted;
-    }
-    let at = account.clock.read(now);
-    let reason = RevokeReason::of_status(if to.is_active() { account.status } else { to });
-    let revoked = end_all(sessions, reason, at, |_| true);
-    let account = AccountRecord { status: to, clock: ObjectClock::new(at), ..account.clone() };
-    StatusOutcome::Changed {
-        account: account.with_next_version(),
-        revoked,
-        notices: vec![
-            Notice::Revoked { session: None, reason, at },
-            Notice::Audit { event: SessionAudit::AccountStatusChanged, session: None, at },
-        ],
-    }
-}
 
 /// A change that the database has committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,8 +47,8 @@ pub enum FenceOutcome {
     },
     /// It was applied before; nothing to store.
     AlreadyApplied,
-    /// The account is deleted; nothing to store.
-    Deleted,
+    /// The account is purged; nothing to store.
+    Purged,
 }
 
 /// Applies a fence. Fences may be repeated and may overtake each other: each ends the sessions that it has to
@@ -106,8 +59,8 @@ pub fn fence(
     request: FenceRequest,
     now: UnixMillis,
 ) -> FenceOutcome {
-    if account.status == AccountStatus::Deleted {
-        return FenceOutcome::Deleted;
+    if account.status == AccountStatus::Purged {
+        return FenceOutcome::Purged;
     }
     let at = account.clock.read(now);
     let revoked = request.revoke.map_or_else(Vec::new, |revoke| {
@@ -146,6 +99,7 @@ pub fn fence(
 mod tests {
     use super::*;
     use crate::session::record::tests::{account, session};
+    use std::vec;
 
     const NOW: UnixMillis = UnixMillis::new(2_000_000);
 
@@ -170,29 +124,6 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn a_status_change_ends_everything_in_both_directions() {
-        let changed = change_status(&account(), &[session()], AccountStatus::Banned, NOW);
-        let StatusOutcome::Changed { account: banned, revoked, notices } = changed else {
-            panic!("{changed:?}")
-        };
-        assert_eq!(banned.status, AccountStatus::Banned);
-        assert_eq!(banned.account_version, account().account_version + 1);
-        assert_eq!(revoked[0].revoked.map(|revocation| revocation.reason), Some(RevokeReason::Banned));
-        assert_eq!(notices[0], Notice::Revoked { session: None, reason: RevokeReason::Banned, at: NOW });
-
-        let back = change_status(&banned, &revoked, AccountStatus::Active, NOW);
-        let StatusOutcome::Changed { account: active, revoked, .. } = back else { panic!("{back:?}") };
-        assert_eq!(active.account_version, account().account_version + 2);
-        assert!(revoked.is_empty());
-
-        let same = change_status(&account(), &[session()], AccountStatus::Active, NOW);
-        assert!(matches!(same, StatusOutcome::Unchanged));
-        let gone = AccountRecord { status: AccountStatus::Deleted, ..account() };
-        let revived = change_status(&gone, &[], AccountStatus::Active, NOW);
-        assert!(matches!(revived, StatusOutcome::Deleted));
     }
 
     #[test]
@@ -262,7 +193,10 @@ mod tests {
 
     #[test]
     fn a_tombstone_is_not_fenced() {
-        let gone = AccountRecord { status: AccountStatus::Deleted, ..account() };
-        assert!(matches!(fence(&gone, &[], request(9, None), NOW), FenceOutcome::Deleted));
+        let gone = AccountRecord { status: AccountStatus::Purged, ..account() };
+        assert!(matches!(fence(&gone, &[], request(9, None), NOW), FenceOutcome::Purged));
+        // What can be restored must come back with the versions that it has missed.
+        let deleted = AccountRecord { status: AccountStatus::Deleted, ..account() };
+        assert_eq!(applied(fence(&deleted, &[], request(9, None), NOW)).0.credential_version, 9);
     }
 }

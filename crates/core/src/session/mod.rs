@@ -8,16 +8,16 @@ mod device;
 mod fence;
 mod notice;
 mod open;
-mod record;
+pub(crate) mod record;
 mod refresh_token;
-mod revoke;
+pub(crate) mod revoke;
 mod rotation;
-mod stored;
+pub(crate) mod stored;
 mod tag;
 mod validate;
 
 pub use device::{DeviceBinding, DeviceHint};
-pub use fence::{FenceOutcome, FenceRequest, FenceRevocation, StatusOutcome, change_status, fence};
+pub use fence::{FenceOutcome, FenceRequest, FenceRevocation, fence};
 pub use notice::{CredentialChange, Notice, SessionAudit};
 pub use open::{OpenOutcome, OpenPolicy, OpenPolicyError, OpenRefusal, OpenRequest, OverCap, open};
 pub use record::{

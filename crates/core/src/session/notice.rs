@@ -2,6 +2,7 @@
 
 use super::record::{Generation, RevokeReason};
 use super::stored;
+use crate::account::{AccountStatus, Actor, StatusReason};
 use crate::id::{ClientId, SessionId};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,22 @@ pub enum Notice {
         #[serde(with = "stored::millis")]
         at: UnixMillis,
     },
+    /// The account's status is another one, or ends at another time: a line of the audit log, and news for copies.
+    StatusChanged {
+        /// The new status.
+        status: AccountStatus,
+        /// When it ends by itself, if it does.
+        #[serde(default, with = "stored::optional_millis")]
+        until: Option<UnixMillis>,
+        /// Who wanted it.
+        by: Actor,
+        /// Why, in their words.
+        #[serde(default)]
+        reason: Option<StatusReason>,
+        /// When it was set.
+        #[serde(with = "stored::millis")]
+        at: UnixMillis,
+    },
     /// Wake the operator: the account's storage was set back.
     StateRegressed {
         /// The session that showed it.
@@ -72,6 +89,10 @@ pub enum CredentialChange {
     PasswordReset,
     /// The owner, signed in, proved another address.
     EmailChanged,
+    /// An administrator set another password, or took the password away.
+    PasswordSet,
+    /// An administrator gave the account another address, which nobody has proven yet.
+    EmailSet,
 }
 
 /// What the audit log says of sessions.
@@ -84,8 +105,6 @@ pub enum SessionAudit {
     SessionRevoked,
     /// All sessions were revoked, but perhaps one.
     SessionsRevoked,
-    /// The account's status changed.
-    AccountStatusChanged,
     /// A refresh was refused because the account is not active.
     RefreshAccountRefused,
     /// A refresh came without proof of the session's key.

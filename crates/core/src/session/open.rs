@@ -171,7 +171,7 @@ pub fn open(
     policy: &OpenPolicy,
 ) -> OpenOutcome {
     let time = account.clock.read(now);
-    if let Some(refusal) = refusal(account, &request) {
+    if let Some(refusal) = refusal(account, &request, time) {
         return OpenOutcome::Refused(refusal);
     }
     if let Some(existing) = sessions.iter().find(|session| session.id == request.id) {
@@ -200,11 +200,12 @@ pub fn open(
     OpenOutcome::Opened { token: session.current_token(account.id), session, evicted, account, notices }
 }
 
-fn refusal(account: &AccountRecord, request: &OpenRequest) -> Option<OpenRefusal> {
+fn refusal(account: &AccountRecord, request: &OpenRequest, time: UnixMillis) -> Option<OpenRefusal> {
+    let status = account.status_at(time);
     if account.tenant != request.tenant {
         Some(OpenRefusal::OtherTenant)
-    } else if !account.status.is_active() {
-        Some(OpenRefusal::AccountNotActive(account.status))
+    } else if !status.is_active() {
+        Some(OpenRefusal::AccountNotActive(status))
     } else if request.credential_version < account.credential_version {
         Some(OpenRefusal::CredentialStale)
     } else {

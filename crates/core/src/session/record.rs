@@ -194,7 +194,7 @@ pub enum RevokeReason {
     AdminRevokeAll,
     /// The user changed or reset the password, or changed a factor.
     PasswordChange,
-    /// The user changed the address.
+    /// The address was changed.
     EmailChange,
     /// An administrator set the password.
     AdminSetPassword,
@@ -220,7 +220,7 @@ impl RevokeReason {
     pub const fn of_status(status: AccountStatus) -> Self {
         match status {
             AccountStatus::Banned => Self::Banned,
-            AccountStatus::Deleted => Self::SoftDeleted,
+            AccountStatus::Deleted | AccountStatus::Purged => Self::SoftDeleted,
             AccountStatus::Active
             | AccountStatus::PendingVerification
             | AccountStatus::Disabled
@@ -233,7 +233,8 @@ impl RevokeReason {
     pub const fn of_change(change: CredentialChange) -> Self {
         match change {
             CredentialChange::PasswordChanged | CredentialChange::PasswordReset => Self::PasswordChange,
-            CredentialChange::EmailChanged => Self::EmailChange,
+            CredentialChange::PasswordSet => Self::AdminSetPassword,
+            CredentialChange::EmailChanged | CredentialChange::EmailSet => Self::EmailChange,
         }
     }
 
@@ -367,6 +368,7 @@ pub(crate) mod tests {
             id: AccountId::from_bytes([1; 16]),
             tenant: "acme".parse().unwrap(),
             status: AccountStatus::Active,
+            cause: None,
             account_version: 4,
             credential_version: 1,
             fenced_version: 0,

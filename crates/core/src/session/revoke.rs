@@ -124,7 +124,7 @@ pub fn logout(
 }
 
 /// What to store of the sessions that are not revoked yet and that `which` selects.
-pub(super) fn end_all(
+pub(crate) fn end_all(
     sessions: &[SessionRecord],
     reason: RevokeReason,
     at: UnixMillis,

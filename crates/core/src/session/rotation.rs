@@ -82,8 +82,9 @@ pub fn decide(
     if session.revoked.is_some() {
         return refused(RotationRefusal::Revoked);
     }
-    if !account.status.is_active() {
-        return family.revoke_all();
+    let status = account.status_at(time);
+    if !status.is_active() {
+        return family.revoke_all(status);
     }
     if let Some(refusal) = family.expiry() {
         return family.expire(refusal);
@@ -107,7 +108,7 @@ pub(super) fn recognise<'a>(
     let token = presentation.token;
     let account =
         account.filter(|account| account.id == token.account()).ok_or(RotationRefusal::AccountAbsent)?;
-    if account.status == AccountStatus::Deleted {
+    if matches!(account.status, AccountStatus::Deleted | AccountStatus::Purged) {
         return Err(RotationRefusal::AccountDeleted);
     }
     let session =
@@ -165,8 +166,7 @@ impl Family<'_> {
         self.reused()
     }
 
-    fn revoke_all(&self) -> RotationOutcome {
-        let status = self.account.status;
+    fn revoke_all(&self, status: AccountStatus) -> RotationOutcome {
         let reason = RevokeReason::of_status(status);
         RotationOutcome::AllRevoked {
             refusal: RotationRefusal::AccountNotActive(status),

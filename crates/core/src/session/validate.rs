@@ -57,13 +57,15 @@ pub fn check(
     let Some(account) = account.filter(|account| account.tenant == *tenant) else {
         return SessionVerdict::AccountUnknown;
     };
-    if !account.status.is_active() {
-        return SessionVerdict::AccountNotActive(account.status);
+    let time = account.clock.read(now);
+    let status = account.status_at(time);
+    if !status.is_active() {
+        return SessionVerdict::AccountNotActive(status);
     }
     let Some(session) = session.filter(|session| session.tenant == *tenant) else {
         return SessionVerdict::SessionUnknown;
     };
-    match session.state(account.clock.read(now)) {
+    match session.state(time) {
         SessionState::Revoked(reason) => SessionVerdict::SessionRevoked(reason),
         SessionState::Expired => SessionVerdict::SessionExpired,
         SessionState::Live if token_account_version < account.account_version => SessionVerdict::TokenStale,

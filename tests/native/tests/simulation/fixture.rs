@@ -44,6 +44,7 @@ pub(crate) fn opened(
         id: AccountId::from_bytes([1; 16]),
         tenant: "acme".parse().unwrap(),
         status: AccountStatus::Active,
+        cause: None,
         account_version: 1,
         credential_version: 1,
         fenced_version: 0,

@@ -3,8 +3,18 @@
 //! Every account has a single writer. It alone knows whether the account may be used, which access tokens are
 //! too old (the account version) and which proofs are too old (the credential version).
 
+mod status;
+#[cfg(test)]
+mod status_tests;
+
+pub use status::{
+    Actor, PurgeOutcome, StatusCause, StatusOrder, StatusOutcome, StatusReason, StatusReasonError,
+    StatusRefusal, StatusRequest, change_status, purge,
+};
+
 use crate::id::{AccountId, TenantId};
 use crate::time::UnixMillis;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -23,14 +33,43 @@ pub enum AccountStatus {
     Locked,
     /// Banned for what its owner did; the ban can be lifted.
     Banned,
-    /// A tombstone. Final: no other status follows, and nothing may be seeded over it.
+    /// Deleted, and kept for a while: it can be restored until it is purged.
     Deleted,
+    /// A tombstone. Final: no other status follows, and nothing may be seeded over it.
+    Purged,
 }
 
 impl AccountStatus {
     /// Every status.
-    pub const ALL: [Self; 6] =
-        [Self::Active, Self::PendingVerification, Self::Disabled, Self::Locked, Self::Banned, Self::Deleted];
+    pub const ALL: [Self; 7] = [
+        Self::Active,
+        Self::PendingVerification,
+        Self::Disabled,
+        Self::Locked,
+        Self::Banned,
+        Self::Deleted,
+        Self::Purged,
+    ];
+
+    /// The status of this name, as it is stored: `active`, `pending_verification`, `disabled` and so on.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// The name, as it is stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::PendingVerification => "pending_verification",
+            Self::Disabled => "disabled",
+            Self::Locked => "locked",
+            Self::Banned => "banned",
+            Self::Deleted => "deleted",
+            Self::Purged => "purged",
+        }
+    }
 
     /// Whether sessions may be opened and refreshed.
     #[must_use]
@@ -47,7 +86,8 @@ impl AccountStatus {
             Self::Disabled => "account_disabled",
             Self::Locked => "account_locked",
             Self::Banned => "account_banned",
-            Self::Deleted => "account_deleted",
+            // Who asks need not know whether it could still be restored.
+            Self::Deleted | Self::Purged => "account_deleted",
         }
     }
 }
@@ -76,8 +116,11 @@ pub struct AccountRecord {
     pub id: AccountId,
     /// The tenant it belongs to. A record refuses to serve another.
     pub tenant: TenantId,
-    /// Whether it may be used.
+    /// Whether it may be used, as it was last set: [`AccountRecord::status_at`] says what holds at a moment.
     pub status: AccountStatus,
+    /// When, until when, by whom and why the status was set; `None` since the account was created.
+    #[serde(default)]
+    pub cause: Option<Box<StatusCause>>,
     /// Access tokens with a lower `av` are stale. Only ever grows.
     pub account_version: u32,
     /// Proofs made against an older version of the credentials open no session (the fence). Only ever grows.
@@ -93,6 +136,15 @@ pub struct AccountRecord {
 }
 
 impl AccountRecord {
+    /// Whether the account may be used at `time`: a lock or ban that has an end lifts by itself.
+    #[must_use]
+    pub fn status_at(&self, time: UnixMillis) -> AccountStatus {
+        match self.cause.as_deref() {
+            Some(cause) if cause.until.is_some_and(|until| until <= time) => cause.returns_to,
+            _ => self.status,
+        }
+    }
+
     /// The record with its account version raised by one: access tokens issued before are stale.
     ///
     /// At 2³²−1 it stays: an account reaches that after 136 years of one change per second.
@@ -136,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_stable_and_distinct() {
+    fn codes_and_names_are_stable() {
         let codes = AccountStatus::ALL.map(AccountStatus::code);
         assert_eq!(
             codes,
@@ -146,12 +198,16 @@ mod tests {
                 "account_disabled",
                 "account_locked",
                 "account_banned",
+                "account_deleted",
                 "account_deleted"
             ]
         );
         for status in AccountStatus::ALL {
             assert_eq!(status.is_active(), status == AccountStatus::Active);
+            assert_eq!(AccountStatus::from_name(status.name()), Some(status));
+            assert_eq!(serde_json::to_string(&status).unwrap(), alloc::format!("\"{}\"", status.name()));
         }
+        assert_eq!(AccountStatus::from_name("Active"), None);
     }
 
     #[test]
@@ -168,6 +224,7 @@ mod tests {
             id: AccountId::from_bytes([1; 16]),
             tenant: "acme".parse().unwrap(),
             status: AccountStatus::PendingVerification,
+            cause: None,
             account_version: u32::MAX,
             credential_version: 3,
             fenced_version: 2,
