@@ -257,8 +257,8 @@ describe("bodies", { concurrency: 4 }, () => {
       for (const other of ["GET", "POST", "PUT", "PATCH", "DELETE"].filter((candidate) => candidate !== method)) {
         for (const path of paths) {
           const answer = await checked(await server.fetch(path, { method: other }));
-          if (other === "DELETE" && path.startsWith(`${AUTH}/sessions/`)) {
-            // For DELETE it is the id of a session.
+          if (other === "DELETE" && (path.startsWith(`${AUTH}/sessions/`) || path === `${AUTH}/me`)) {
+            // For DELETE it is the id of a session, and the account itself.
             refused(answer, 401, "token_missing");
           } else {
             refused(answer, 405, "method_not_allowed");

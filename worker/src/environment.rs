@@ -59,6 +59,9 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
+    /// A session of any configuration has ended by then.
+    pub(crate) const LONGEST_SESSION: Seconds = Seconds::new(31_536_000);
+
     /// Opens the deployment.
     pub(crate) fn open(env: &Env) -> Result<Self, Problem> {
         let cached = SETTINGS.with_borrow(Clone::clone);
@@ -218,7 +221,11 @@ impl Environment {
     }
 
     pub(crate) fn directory(&self) -> Result<D1Database, Problem> {
-        self.env.d1("DIRECTORY").map_err(Problem::misconfigured)
+        Self::database(&self.env).map_err(Problem::misconfigured)
+    }
+
+    pub(crate) fn database(env: &Env) -> worker::Result<D1Database> {
+        env.d1("DIRECTORY")
     }
 
     pub(crate) fn accounts(&self) -> Result<ObjectNamespace, Problem> {
@@ -335,8 +342,6 @@ impl Settings {
 
 impl KeyPolicies {
     fn of(settings: &config::KeySettings) -> Result<Self, Box<dyn std::error::Error>> {
-        /// A session of any configuration has ended by then.
-        const LONGEST_SESSION: u32 = 31_536_000;
         let copies = keyring::COPY_USABLE_FOR.as_secs();
         let after = |seconds: u32| Some(Seconds::new(seconds.saturating_add(copies)));
         // Other isolates learn of a key when they renew their copy; a minute more for their clocks.
@@ -349,7 +354,12 @@ impl KeyPolicies {
                 settings.rotate_after,
                 signed,
             )?,
-            edge_tag: KeyPolicy::new(KeyKind::Secret, lead, settings.rotate_after, after(LONGEST_SESSION))?,
+            edge_tag: KeyPolicy::new(
+                KeyKind::Secret,
+                lead,
+                settings.rotate_after,
+                after(Environment::LONGEST_SESSION.as_secs()),
+            )?,
             lasting: KeyPolicy::new(KeyKind::Secret, lead, None, None)?,
         })
     }

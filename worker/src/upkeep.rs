@@ -1,11 +1,13 @@
-//! The minute's work: credential changes that an account object has not confirmed, keys whose time has come, and
-//! rows that have expired.
+//! The minute's work: credential changes that an account object has not confirmed, accounts to be purged, keys whose
+//! time has come, and rows that have expired.
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
+use crate::store::accounts::Accounts;
 use crate::store::directory::{Directory, PendingFence};
 use crate::store::{fence, keyring};
 use crate::wire::problem::Problem;
+use postern_core::account::Actor;
 use postern_core::time::{Seconds, UnixMillis};
 
 /// The first wait after a fence that could not be closed; doubled by each further one.
@@ -22,6 +24,7 @@ pub(crate) async fn run(environment: &Environment, ambient: Ambient) -> Result<(
     let now = ambient.now();
     let steps = [
         ("fences", close_fences(environment, &directory, now).await),
+        ("deleted accounts", purge_deleted(environment, &directory, now).await),
         ("keys", keyring::settle(environment).await),
         ("deliveries", directory.forget_deliveries(before(now, KEEP_DELIVERIES)).await),
         ("changes of address", directory.forget_email_changes(now).await),
@@ -46,6 +49,24 @@ async fn close_fences(
         if let Err(problem) = closed {
             worker::console_error!("fence of {} stays open: {}", open.account_id, problem.code());
             directory.postpone_fence(&open.account_id, next_try(&open, now)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Purges what was deleted long enough ago, some at a time. One that cannot be purged keeps no other from it.
+async fn purge_deleted(
+    environment: &Environment,
+    directory: &Directory,
+    now: UnixMillis,
+) -> Result<(), Problem> {
+    let Some(age) = environment.config().accounts().purge_after else { return Ok(()) };
+    let cutoff = before(now, age);
+    for deleted in directory.deleted_before(cutoff).await? {
+        let account = deleted.account_id;
+        let purged = Accounts::new(environment).purge(&account, Actor::System, Some(cutoff)).await;
+        if let Err(problem) = purged {
+            worker::console_error!("account {account} is not purged: {}", problem.code());
         }
     }
     Ok(())

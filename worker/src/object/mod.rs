@@ -12,6 +12,7 @@ pub(crate) mod development;
 pub(crate) mod intake;
 pub(crate) mod keyring;
 pub(crate) mod limiter;
+pub(crate) mod orders;
 pub(crate) mod records;
 pub(crate) mod revocation;
 pub(crate) mod sql;

@@ -79,6 +79,12 @@ impl<'a> Records<'a> {
         Ok(())
     }
 
+    /// Removes all records.
+    pub(crate) fn clear(&self) -> Result<()> {
+        self.sql.exec(&format!("DELETE FROM {}", self.table), None)?;
+        Ok(())
+    }
+
     fn select<T: DeserializeOwned>(&self, query: &str, bindings: Vec<SqlStorageValue>) -> Result<Vec<T>> {
         self.texts(query, bindings)?.iter().map(|record| read(record.as_bytes())).collect()
     }
@@ -127,6 +133,13 @@ impl<'a> Expiring<'a> {
     /// Removes a record; nothing happens if there is none.
     pub(crate) fn delete(&self, key: &str) -> Result<()> {
         self.0.delete(key)
+    }
+
+    /// Removes all records whose key starts with `prefix`, which is ASCII.
+    pub(crate) fn delete_starting_with(&self, prefix: &str) -> Result<()> {
+        let query = format!("DELETE FROM {} WHERE key >= ? AND key < ?", self.0.table);
+        self.0.sql.exec(&query, vec![prefix.into(), format!("{prefix}\u{7f}").into()])?;
+        Ok(())
     }
 
     /// Removes every record whose time is over.

@@ -65,13 +65,13 @@ async fn deliver(
     match &parcel.message {
         Message::Mail(message) => {
             if !directory.was_delivered(&parcel.id).await? {
-                mail::send(environment, &directory, parcel, message).await?;
+                mail::send(environment, &directory, parcel, message, ambient.now()).await?;
                 directory.record_delivery(&parcel.id, ambient.now()).await?;
             }
         }
         Message::Audit(event) => directory.record_audit(&parcel.id, &audit_row(event)).await?,
         // Owners deliver these themselves.
-        Message::Mark(_) | Message::Snapshot { .. } => {}
+        Message::Mark(_) | Message::Status | Message::Snapshot { .. } => {}
     }
     acknowledge(environment, parcel).await
 }

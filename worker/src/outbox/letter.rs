@@ -116,7 +116,12 @@ pub(crate) fn credential_changed(change: CredentialChange) -> Letter {
             "the password of your account was changed, and other sessions were ended. If it was not you, choose a new \
              password at once by way of \"forgotten password\".",
         ),
-        CredentialChange::EmailChanged => Letter::notice(
+        CredentialChange::PasswordSet => Letter::notice(
+            "Your password was changed by an administrator",
+            "an administrator of the service changed or removed the password of your account, and all sessions were ended. \
+             If you did not ask for it, ask the service why.",
+        ),
+        CredentialChange::EmailChanged | CredentialChange::EmailSet => Letter::notice(
             "Your address was changed",
             "your account has another address now, and other sessions were ended. Mails about it no longer come here. \
              If it was not you, tell the service at once.",

@@ -8,24 +8,24 @@ use crate::wire::outgoing;
 use crate::wire::problem::Problem;
 use postern_core::config::MailSender;
 use postern_core::intake::CodePurpose;
+use postern_core::time::UnixMillis;
 use serde::Serialize;
 use worker::{AbortSignal, Fetch, Headers};
 
-/// Writes and sends one mail. An account without an address gets none.
+/// Writes and sends one mail. An account without an address gets none, and neither does one that is restricted.
 pub(crate) async fn send(
     environment: &Environment,
     directory: &Directory,
     parcel: &Parcel,
     mail: &Mail,
+    now: UnixMillis,
 ) -> Result<(), Problem> {
     let to = match &mail.to {
         Recipient::Address(address) => Some(address.clone()),
-        Recipient::Account(account) => {
-            directory.profile(&mail.tenant, account).await?.and_then(|profile| profile.email)
-        }
+        Recipient::Account(account) => directory.mail_address(&mail.tenant, account, now).await?,
     };
     let Some(to) = to else { return Ok(()) };
-    let Some(letter) = write(environment, directory, mail, &to).await? else { return Ok(()) };
+    let Some(letter) = write(environment, directory, mail, &to, now).await? else { return Ok(()) };
     match &environment.config().mail().sender {
         MailSender::Http { url, from, timeout } => {
             let timeout = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
@@ -42,14 +42,19 @@ async fn write(
     directory: &Directory,
     mail: &Mail,
     to: &str,
+    now: UnixMillis,
 ) -> Result<Option<Letter>, Problem> {
     let config = environment.config();
     let owner = match &mail.template {
-        MailTemplate::SignUpCode { .. } | MailTemplate::Code { .. } | MailTemplate::Link { .. } => {
-            directory.owner(&mail.tenant, to).await?
-        }
+        MailTemplate::SignUpCode { .. }
+        | MailTemplate::SetPassword { .. }
+        | MailTemplate::Code { .. }
+        | MailTemplate::Link { .. } => directory.owner(&mail.tenant, to, now).await?,
         _ => None,
     };
+    if owner.as_ref().is_some_and(|owner| owner.status.is_restricted()) {
+        return Ok(None);
+    }
     Ok(match &mail.template {
         MailTemplate::SignUpCode { .. } if owner.is_some() => Some(letter::account_exists()),
         MailTemplate::SignUpCode { code, ttl_seconds } => {

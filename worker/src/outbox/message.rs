@@ -23,6 +23,8 @@ pub(crate) enum Message {
     Mail(Mail),
     Audit(AuditEvent),
     Mark(RevocationMark),
+    /// Bring the copy of the account's status in the directory up to what is stored when this is delivered.
+    Status,
     /// Bring the copy of a session at the edge up to what is stored when this is delivered. It says nothing of
     /// the session itself, so that messages may overtake each other.
     Snapshot {
@@ -47,7 +49,7 @@ impl Message {
                 MailTemplate::SessionReuse | MailTemplate::CredentialChanged(_) => NOTICE_MATTERS_FOR,
             })),
             Self::Mark(mark) => Some(mark.until),
-            Self::Audit(_) | Self::Snapshot { .. } => None,
+            Self::Audit(_) | Self::Status | Self::Snapshot { .. } => None,
         }
     }
 }

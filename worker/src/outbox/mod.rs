@@ -12,3 +12,4 @@ pub(crate) mod marks;
 pub(crate) mod message;
 pub(crate) mod rows;
 pub(crate) mod snapshot;
+pub(crate) mod status;

@@ -7,7 +7,7 @@ use crate::object::records::millis;
 use crate::object::sql::exec;
 use crate::operations::{self, Store};
 use crate::outbox::message::{Message, Owner, Parcel};
-use crate::outbox::snapshot;
+use crate::outbox::{snapshot, status};
 use postern_core::json::record;
 use postern_core::time::{Seconds, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,11 @@ pub(crate) fn enqueue(sql: &SqlStorage, id: &str, message: Message, now: UnixMil
 /// Whether something is due.
 pub(crate) fn is_pending(sql: &SqlStorage, now: UnixMillis) -> Result<bool> {
     Ok(next_at(sql)?.is_some_and(|next| next <= now))
+}
+
+/// Whether nothing is left to be delivered.
+pub(crate) fn is_empty(sql: &SqlStorage) -> Result<bool> {
+    Ok(next_at(sql)?.is_none())
 }
 
 /// Removes rows whose delivery is confirmed.
@@ -123,6 +128,7 @@ async fn deliver(
         }
         // They go together and before everything else: `outbox::marks`.
         Message::Mark(_) => Err(Error::RustError("a mark was left to the rows".into())),
+        Message::Status => status::deliver(sql, env, owner).await,
         Message::Snapshot { session } => snapshot::deliver(sql, env, owner, session, now).await,
     }
 }

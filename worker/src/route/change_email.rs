@@ -10,6 +10,7 @@ use crate::route::exchange::Exchange;
 use crate::route::mailed::{Kind, code, limit_presented, limit_requested, mail, new_operation};
 use crate::route::presence::{Bearer, current_password};
 use crate::route::sign_up::email;
+use crate::store::address::AddressChange;
 use crate::store::fence;
 use crate::store::intake::{Intake, PresentedSecret};
 use crate::store::limiter::Limits;
@@ -92,7 +93,8 @@ pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
     }
     let mut change = bearer.keeping(CredentialChange::EmailChanged);
     change.notify.clone_from(&found.email);
-    if !directory.change_email(found, &to, &used, &change, exchange.ambient.now()).await? {
+    let by = AddressChange::proven(&used);
+    if !directory.change_email(found, &to, by, &change, exchange.ambient.now()).await? {
         // Somebody else has the address, or another change came first. To whoever asks, the code is not valid.
         return Err(Problem::code_invalid());
     }

@@ -38,7 +38,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let directory = exchange.directory()?;
     let (account, now) = (bearer.subject.account, exchange.ambient.now());
     let change = bearer.keeping(CredentialChange::PasswordChanged);
-    if !directory.change_password(&account, version, hash.as_str(), operation, &change, now).await? {
+    if !directory.change_password(&account, version, Some(hash.as_str()), operation, &change, now).await? {
         // Another change came first; the password that was checked is not the current one any more.
         return Err(Problem::presence("current_password_wrong"));
     }

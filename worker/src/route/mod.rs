@@ -15,6 +15,7 @@ pub(crate) mod login_by_mail;
 pub(crate) mod logout;
 pub(crate) mod mailed;
 pub(crate) mod me;
+pub(crate) mod own_account;
 pub(crate) mod password;
 pub(crate) mod presence;
 pub(crate) mod refresh;

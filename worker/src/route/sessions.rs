@@ -18,13 +18,13 @@ use serde::Serialize;
 const ENDS_SESSIONS: RouteMode = RouteMode::Exactly(Mode::Strict);
 
 #[derive(Serialize)]
-struct Sessions {
-    sessions: Vec<SessionView>,
+pub(crate) struct Sessions {
+    pub(crate) sessions: Vec<SessionView>,
 }
 
 #[derive(Serialize)]
-struct Revoked {
-    revoked: u32,
+pub(crate) struct Revoked {
+    pub(crate) revoked: u32,
 }
 
 pub(crate) async fn list(exchange: &Exchange) -> Answer {

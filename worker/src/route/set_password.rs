@@ -9,6 +9,7 @@ use crate::outbox::message::MailTemplate;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{Kind, Presented, limit_presented};
 use crate::route::{password, verify_email};
+use crate::store::accounts::Accounts;
 use crate::store::directory::Credential;
 use crate::store::fence;
 use crate::store::intake::{Intake, NewSecret, UsedSecret};
@@ -108,9 +109,12 @@ pub(crate) async fn replace(
         fence::settle(environment, &directory, &account).await?;
         return json(200, &PasswordSet { success: true });
     }
+    if !Accounts::new(environment).may_recover(&account).await? {
+        return Err(Problem::code_invalid());
+    }
     fence::settle(environment, &directory, &account).await?;
     let now = exchange.ambient.now();
-    if !directory.change_password(&account, against, hash.as_str(), operation, &change, now).await? {
+    if !directory.change_password(&account, against, Some(hash.as_str()), operation, &change, now).await? {
         // Another change came first; what this was for is over.
         return Err(Problem::code_invalid());
     }

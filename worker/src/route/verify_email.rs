@@ -5,12 +5,14 @@
 //! An account that waits for this proof may be used from then on.
 
 use crate::route::exchange::Exchange;
-use crate::route::mailed::{self, Kind, Presented, limit_presented};
+use crate::route::mailed::{self, Kind, Presented, limit_presented, new_operation};
+use crate::store::accounts::Accounts;
 use crate::store::directory::Credential;
 use crate::store::intake::Intake;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
+use postern_core::account::{AccountStatus, Actor, StatusOrder, StatusRequest};
 use postern_core::identifier::EmailAddress;
 use postern_core::intake::CodePurpose;
 use serde::Serialize;
@@ -48,8 +50,22 @@ pub(crate) async fn prove(
     credential: &Credential,
     email: &EmailAddress,
 ) -> Result<(), Problem> {
-    let (now, tenant) = (exchange.ambient.now(), exchange.environment.config().tenant());
-    exchange.directory()?.verify(tenant, email, &credential.account_id, now).await
+    let (environment, account) = (&exchange.environment, &credential.account_id);
+    let accounts = Accounts::new(environment);
+    let status = accounts.status(account).await?;
+    if status.is_some_and(AccountStatus::is_restricted) {
+        return Err(Problem::code_invalid());
+    }
+    let (now, tenant) = (exchange.ambient.now(), environment.config().tenant());
+    exchange.directory()?.verify(tenant, email, account, now).await?;
+    if status != Some(AccountStatus::PendingVerification) {
+        // Never opened: it starts from what the directory says now. Or nobody waits for this.
+        return Ok(());
+    }
+    let order = StatusOrder::Lift(AccountStatus::PendingVerification);
+    let request = StatusRequest { order, by: Actor::Owner, reason: None };
+    let operation = new_operation(exchange)?.to_string();
+    accounts.set_status(account, operation, request).await.map(drop)
 }
 
 fn kind(exchange: &Exchange) -> Kind {

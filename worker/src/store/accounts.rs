@@ -3,13 +3,16 @@
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::account::{
-    AccountCall, AdmissionAnswer, AdmissionRefusal, Ended, FenceChange, OpenCall, RefreshCall,
+    AccountCall, AdmissionAnswer, AdmissionRefusal, Ended, FenceChange, OpenCall, PurgeAnswer, RefreshCall,
+    StatusAnswer,
 };
 use crate::object::call::{Unconfirmed, ask};
 use crate::store::directory::Directory;
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
-use postern_core::account::{AccountRecord, AccountStatus, AuthorizationSnapshot, ObjectClock};
+use postern_core::account::{
+    AccountRecord, AccountStatus, Actor, AuthorizationSnapshot, ObjectClock, StatusRefusal, StatusRequest,
+};
 use postern_core::codec::base64url;
 use postern_core::entropy::Random;
 use postern_core::flow::validate::TokenSubject;
@@ -21,6 +24,7 @@ use postern_core::session::{
     DeviceHint, PresentedRefreshToken, RefreshTokenClaim, RevokeReason, SessionVerdict, SessionView,
     TokenParts,
 };
+use postern_core::time::UnixMillis;
 use serde::de::DeserializeOwned;
 
 pub(crate) struct Accounts<'a> {
@@ -135,7 +139,17 @@ impl<'a> Accounts<'a> {
         keep: Option<SessionId>,
         reason: RevokeReason,
     ) -> Result<Ended, Problem> {
-        let operation = OperationId::from_bytes(drawn()?);
+        self.revoke_all_by(account, OperationId::from_bytes(drawn()?), keep, reason).await
+    }
+
+    /// The same, under an id that the caller may bring again.
+    pub(crate) async fn revoke_all_by(
+        &self,
+        account: &AccountId,
+        operation: OperationId,
+        keep: Option<SessionId>,
+        reason: RevokeReason,
+    ) -> Result<Ended, Problem> {
         let call = AccountCall::RevokeAll { tenant: self.tenant.clone(), operation, keep, reason };
         enforced(self.ask(account, &call).await)
     }
@@ -145,8 +159,84 @@ impl<'a> Accounts<'a> {
         account: &AccountId,
         current: Option<SessionId>,
     ) -> Result<Vec<SessionView>, Problem> {
-        let call = AccountCall::List { tenant: self.tenant.clone(), current };
+        let call = AccountCall::List { tenant: self.tenant.clone(), current, ended: false };
         self.ask(account, &call).await.map_err(unavailable)
+    }
+
+    /// All sessions that are still remembered, ended ones included.
+    pub(crate) async fn list_all(&self, account: &AccountId) -> Result<Vec<SessionView>, Problem> {
+        let call = AccountCall::List { tenant: self.tenant.clone(), current: None, ended: true };
+        self.ask(account, &call).await.map_err(unavailable)
+    }
+
+    /// Changes whether an account may be used, and the copy in the directory. The same operation again is answered
+    /// again. Says whether anything was changed, and what the account is now.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, `status_conflict`, `idempotency_key_reused`, `invalid_request` for an end that has passed;
+    /// `invalidation_pending` if it is stored and readers at the edge may not know yet.
+    pub(crate) async fn set_status(
+        &self,
+        account: &AccountId,
+        operation: String,
+        request: StatusRequest,
+    ) -> Result<(bool, AccountRecord), Problem> {
+        let directory = Directory::new(self.environment.directory()?);
+        let credential = directory.credential_of(self.tenant, account).await?;
+        let credential = credential.ok_or_else(Problem::not_found)?;
+        let start = (credential.roles()?, credential.status);
+        let seed = Box::new(self.seed(*account, credential.credential_version, start));
+        let call = AccountCall::SetStatus { seed, operation, request };
+        match self.ask(account, &call).await.map_err(unavailable)? {
+            StatusAnswer::Set { changed, account, pending } => {
+                // Lists show it at once if this succeeds, and soon if it does not: the account's outbox repeats it.
+                let _ = directory.copy_status(&account).await;
+                if pending { Err(Problem::invalidation_pending()) } else { Ok((changed, *account)) }
+            }
+            StatusAnswer::Refused(StatusRefusal::Conflict(AccountStatus::Purged)) | StatusAnswer::Unknown => {
+                Err(Problem::not_found())
+            }
+            StatusAnswer::Refused(StatusRefusal::Conflict(_)) => Err(Problem::status_conflict()),
+            StatusAnswer::Refused(StatusRefusal::UntilPassed) => {
+                Err(Problem::invalid_field("until", "must lie in the future"))
+            }
+            StatusAnswer::OperationReused => Err(Problem::idempotency_key_reused()),
+        }
+    }
+
+    /// The status of an account now, by its own word; `None` if it was never opened.
+    pub(crate) async fn status(&self, account: &AccountId) -> Result<Option<AccountStatus>, Problem> {
+        self.ask(account, &AccountCall::Status { tenant: self.tenant.clone() }).await.map_err(unavailable)
+    }
+
+    /// Whether mail may let the owner into an account again.
+    pub(crate) async fn may_recover(&self, account: &AccountId) -> Result<bool, Problem> {
+        Ok(!self.status(account).await?.is_some_and(AccountStatus::is_restricted))
+    }
+
+    /// Purges a deleted account: the account itself first, then what the directory has of it. May be repeated.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`; `status_conflict` if it is not deleted, or not before `deleted_before`.
+    pub(crate) async fn purge(
+        &self,
+        account: &AccountId,
+        by: Actor,
+        deleted_before: Option<UnixMillis>,
+    ) -> Result<(), Problem> {
+        let directory = Directory::new(self.environment.directory()?);
+        let call = AccountCall::Purge { tenant: self.tenant.clone(), by, deleted_before };
+        match self.ask(account, &call).await.map_err(unavailable)? {
+            PurgeAnswer::Purged => directory.purge(account).await,
+            PurgeAnswer::Refused => Err(Problem::status_conflict()),
+            // Nobody has deleted what was never opened.
+            PurgeAnswer::Unknown => match directory.credential_of(self.tenant, account).await? {
+                Some(_) => Err(Problem::status_conflict()),
+                None => Err(Problem::not_found()),
+            },
+        }
     }
 
     /// The strict check.
@@ -194,6 +284,7 @@ impl<'a> Accounts<'a> {
             id,
             tenant: self.tenant.clone(),
             status,
+            cause: None,
             account_version: 1,
             credential_version,
             fenced_version: 0,

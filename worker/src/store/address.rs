@@ -4,27 +4,46 @@ use crate::object::account::FenceChange;
 use crate::store::directory::{Credential, Directory, millis, unavailable};
 use crate::store::intake::UsedSecret;
 use crate::wire::problem::Problem;
-use postern_core::id::{AccountId, TenantId};
+use postern_core::id::{AccountId, OperationId, TenantId};
 use postern_core::identifier::EmailAddress;
 use postern_core::time::UnixMillis;
 use worker::wasm_bindgen::JsValue;
 
+/// What changes an address.
+#[derive(Clone, Copy)]
+pub(crate) struct AddressChange {
+    pub(crate) operation: OperationId,
+    /// The version of the credential that the change is made against.
+    pub(crate) against: u32,
+    /// Whether somebody who reads the mail of the new address has shown it.
+    pub(crate) is_proven: bool,
+}
+
+impl AddressChange {
+    /// By a code that came back from the new address.
+    pub(crate) const fn proven(used: &UsedSecret) -> Self {
+        Self { operation: used.operation(), against: used.against(), is_proven: true }
+    }
+}
+
 impl Directory {
-    /// Gives an account another, proven address in place of the one it has, and opens a fence, in one batch.
+    /// Gives an account another address in place of the one it has, and opens a fence, in one batch.
     ///
-    /// `false` if the credential was no longer what the code first met, the address is somebody's, or the
+    /// `false` if the credential was no longer what the change is made against, the address is somebody's, or the
     /// fence of another change is open.
     pub(crate) async fn change_email(
         &self,
         found: &Credential,
         to: &EmailAddress,
-        used: &UsedSecret,
+        by: AddressChange,
         change: &FenceChange,
         now: UnixMillis,
     ) -> Result<bool, Problem> {
-        let (account, operation, against) = (found.account_id, used.operation(), used.against());
+        let AddressChange { operation, against, is_proven } = by;
+        let account = found.account_id;
         let (id, by): (JsValue, JsValue) = (account.to_string().into(), operation.to_string().into());
         let (address, at) = (JsValue::from(to.as_str()), millis(now));
+        let proven_at = if is_proven { at.clone() } else { JsValue::NULL };
         // The rest of the batch finds the operation only if this statement put it there.
         let version = self.prepare(
             "UPDATE credentials SET version = ?, operation_id = ?, updated_at = ? \
@@ -41,7 +60,7 @@ impl Directory {
             "INSERT INTO identifiers (tenant, kind, value, account_id, verified_at, created_at) \
              SELECT u.tenant, 'email', ?, u.account_id, ?, ? FROM users u \
              JOIN credentials c ON c.account_id = u.account_id WHERE u.account_id = ? AND c.operation_id = ?",
-            &[address.clone(), at.clone(), at, id.clone(), by.clone()],
+            &[address.clone(), proven_at, at, id.clone(), by.clone()],
         )?;
         let user = self.prepare(
             "UPDATE users SET email = ? WHERE account_id = ? AND EXISTS \

@@ -7,6 +7,7 @@ use crate::object::account::FenceChange;
 use crate::operations::{self, Store};
 use crate::store::intake::FIRST_CREDENTIAL;
 use crate::store::statement::Statement;
+use crate::store::users::status;
 use crate::wire::problem::Problem;
 use postern_core::account::AccountStatus;
 use postern_core::flow::login::StoredCredential;
@@ -18,6 +19,8 @@ use serde::Deserialize;
 use worker::D1Database;
 use worker::wasm_bindgen::JsValue;
 
+/// The line of the audit trail that is a login too.
+pub(crate) const SESSION_OPENED: &str = "session_opened";
 /// A request closes its own fence within this; the cron takes over after.
 const LEAVE_TO_REQUESTS: Seconds = Seconds::new(10);
 
@@ -72,6 +75,8 @@ impl Credential {
 pub(crate) struct Owner {
     pub(crate) account_id: AccountId,
     pub(crate) verified_at: Option<u64>,
+    /// As the copy in the directory has it.
+    pub(crate) status: AccountStatus,
 }
 
 pub(crate) struct Directory(D1Database);
@@ -110,38 +115,65 @@ impl Directory {
     }
 
     /// Whose an address is. For the mail consumer only: no request may know.
-    pub(crate) async fn owner(&self, tenant: &str, email: &str) -> Result<Option<Owner>, Problem> {
-        let query = "SELECT account_id, verified_at FROM identifiers WHERE tenant = ? AND kind = 'email' AND value = ?";
-        let statement = self.prepare(query, &[tenant.into(), email.into()])?;
+    pub(crate) async fn owner(
+        &self,
+        tenant: &str,
+        email: &str,
+        now: UnixMillis,
+    ) -> Result<Option<Owner>, Problem> {
+        let query = concat!(
+            "SELECT i.account_id, i.verified_at, ",
+            status!(),
+            " AS status FROM identifiers i JOIN users u ON u.account_id = i.account_id \
+             WHERE i.tenant = ?2 AND i.kind = 'email' AND i.value = ?3"
+        );
+        let statement = self.prepare(query, &[millis(now), tenant.into(), email.into()])?;
         statement.first(None).await.map_err(unavailable)
     }
 
-    /// Replaces the password and opens a fence that the account object must confirm, in one batch.
+    /// The address that mails to an account go to; none if it has no address, is restricted, or is gone.
+    pub(crate) async fn mail_address(
+        &self,
+        tenant: &str,
+        account: &AccountId,
+        now: UnixMillis,
+    ) -> Result<Option<String>, Problem> {
+        let query = concat!(
+            "SELECT email FROM users u WHERE account_id = ?2 AND tenant = ?3 AND ",
+            status!(),
+            " IN ('active', 'pending_verification')"
+        );
+        let statement = self.prepare(query, &[millis(now), account.to_string().into(), tenant.into()])?;
+        statement.first(Some("email")).await.map_err(unavailable)
+    }
+
+    /// Replaces or removes the password and opens a fence that the account object must confirm, in one batch.
     ///
     /// `false` if the credential was no longer at `version`, or the fence of another change is open.
     pub(crate) async fn change_password(
         &self,
         account: &AccountId,
         version: u32,
-        password_hash: &str,
+        password_hash: Option<&str>,
         operation: OperationId,
         change: &FenceChange,
         now: UnixMillis,
     ) -> Result<bool, Problem> {
         let (id, next) = (JsValue::from(account.to_string()), JsValue::from(version.saturating_add(1)));
-        let by = operation.to_string().into();
+        let (by, hash) = (operation.to_string().into(), password_hash.map_or(JsValue::NULL, JsValue::from));
         let update = self.prepare(
             "UPDATE credentials SET password_hash = ?, version = ?, operation_id = ?, updated_at = ? \
              WHERE account_id = ? AND version = ? AND account_id NOT IN (SELECT account_id FROM pending_fences)",
-            &[password_hash.into(), next.clone(), by, millis(now), id.clone(), version.into()],
+            &[hash, next.clone(), by, millis(now), id.clone(), version.into()],
         )?;
         let fence = self.fence(account, version, operation, change, now)?;
         self.batch(vec![update, fence]).await?;
         // Read back instead of counting changes: a batch repeated after a lost answer changes nothing twice.
-        let query = "SELECT password_hash FROM credentials WHERE account_id = ? AND version = ?";
+        let query = "SELECT operation_id || COALESCE(password_hash, '') AS made FROM credentials \
+                     WHERE account_id = ? AND version = ?";
         let stored: Option<String> =
-            self.prepare(query, &[id, next])?.first(Some("password_hash")).await.map_err(unavailable)?;
-        Ok(stored.as_deref() == Some(password_hash))
+            self.prepare(query, &[id, next])?.first(Some("made")).await.map_err(unavailable)?;
+        Ok(stored.is_some_and(|made| made == operation.to_string() + password_hash.unwrap_or_default()))
     }
 
     /// Opens a fence for a change that this operation makes of the credential at `version`, in the same batch. There
@@ -257,8 +289,14 @@ impl Directory {
             event.event.into(),
             event.detail.map_or(JsValue::NULL, JsValue::from),
         ];
-        self.prepare(query, &values)?.run().await.map_err(unavailable)?;
-        Ok(())
+        let line = self.prepare(query, &values)?;
+        let Some(account) = event.account.as_deref().filter(|_| event.event == SESSION_OPENED) else {
+            return line.run().await.map_err(unavailable);
+        };
+        let query = "UPDATE users SET last_login_at = ?1 WHERE account_id = ?2 \
+                     AND (last_login_at IS NULL OR last_login_at < ?1)";
+        let login = self.prepare(query, &[millis(event.occurred_at), account.into()])?;
+        self.batch(vec![line, login]).await
     }
 
     /// Runs statements as one transaction.

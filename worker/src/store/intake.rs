@@ -215,6 +215,13 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
+    /// Forgets the failed attempts of every source on this identifier: an operator unlocks it.
+    pub(crate) async fn forgive_attempts(&self) -> Result<(), Problem> {
+        let call = IntakeCall::ForgiveAttempts { subject: self.subject.clone() };
+        self.ask::<bool>(&call).await.map_err(unavailable)?;
+        Ok(())
+    }
+
     /// Mails a code or link. The same for every address.
     pub(crate) async fn mail_secret(&self, new: NewSecret<'_>) -> Result<(), Problem> {
         let call = IntakeCall::MailSecret(Box::new(MailSecretCall {

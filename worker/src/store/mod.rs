@@ -1,7 +1,7 @@
 //! The Worker's side of every store: loading before a decision, committing after it.
 
 pub(crate) mod accounts;
-mod address;
+pub(crate) mod address;
 pub(crate) mod creation;
 pub(crate) mod directory;
 pub(crate) mod edge;
@@ -15,3 +15,4 @@ pub(crate) mod mailbox;
 pub(crate) mod names;
 pub(crate) mod profile;
 mod statement;
+pub(crate) mod users;

@@ -4,6 +4,7 @@
 use crate::wire::problem::Problem;
 use postern_core::json::{self, Kind, Value};
 use postern_core::secret::SecretText;
+use postern_core::time::UnixMillis;
 use std::collections::BTreeMap;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
@@ -12,6 +13,10 @@ use worker::{Request, js_sys};
 /// The most bytes of body that any route reads.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 
+/// The latest time that a client may name, in milliseconds since 1970: exact as a double everywhere.
+pub(crate) const LATEST_TIME: u64 = (1 << 53) - 1;
+pub(crate) const TIME_RULE: &str = "must be a time in milliseconds since 1970";
+
 /// A JSON object sent by a client.
 pub(crate) struct Body(BTreeMap<String, Member>);
 
@@ -19,6 +24,8 @@ pub(crate) struct Body(BTreeMap<String, Member>);
 enum Member {
     Null,
     Flag(bool),
+    /// A whole number from 0 to 2⁵³−1, exact as a double everywhere.
+    Number(u64),
     Text(String),
     /// `None` for an element that is no text.
     List(Vec<Option<String>>),
@@ -32,7 +39,8 @@ impl Member {
             Kind::Bool => value.as_bool().map_or(Self::Other, Self::Flag),
             Kind::Text => text_of(value).map_or(Self::Other, Self::Text),
             Kind::Array => Self::List(value.elements().into_iter().flatten().map(text_of).collect()),
-            Kind::Number | Kind::Object => Self::Other,
+            Kind::Number => value.as_integer().map_or(Self::Other, Self::Number),
+            Kind::Object => Self::Other,
         }
     }
 }
@@ -99,6 +107,23 @@ impl Body {
     /// A secret text that must be there.
     pub(crate) fn secret(&mut self, field: &'static str) -> Result<SecretText, Problem> {
         self.text(field).map(SecretText::new)
+    }
+
+    /// A secret text that must be there and may be null.
+    pub(crate) fn nullable_secret(&mut self, field: &'static str) -> Result<Option<SecretText>, Problem> {
+        if !self.0.contains_key(field) {
+            return Err(Problem::invalid_field(field, "is required; null for none"));
+        }
+        Ok(self.optional_text(field)?.map(SecretText::new))
+    }
+
+    /// A point in time, in milliseconds since 1970, that may be missing.
+    pub(crate) fn optional_time(&mut self, field: &'static str) -> Result<Option<UnixMillis>, Problem> {
+        match self.0.remove(field) {
+            None | Some(Member::Null) => Ok(None),
+            Some(Member::Number(millis)) if millis <= LATEST_TIME => Ok(Some(UnixMillis::new(millis))),
+            Some(_) => Err(Problem::invalid_field(field, TIME_RULE)),
+        }
     }
 
     /// A truth value that may be missing.

@@ -4,3 +4,4 @@ pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod outgoing;
 pub(crate) mod problem;
+pub(crate) mod query;

@@ -140,6 +140,11 @@ impl Problem {
         Self::new(409, "idempotency_key_reused", "The idempotency key was used for another request")
     }
 
+    /// The account's status is one over which the order does not go.
+    pub(crate) fn status_conflict() -> Self {
+        Self::new(409, "status_conflict", "The account's status does not allow that")
+    }
+
     /// There are as many keys as may be: the oldest must go first.
     pub(crate) fn too_many_keys() -> Self {
         Self::new(409, "too_many_keys", "There are too many keys")

@@ -77,6 +77,13 @@ impl AccountStatus {
         matches!(self, Self::Active)
     }
 
+    /// Whether somebody has put the account out of use: it is locked, disabled, banned, deleted or purged. Nothing is
+    /// mailed to it then, and no mail lets anybody change its password.
+    #[must_use]
+    pub const fn is_restricted(self) -> bool {
+        !matches!(self, Self::Active | Self::PendingVerification)
+    }
+
     /// The stable public code of the status; of a refusal, unless the account is active.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -204,6 +211,8 @@ mod tests {
         );
         for status in AccountStatus::ALL {
             assert_eq!(status.is_active(), status == AccountStatus::Active);
+            let waits = status == AccountStatus::PendingVerification;
+            assert_eq!(status.is_restricted(), !status.is_active() && !waits);
             assert_eq!(AccountStatus::from_name(status.name()), Some(status));
             assert_eq!(serde_json::to_string(&status).unwrap(), alloc::format!("\"{}\"", status.name()));
         }

@@ -132,7 +132,7 @@ pub enum StatusOrder {
     /// Delete it, so that it can be restored.
     Delete,
     /// Lift this status: an account that has it gets the one before. Unlocks, enables, unbans, restores, and takes an
-    /// identifier for proven.
+    /// identifier for proven, also below whatever else weighs on the account.
     Lift(AccountStatus),
 }
 
@@ -242,7 +242,7 @@ fn set(
     if from == to && before.and_then(|cause| cause.until) == until {
         return Err(StatusOutcome::Unchanged);
     }
-    let weighed = rank(from) > rank(AccountStatus::PendingVerification);
+    let weighed = from.is_restricted();
     let (returns_to, returns_with) = match before {
         // A deleted account is restored with whatever weighed on it.
         Some(cause) if weighed && to == AccountStatus::Deleted => (from, Some(Box::new(cause.clone()))),
@@ -264,11 +264,16 @@ fn lift(
     at: UnixMillis,
 ) -> Result<NewStatus, StatusOutcome> {
     let from = account.status_at(at);
+    if lifted == AccountStatus::PendingVerification
+        && from.is_restricted()
+        && let Some(cause) = account.cause.as_deref().and_then(proven_beneath)
+    {
+        return Ok((from, Box::new(cause), RevokeReason::of_status(from)));
+    }
     if lifted != from || matches!(from, AccountStatus::Active | AccountStatus::Purged) {
         // What does not weigh on the account need not be lifted.
-        let free = rank(from) <= rank(AccountStatus::PendingVerification);
         let conflict = StatusOutcome::Refused(StatusRefusal::Conflict(from));
-        return Err(if free { StatusOutcome::Unchanged } else { conflict });
+        return Err(if from.is_restricted() { conflict } else { StatusOutcome::Unchanged });
     }
     let (to, with) = account.cause.as_ref().map_or((AccountStatus::Active, None), |cause| {
         match cause.returns_with.as_ref() {
@@ -283,6 +288,20 @@ fn lift(
         Box::new(StatusCause { at, until: None, by, reason, returns_to, returns_with: None })
     };
     Ok((to, with.unwrap_or_else(anew), RevokeReason::of_status(from)))
+}
+
+/// The same cause over an identifier that counts as proven; `None` if it did before.
+fn proven_beneath(cause: &StatusCause) -> Option<StatusCause> {
+    let mut cause = cause.clone();
+    let below = match cause.returns_with.as_deref_mut() {
+        Some(below) if cause.returns_to != AccountStatus::PendingVerification => &mut below.returns_to,
+        _ => &mut cause.returns_to,
+    };
+    if *below != AccountStatus::PendingVerification {
+        return None;
+    }
+    *below = AccountStatus::Active;
+    Some(cause)
 }
 
 /// What purging an account came to.
@@ -321,14 +340,7 @@ pub fn purge(
         return PurgeOutcome::Refused(account.status_at(at));
     }
     let status = AccountStatus::Purged;
-    let cause = StatusCause {
-        at,
-        until: None,
-        by,
-        reason: None,
-        returns_to: status,
-        returns_with: None,
-    };
+    let cause = StatusCause { at, until: None, by, reason: None, returns_to: status, returns_with: None };
     let tombstone = AccountRecord {
         status,
         cause: Some(Box::new(cause)),

@@ -148,9 +148,7 @@ fn check(before: &AccountRecord, from: AccountStatus, order: StatusOrder, wanted
 #[test]
 fn an_end_must_lie_ahead_by_the_clock_of_the_account() {
     let ahead = AccountRecord { clock: ObjectClock::new(LATER), ..account() };
-    for (account, until, good) in
-        [(account(), NOW, false), (account(), LATER, true), (ahead, LATER, false)]
-    {
+    for (account, until, good) in [(account(), NOW, false), (account(), LATER, true), (ahead, LATER, false)] {
         for order in [StatusOrder::Ban { until: Some(until) }, StatusOrder::Lock { until: Some(until) }] {
             let outcome = change_status(&account, &[], by_operator(order), NOW);
             let refused = matches!(outcome, StatusOutcome::Refused(StatusRefusal::UntilPassed));
@@ -186,6 +184,23 @@ fn what_was_not_proven_before_a_ban_is_not_proven_after_it() {
 }
 
 #[test]
+fn a_proof_counts_below_a_ban_and_below_its_deletion_and_lifts_neither() {
+    let prove = StatusOrder::Lift(AccountStatus::PendingVerification);
+    let banned =
+        changed(&having(AccountStatus::PendingVerification, None), StatusOrder::Ban { until: Some(LATER) });
+    let deleted = changed(&banned, StatusOrder::Delete);
+    for record in [&banned, &deleted] {
+        let proven = changed(record, prove);
+        assert_eq!(proven.status, record.status);
+        let again = change_status(&proven, &[], by_operator(prove), NOW);
+        assert!(matches!(again, StatusOutcome::Refused(StatusRefusal::Conflict(_))), "{again:?}");
+    }
+    assert_eq!(changed(&banned, prove).status_at(LATER), AccountStatus::Active);
+    let restored = changed(&changed(&deleted, prove), StatusOrder::Lift(AccountStatus::Deleted));
+    assert_eq!((restored.status, restored.status_at(LATER)), (AccountStatus::Banned, AccountStatus::Active));
+}
+
+#[test]
 fn deleting_and_restoring_lifts_no_ban() {
     let reason: StatusReason = "spam".parse().unwrap();
     let ban = StatusRequest {
@@ -200,7 +215,10 @@ fn deleting_and_restoring_lifts_no_ban() {
     assert_eq!(deleted.status_at(UnixMillis::new(u64::MAX)), AccountStatus::Deleted, "it has no end");
     let restored = changed(&deleted, StatusOrder::Lift(AccountStatus::Deleted));
     let cause = restored.cause.clone().unwrap();
-    assert_eq!((restored.status, cause.until, cause.reason), (AccountStatus::Banned, Some(LATER), Some(reason)));
+    assert_eq!(
+        (restored.status, cause.until, cause.reason),
+        (AccountStatus::Banned, Some(LATER), Some(reason))
+    );
     // Unless it has ended by then.
     let lift = by_operator(StatusOrder::Lift(AccountStatus::Deleted));
     let StatusOutcome::Changed { account: late, .. } = change_status(&deleted, &[], lift, LATER) else {
@@ -211,12 +229,15 @@ fn deleting_and_restoring_lifts_no_ban() {
 
 #[test]
 fn a_record_from_before_causes_were_stored_is_lifted_to_active() {
-    for status in [AccountStatus::Locked, AccountStatus::Disabled, AccountStatus::Banned, AccountStatus::Deleted] {
+    for status in
+        [AccountStatus::Locked, AccountStatus::Disabled, AccountStatus::Banned, AccountStatus::Deleted]
+    {
         let record = AccountRecord { status, cause: None, ..account() };
         assert_eq!(record.status_at(UnixMillis::new(u64::MAX)), status);
         assert_eq!(changed(&record, StatusOrder::Lift(status)).status, AccountStatus::Active);
         if status != AccountStatus::Deleted {
-            let restored = changed(&changed(&record, StatusOrder::Delete), StatusOrder::Lift(AccountStatus::Deleted));
+            let restored =
+                changed(&changed(&record, StatusOrder::Delete), StatusOrder::Lift(AccountStatus::Deleted));
             assert_eq!(restored.status, status);
         }
     }

@@ -169,6 +169,11 @@ fn sessions(config: &Config, findings: &mut Findings) {
         let message = "sessions.max_per_account is 0: an account may have any number of sessions";
         findings.add(Severity::Info, "sessions_unlimited", message);
     }
+    if config.accounts.purge_after.is_none() {
+        let message =
+            "accounts.purge_after_seconds is 0: deleted accounts stay until an operator purges them";
+        findings.add(Severity::Info, "deleted_kept", message);
+    }
 }
 
 fn proofs(config: &Config, findings: &mut Findings) {

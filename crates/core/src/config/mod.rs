@@ -14,10 +14,10 @@ mod url;
 pub use limits::{Limits, RateLimit};
 pub use lint::{Deployment, Finding, Severity};
 pub use settings::{
-    AlgorithmName, CodeSettings, KeySettings, LockoutSettings, MailSender, MailSettings, MailedForm,
-    PasswordResetSettings, PasswordSettings, PermissionSettings, Preset, ProfileClaim, ProfileClaimError,
-    RegistrationMode, RegistrationSettings, SessionLimit, SessionSettings, SignInSettings, TokenSettings,
-    UsernameRule, ValidationMode, ValidationSettings, VerificationSettings,
+    AccountSettings, AlgorithmName, CodeSettings, KeySettings, LockoutSettings, MailSender, MailSettings,
+    MailedForm, PasswordResetSettings, PasswordSettings, PermissionSettings, Preset, ProfileClaim,
+    ProfileClaimError, RegistrationMode, RegistrationSettings, SessionLimit, SessionSettings, SignInSettings,
+    TokenSettings, UsernameRule, ValidationMode, ValidationSettings, VerificationSettings,
 };
 pub use url::{Audience, Issuer, UrlError, WebUrl};
 
@@ -45,6 +45,7 @@ pub struct Config {
     registration: RegistrationSettings,
     verification: VerificationSettings,
     password_reset: PasswordResetSettings,
+    accounts: AccountSettings,
     lockout: LockoutSettings,
     limits: Limits,
     permissions: PermissionSettings,
@@ -235,6 +236,12 @@ impl Config {
         &self.password_reset
     }
 
+    /// How accounts end.
+    #[must_use]
+    pub const fn accounts(&self) -> &AccountSettings {
+        &self.accounts
+    }
+
     /// Failed attempts.
     #[must_use]
     pub const fn lockout(&self) -> &LockoutSettings {
@@ -283,6 +290,7 @@ impl Config {
             registration: RegistrationSettings::read(root.section("registration")),
             verification: VerificationSettings::read(root.section("verification")),
             password_reset: PasswordResetSettings::read(root.section("password_reset")),
+            accounts: AccountSettings::read(root.section("accounts")),
             lockout: LockoutSettings::read(root.section("lockout"), preset),
             limits: Limits::read(root.section("limits"), preset),
             permissions: PermissionSettings::read(root.section("permissions")),

@@ -515,6 +515,27 @@ impl VerificationSettings {
     }
 }
 
+/// `accounts`: how accounts end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AccountSettings {
+    /// How long a deleted account is kept before it is purged, 1 second to 1 year, default 30 days; `None`, which is 0,
+    /// keeps it until an operator purges it.
+    pub purge_after: Option<Seconds>,
+    /// Whether owners may delete their accounts themselves, default yes.
+    pub owner_may_delete: bool,
+}
+
+impl AccountSettings {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let purge_after = section.seconds("purge_after_seconds", 30 * DAY, 0..=YEAR);
+        Self {
+            purge_after: (purge_after > Seconds::ZERO).then_some(purge_after),
+            owner_may_delete: section.flag("owner_may_delete", true),
+        }
+    }
+}
+
 /// `lockout`: failed proofs in a row, and the pause that follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,7 +1,8 @@
 //! What an account stores of a decision, in one transaction, and the outbox rows that it brings about.
 
-use super::{ACCOUNT, Account, OPERATIONS, SESSIONS};
+use super::{ACCOUNT, Account, OPERATIONS, SESSIONS, StatusAnswer};
 use crate::environment::Environment;
+use crate::object::orders::{self, ORDERS};
 use crate::object::records::{self, Records};
 use crate::object::transaction::commit;
 use crate::outbox::message::{AuditEvent, Mail, MailTemplate, Message, Recipient};
@@ -36,6 +37,19 @@ pub(super) struct Change {
     pub(super) notices: Vec<Notice>,
     /// The address that a change of credentials is told to; the account's own if there is none.
     pub(super) notify: Option<String>,
+    /// What is answered to an order, for its repetition.
+    pub(super) order: Option<Order>,
+    /// Nothing but the account's own record is kept.
+    pub(super) purged: bool,
+    /// The copy of the status is to be brought up to date, although nothing has changed here.
+    pub(super) copy_status: bool,
+}
+
+/// An order that was carried out.
+pub(super) struct Order {
+    pub(super) operation: String,
+    pub(super) told: String,
+    pub(super) answer: StatusAnswer,
 }
 
 /// A session with a new generation, and the operation that brought it about.
@@ -96,6 +110,16 @@ impl Account<'_> {
             if let Some(revoked_all) = &change.revoked_all {
                 Records::new(&sql, OPERATIONS).put(REVOKE_ALL, revoked_all)?;
             }
+            if let Some(Order { operation, told, answer }) = &change.order {
+                records::create_expiring(&sql, &[ORDERS])?;
+                orders::remember(&sql, operation, told, answer, self.now)?;
+            }
+            if change.purged {
+                records::create_expiring(&sql, &[ORDERS])?;
+                for table in [SESSIONS, OPERATIONS, ORDERS] {
+                    Records::new(&sql, table).clear()?;
+                }
+            }
             for session in forgotten {
                 sessions.delete(&session.to_string())?;
             }
@@ -136,6 +160,9 @@ impl Account<'_> {
         }
         if let Some(session) = change.opened.as_ref().filter(|_| snapshots) {
             messages.push(Message::Snapshot { session: session.id });
+        }
+        if change.copy_status {
+            messages.push(Message::Status);
         }
         for notice in &change.notices {
             messages.extend(self.notice(account, notice, change.notify.as_ref()));
@@ -183,6 +210,17 @@ impl Account<'_> {
                     template: MailTemplate::CredentialChanged(*change),
                 }),
             ],
+            Notice::StatusChanged { status, until, by, reason, at } => {
+                let mut detail = String::from(status.name());
+                if let Some(until) = until {
+                    detail = detail + " until " + &until.as_millis().to_string();
+                }
+                detail = detail + " by " + by.name();
+                if let Some(reason) = reason {
+                    detail = detail + ": " + reason.as_str();
+                }
+                vec![audit(None, *at, "account_status_changed".into(), Some(detail)), Message::Status]
+            }
             Notice::StateRegressed { session, presented, current, at } => {
                 worker::console_error!("account {}: presented {presented:?}, stored {current:?}", account.id);
                 let detail = format!("presented {}, stored {}", presented.as_u32(), current.as_u32());

@@ -35,7 +35,16 @@ impl Account<'_> {
                 Done::Ended(self.revoke_all(&tenant, operation, keep, reason)?)
             }
             AccountCall::Fence { seed, reason, change } => Done::Ended(self.fence(*seed, reason, change)?),
-            AccountCall::List { tenant, current } => Done::Read(call::answer(&self.list(&tenant, current)?)?),
+            AccountCall::List { tenant, current, ended } => {
+                Done::Read(call::answer(&self.list(&tenant, current, ended)?)?)
+            }
+            AccountCall::SetStatus { seed, operation, request } => {
+                Done::Status(self.set_status(*seed, &operation, request)?)
+            }
+            AccountCall::Status { tenant } => Done::Read(call::answer(&self.status(&tenant)?)?),
+            AccountCall::Purge { tenant, by, deleted_before } => {
+                Done::Written(call::answer(&self.purge(&tenant, by, deleted_before)?)?)
+            }
             AccountCall::Check { tenant, session, account_version } => {
                 Done::Read(call::answer(&self.check(&tenant, session, account_version)?)?)
             }
@@ -164,7 +173,8 @@ impl Account<'_> {
         let (Some(account), Some(session)) = (account, session) else { return Ok(None) };
         let is_parent = call.token.generation.next() == Some(session.generation);
         let live = session.state(account.clock.read(self.now)) == SessionState::Live;
-        let usable = live && account.status.is_active() && account.tenant == call.tenant;
+        let is_active = account.status_at(account.clock.read(self.now)).is_active();
+        let usable = live && is_active && account.tenant == call.tenant;
         if !(is_parent && usable && self.last_refresh(session.id)? == Some(call.operation)) {
             return Ok(None);
         }
@@ -223,11 +233,11 @@ impl Account<'_> {
         Ok(Ended::now(live))
     }
 
-    fn list(&self, tenant: &TenantId, current: Option<SessionId>) -> Result<Vec<SessionView>> {
+    fn list(&self, tenant: &TenantId, current: Option<SessionId>, ended: bool) -> Result<Vec<SessionView>> {
         let Some(account) = self.load_in(tenant)? else { return Ok(Vec::new()) };
         let time = account.clock.read(self.now);
         let mut live: Vec<SessionRecord> = self.sessions()?;
-        live.retain(|session| session.state(time) == SessionState::Live);
+        live.retain(|session| ended || session.state(time) == SessionState::Live);
         order::sort_by_key(&mut live, |session| core::cmp::Reverse(session.last_used_at));
         Ok(live.iter().map(|session| session.view(time, current)).collect())
     }
@@ -268,7 +278,7 @@ impl Account<'_> {
                 self.commit(Change { put: revoked, notices, notify, ..Change::of(account) })?;
                 Ok(ended)
             }
-            FenceOutcome::AlreadyApplied | FenceOutcome::Deleted => Ok(Ended::BEFORE),
+            FenceOutcome::AlreadyApplied | FenceOutcome::Purged => Ok(Ended::BEFORE),
         }
     }
 

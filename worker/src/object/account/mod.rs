@@ -5,6 +5,7 @@
 
 mod commit;
 mod decisions;
+mod status;
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
@@ -13,15 +14,16 @@ use crate::object::call;
 use crate::object::records::{self, Records};
 use crate::outbox::message::Owner;
 use crate::outbox::{marks, rows};
-use postern_core::account::{AccountRecord, AccountStatus};
+use postern_core::account::{AccountRecord, AccountStatus, Actor, StatusRefusal, StatusRequest};
 use postern_core::grant::Admission;
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
 use postern_core::session::{CredentialChange, DeviceHint, RefreshTokenClaim, RevokeReason, TokenParts};
 use postern_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
-use worker::{DurableObject, Env, Error, Request, Response, Result, State, durable_object};
+use worker::{DurableObject, Env, Error, Request, Response, Result, State, Storage, durable_object};
 
-const ACCOUNT: &str = "account";
+/// The account itself. The outbox reads it too, as it does the sessions.
+pub(crate) const ACCOUNT: &str = "account";
 /// The sessions. The outbox reads them too, to say of one what is true when it says it.
 pub(crate) const SESSIONS: &str = "sessions";
 /// What was last done under an operation id, so that its repetition is answered and not done again.
@@ -43,8 +45,13 @@ pub(crate) enum AccountCall {
     RevokeOne { tenant: TenantId, session: SessionId, reason: RevokeReason },
     /// End all sessions but perhaps one. Answered with [`Ended`].
     RevokeAll { tenant: TenantId, operation: OperationId, keep: Option<SessionId>, reason: RevokeReason },
-    /// The live sessions. Answered with a list of JSON session views.
-    List { tenant: TenantId, current: Option<SessionId> },
+    /// The live sessions, or all that are still remembered. Answered with a list of JSON session views.
+    List {
+        tenant: TenantId,
+        current: Option<SessionId>,
+        #[serde(default)]
+        ended: bool,
+    },
     /// Is an access token of this session and account version still good? Answered with a `SessionVerdict`.
     Check { tenant: TenantId, session: SessionId, account_version: u32 },
     /// A credential change that D1 has committed; the seed, what the account starts from if it was never opened,
@@ -55,6 +62,13 @@ pub(crate) enum AccountCall {
         #[serde(default)]
         change: Option<FenceChange>,
     },
+    /// Change the status; the seed is what the account starts from if it was never opened. Answered with a
+    /// [`StatusAnswer`].
+    SetStatus { seed: Box<AccountRecord>, operation: String, request: StatusRequest },
+    /// What status does it have now? Answered with one, or `null` if the account was never opened.
+    Status { tenant: TenantId },
+    /// Forget all of a deleted account but that it was there. Answered with a [`PurgeAnswer`].
+    Purge { tenant: TenantId, by: Actor, deleted_before: Option<UnixMillis> },
     /// Outbox rows whose delivery is confirmed. Answered with `true`.
     Acknowledge { ids: Vec<String> },
 }
@@ -137,6 +151,32 @@ impl Ended {
     }
 }
 
+/// What came of a change of status.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StatusAnswer {
+    /// The account has the status that was wanted, now or before; with all that copies of it need.
+    Set { changed: bool, account: Box<AccountRecord>, pending: bool },
+    /// Nothing was changed.
+    Refused(StatusRefusal),
+    /// The operation's id came with another order before.
+    OperationReused,
+    /// The account is another tenant's.
+    Unknown,
+}
+
+/// What came of purging an account.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PurgeAnswer {
+    /// It is gone, now or before.
+    Purged,
+    /// It is not deleted, or not for long enough.
+    Refused,
+    /// It was never opened, or is another tenant's.
+    Unknown,
+}
+
 /// The object. See the module's documentation.
 #[durable_object(alarm)]
 pub struct AccountObject {
@@ -166,6 +206,13 @@ impl DurableObject for AccountObject {
                 let pending = !self.follow_up(now).await;
                 call::answer(&Ended { pending, ..ended })
             }
+            Done::Status(mut answer) => {
+                let marks_wait = !self.follow_up(now).await;
+                if let StatusAnswer::Set { pending, .. } = &mut answer {
+                    *pending = marks_wait;
+                }
+                call::answer(&answer)
+            }
         }
     }
 
@@ -181,6 +228,9 @@ impl DurableObject for AccountObject {
             }
             let owner = Owner::Account(account.id);
             rows::deliver_due(&storage, &self.env, &owner, ambient).await?;
+            if account.status == AccountStatus::Purged && rows::is_empty(&storage.sql())? {
+                forget_tombstone(&storage, &account, ambient.now()).await?;
+            }
         }
         Response::empty()
     }
@@ -212,6 +262,16 @@ impl AccountObject {
     }
 }
 
+/// A tombstone has nothing to refuse any more when the longest session of its account would have ended.
+async fn forget_tombstone(storage: &Storage, account: &AccountRecord, now: UnixMillis) -> Result<()> {
+    let purged_at = account.cause.as_ref().map_or(now, |cause| cause.at);
+    let over = purged_at.plus(Environment::LONGEST_SESSION);
+    if over <= now {
+        return storage.delete_all().await;
+    }
+    storage.set_alarm(i64::try_from(over.millis_since(now)).unwrap_or(i64::MAX)).await
+}
+
 /// What a call has come to.
 enum Done {
     /// Answered; nothing was stored.
@@ -220,6 +280,8 @@ enum Done {
     Written(Response),
     /// Stored, and answered when readers at the edge are certain to know in time.
     Ended(Ended),
+    /// The same, for a change of status.
+    Status(StatusAnswer),
 }
 
 /// One account at one moment: what its calls are answered from.

@@ -44,6 +44,10 @@ impl Intake<'_> {
                 &source,
                 LockoutRecords::after_success(),
             )?),
+            IntakeCall::ForgiveAttempts { subject } => {
+                Expiring::new(self.sql, ATTEMPTS).delete_starting_with(&identifier_key(&subject))?;
+                serde_json::to_vec(&true)
+            }
             IntakeCall::MailSecret(call) => serde_json::to_vec(&self.mail_secret(*call)?),
             IntakeCall::TakeRequest { subject, purpose } => {
                 serde_json::to_vec(&self.take_request(&subject, purpose)?)

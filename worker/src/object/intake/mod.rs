@@ -59,6 +59,8 @@ pub(crate) enum IntakeCall {
     BeginAttempt { subject: String, source: String },
     /// The attempt succeeded: forget its failures. Answered with `true`.
     ClearAttempts { subject: String, source: String },
+    /// Forget all failed attempts on an identifier, from wherever. Answered with `true`.
+    ForgiveAttempts { subject: String },
     /// Mail a one-time code or link, whoever the address belongs to. Answered with [`LimitAnswer`], the same for
     /// every address.
     MailSecret(Box<MailSecretCall>),

@@ -15,14 +15,14 @@ use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::alarm;
 use crate::object::call;
-use crate::object::records::{self, Expiring, Records};
+use crate::object::orders::{self, Known, ORDERS};
+use crate::object::records::{self, Records};
 use crate::object::transaction::commit;
 use crate::outbox::message::Owner;
 use crate::outbox::rows;
 use lines::{Lines, Order};
 use postern_core::codec::base64url;
 use postern_core::keyring::{KeyKind, KeyState};
-use postern_core::time::Seconds;
 use serde::{Deserialize, Serialize};
 use stored::{RootKey, StoredKey};
 use worker::{DurableObject, Env, Error, Request, Response, Result, State, durable_object};
@@ -31,9 +31,6 @@ use worker::{DurableObject, Env, Error, Request, Response, Result, State, durabl
 pub(crate) const NAME: &str = "v1/keyring";
 
 const KEYS: &str = "keys";
-/// What was answered to an order, by the id that came with it.
-const ORDERS: &str = "orders";
-const REMEMBER_ORDERS_FOR: Seconds = Seconds::new(86_400);
 /// More rows than the four lines can have; a bound for the query, not a policy.
 const MOST_ROWS: u16 = 256;
 
@@ -214,15 +211,12 @@ impl KeyringObject {
         let told = order.to_text();
         self.change(root_key.as_ref(), ambient, |lines| {
             let sql = self.state.storage().sql();
-            let orders = Expiring::new(&sql, ORDERS);
-            orders.forget(ambient.now())?;
-            match orders.get::<(String, OrderAnswer)>(operation)? {
-                Some((before, answer)) if before == told => Ok(answer),
-                Some(_) => Ok(OrderAnswer::OperationReused),
-                None => {
+            match orders::look_up(&sql, operation, &told, ambient.now())? {
+                Known::Answered(answer) => Ok(answer),
+                Known::Reused => Ok(OrderAnswer::OperationReused),
+                Known::New => {
                     let answer = lines.carry_out(order)?;
-                    let expires_at = ambient.now().plus(REMEMBER_ORDERS_FOR);
-                    orders.put(operation, &(told, &answer), expires_at)?;
+                    orders::remember(&sql, operation, &told, &answer, ambient.now())?;
                     Ok(answer)
                 }
             }

@@ -1,5 +1,9 @@
 //! The operator's endpoints. Each begins with [`operator::authorise`].
 
 pub(crate) mod create_user;
+pub(crate) mod credentials;
 pub(crate) mod keys;
 mod operator;
+pub(crate) mod status;
+pub(crate) mod traces;
+pub(crate) mod users;

@@ -5,6 +5,8 @@ use crate::route::authenticate::bearer_text;
 use crate::route::exchange::Exchange;
 use crate::store::limiter::Limits;
 use crate::wire::problem::Problem;
+use postern_core::id::{AccountId, OperationId};
+use postern_core::identifier::length_prefixed;
 use postern_core::keyring::is_placeholder;
 use postern_core::secret::Secret;
 use sha2::{Digest as _, Sha256};
@@ -16,6 +18,16 @@ const FEWEST_TOKEN_BYTES: usize = 32;
 pub(super) struct Operator {
     /// Under which the request is carried out once: the client's `Idempotency-Key`, or an id of our own.
     pub(super) operation: String,
+}
+
+impl Operator {
+    /// The same as the id of one change of one account. The client's key with another order is another id.
+    pub(super) fn operation_on(&self, account: &AccountId, order: &str) -> OperationId {
+        let parts = [b"operator", order.as_bytes(), account.as_bytes(), self.operation.as_bytes()];
+        let [id @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
+            <[u8; 32]>::from(Sha256::digest(length_prefixed(&parts)));
+        OperationId::from_bytes(id)
+    }
 }
 
 /// Lets the operator in and nobody else.

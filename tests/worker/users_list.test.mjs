@@ -1,0 +1,148 @@
+// The list of users: paging by keys, filters, search.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { claimsOf, logIn, refused, settled, signUp, until } from "./support/people.mjs";
+import { operatorOf, startOperated } from "./support/operator.mjs";
+
+const USERS = 1_000;
+const id = (number) => number.toString(16).padStart(32, "0");
+
+describe("the list of users", () => {
+  let server;
+  let operator;
+  let directory;
+  before(async () => {
+    server = await startOperated();
+    operator = operatorOf(server);
+    ({ DIRECTORY: directory } = await server.getEnv());
+  });
+  after(() => server?.stop());
+
+  /** Puts users into the directory, as nobody could sign up so many. */
+  async function insert(users) {
+    const statements = users.flatMap(({ account, tenant = "default", email, name = "Nobody", roles = [], createdAt, status = "active" }) => [
+      directory.prepare("INSERT INTO users (account_id, tenant, email, name, status, roles, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)").bind(account, tenant, email, name, status, JSON.stringify(roles), createdAt),
+      directory.prepare("INSERT INTO identifiers (tenant, kind, value, account_id, created_at) VALUES (?, 'email', ?, ?, ?)").bind(tenant, email, account, createdAt),
+      directory.prepare("INSERT INTO credentials (account_id, password_hash, version, updated_at) VALUES (?, NULL, 1, ?)").bind(account, createdAt),
+    ]);
+    await directory.batch(statements);
+  }
+
+  /** The same for users 0 to USERS − 1, seven at each moment: the id decides then. */
+  async function insertMany() {
+    const numbers = `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${USERS})`;
+    await directory.batch([
+      `INSERT INTO users (account_id, tenant, email, name, status, roles, created_at) ${numbers} SELECT printf('%032x', i), 'default', 'user' || i || '@pages.example', 'Nobody', 'active', '[]', 1000000 + i / 7 FROM n`,
+      `INSERT INTO identifiers (tenant, kind, value, account_id, created_at) ${numbers} SELECT 'default', 'email', 'user' || i || '@pages.example', printf('%032x', i), 1000000 + i / 7 FROM n`,
+      `INSERT INTO credentials (account_id, password_hash, version, updated_at) ${numbers} SELECT printf('%032x', i), NULL, 1, 0 FROM n`,
+    ].map((query) => directory.prepare(query)));
+  }
+
+  const idsOf = ({ users }) => users.map((user) => user.id);
+
+  test("is read through without gaps or repetitions while users come", async () => {
+    await insertMany();
+    const seen = [];
+    let cursor;
+    let pages = 0;
+    do {
+      const page = await operator.users({ limit: 96, search: "user", ...(cursor && { cursor }) });
+      assert.ok(page.users.length <= 96);
+      seen.push(...idsOf(page));
+      cursor = page.next_cursor;
+      pages += 1;
+      // Later than all, earlier than all that is left, and at a moment that is being read.
+      const late = { account: id(USERS * 2 + pages), email: `user-late${pages}@pages.example`, createdAt: 9_000_000 };
+      const same = { account: id(USERS * 3 + pages), email: `user-same${pages}@pages.example`, createdAt: 1_000_070 };
+      await insert([late, same]);
+    } while (cursor);
+    const old = seen.filter((account) => Number.parseInt(account, 16) < USERS);
+    assert.equal(pages, 11);
+    assert.equal(new Set(seen).size, seen.length, "somebody was shown twice");
+    assert.equal(old.length, USERS, "somebody was left out");
+    assert.deepEqual(old, Array.from({ length: USERS }, (_, number) => id(USERS - 1 - number)), "newest first");
+  });
+
+  test("says what is known of a user", async () => {
+    const person = await signUp(server, { name: "Grace", email: "grace@shown.example" });
+    const { users: [user], next_cursor: next } = await operator.users({ email: " Grace@SHOWN.example" });
+    assert.equal(next, null);
+    const { created_at: createdAt, identifiers: [identifier], last_login_at: _, profile, ...rest } = user;
+    assert.deepEqual(rest, { id: person.account, email: "grace@shown.example", username: null, name: "Grace", is_verified: true, has_password: true, roles: claimsOf(person.access).roles, status: "active", allowed: true, status_change: null });
+    assert.deepEqual(profile, { biography: null, locale: null, updated_at: null, pending_email: null, usernames: [] });
+    assert.deepEqual(identifier, { kind: "email", value: "grace@shown.example", verified_at: createdAt, created_at: createdAt });
+    assert.deepEqual(Object.keys(await operator.show(person)), Object.keys(user));
+  });
+
+  test("shows the last login, some time after it", async () => {
+    const person = await signUp(server);
+    const first = await until("the first login", async () => (await operator.show(person)).last_login_at, 60);
+    assert.ok(Date.now() - first < 60_000);
+    await logIn(server, person);
+    await settled(server, person);
+    const later = await until("the second login", async () => {
+      const { last_login_at: at } = await operator.show(person);
+      return at > first && at;
+    }, 60);
+    const { body } = await operator.ask("GET", `/${person.account}/sign-ins`);
+    assert.deepEqual(body.events.map(({ at, event }) => [at, event]), [[later, "session_opened"], [first, "session_opened"]]);
+  });
+
+  test("is searched by the beginning of names and identifiers, whatever the letters mean to the database", async () => {
+    const people = ["Anna%", "annabel", "ANNA_B", "Anna'; DROP TABLE users;--", "Joanna", 'Anna"x', "Änne"];
+    await insert(people.map((name, number) => ({ account: id(50_000 + number), email: `s${number}_%'@search.example`, name, createdAt: 2_000_000 + number })));
+    const found = async (search) => (await operator.users({ search, created_from: 2_000_000, created_before: 2_000_100 })).users.map(({ name }) => name).sort();
+    assert.deepEqual(await found("anna"), ["ANNA_B", 'Anna"x', "Anna%", "Anna'; DROP TABLE users;--", "annabel"].sort());
+    assert.deepEqual(await found("ANNA%"), ["Anna%"]);
+    assert.deepEqual(await found("anna_"), ["ANNA_B"]);
+    assert.deepEqual(await found("anna'"), ["Anna'; DROP TABLE users;--"]);
+    assert.deepEqual(await found('anna"'), ['Anna"x']);
+    for (const nobody of ["%", "_", "'", "%anna", "anna\\", "oanna"]) assert.deepEqual(await found(nobody), [], nobody);
+    assert.deepEqual(await found("S3_%'@SEARCH"), [people[3]], "by the address");
+    assert.deepEqual(await found("Änn"), ["Änne"]);
+  });
+
+  test("is filtered by status, role and time of creation", async () => {
+    await insert([
+      { account: id(60_001), email: "f1@filter.example", createdAt: 3_000_001, roles: ["editor", "member"] },
+      { account: id(60_002), email: "f2@filter.example", createdAt: 3_000_002, roles: ["member"], status: "banned" },
+      { account: id(60_003), email: "f3@filter.example", createdAt: 3_000_003, roles: [], status: "deleted" },
+      { account: id(60_004), email: "f4@filter.example", createdAt: 3_000_004, roles: ["edit"], status: "purged" },
+    ]);
+    const numbers = async (query) => idsOf(await operator.users({ created_from: 3_000_000, created_before: 3_000_100, ...query })).map((account) => Number.parseInt(account, 16) - 60_000);
+    assert.deepEqual(await numbers({}), [2, 1]);
+    assert.deepEqual(await numbers({ status: "banned" }), [2]);
+    assert.deepEqual(await numbers({ status: "active" }), [1]);
+    assert.deepEqual(await numbers({ only_deleted: true }), [3]);
+    assert.deepEqual(await numbers({ status: "deleted" }), [3]);
+    assert.deepEqual(await numbers({ role: "editor" }), [1]);
+    assert.deepEqual(await numbers({ role: "member" }), [2, 1]);
+    assert.deepEqual(await numbers({ role: "edit" }), []);
+    assert.deepEqual(await numbers({ created_from: 3_000_002 }), [2]);
+    assert.deepEqual(await numbers({ created_before: 3_000_002 }), [1]);
+    assert.deepEqual(await numbers({ role: "member", status: "active", search: "f1" }), [1]);
+  });
+
+  test("has nobody of another tenant", async () => {
+    await insert([{ account: id(70_001), tenant: "other", email: "secret@tenant.example", name: "Secret", createdAt: 4_000_000 }]);
+    for (const query of [{ search: "secret" }, { email: "secret@tenant.example" }, { created_from: 3_999_999, created_before: 4_000_001 }]) {
+      assert.deepEqual((await operator.users(query)).users, []);
+    }
+    for (const path of ["", "/export"]) refused(await operator.ask("GET", `/${id(70_001)}${path}`), 404, "not_found");
+  });
+
+  test("refuses what it does not understand", async () => {
+    for (const query of [
+      "limit=0", "limit=201", "limit=x", "cursor=x", "cursor=AAAA", "status=gone", "status=purged", "only_deleted=yes",
+      "status=active&only_deleted=true", "created_from=x", "created_from=-1", `created_before=${2 ** 53}`, "search=", `search=${"x".repeat(101)}`,
+      "email=x", "email=a@b.example&phone=%2B14155552671", "email=nobody", "phone=nobody", "username=a@b.example", "search=%", "search=%zz", "search=%ff", "limit=1&limit=2", `search=${"x".repeat(5_000)}`,
+    ]) {
+      refused(await operator.ask("GET", `?${query}`), 400, "invalid_request");
+    }
+    assert.deepEqual((await operator.users({ email: "nobody@nowhere.example" })).users, []);
+    assert.deepEqual((await operator.users({ phone: "+14155552671" })).users, []);
+    assert.deepEqual((await operator.users({ username: "nobody" })).users, []);
+  });
+});

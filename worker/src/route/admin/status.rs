@@ -1,0 +1,94 @@
+//! `POST …/admin/users/{id}/ban`, `unban`, `disable`, `enable`, `lock`, `unlock`, `restore` and `purge`, and
+//! `DELETE …/admin/users/{id}`: whether an account may be used.
+
+use crate::route::admin::{operator, users};
+use crate::route::exchange::Exchange;
+use crate::store::accounts::Accounts;
+use crate::store::intake::Intake;
+use crate::wire::answer::{Answer, json};
+use crate::wire::body::Body;
+use crate::wire::problem::Problem;
+use postern_core::account::{AccountStatus, Actor, StatusOrder, StatusRequest};
+use postern_core::id::AccountId;
+use postern_core::time::UnixMillis;
+use serde::Serialize;
+
+/// What an operator does to an account.
+#[derive(Clone, Copy)]
+pub(crate) enum Verb {
+    Ban,
+    Unban,
+    Disable,
+    Enable,
+    Lock,
+    Unlock,
+    Delete,
+    Restore,
+}
+
+impl Verb {
+    const fn order(self, until: Option<UnixMillis>) -> StatusOrder {
+        match self {
+            Self::Ban => StatusOrder::Ban { until },
+            Self::Lock => StatusOrder::Lock { until },
+            Self::Disable => StatusOrder::Disable,
+            Self::Delete => StatusOrder::Delete,
+            Self::Unban => StatusOrder::Lift(AccountStatus::Banned),
+            Self::Enable => StatusOrder::Lift(AccountStatus::Disabled),
+            Self::Unlock => StatusOrder::Lift(AccountStatus::Locked),
+            Self::Restore => StatusOrder::Lift(AccountStatus::Deleted),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Changed {
+    changed: bool,
+    status: AccountStatus,
+    until: Option<UnixMillis>,
+}
+
+#[derive(Serialize)]
+struct Purged {
+    purged: bool,
+}
+
+/// `{reason?, until?}` → what the account is now. `until` is for bans and locks.
+pub(crate) async fn change(exchange: &Exchange, id: &str, verb: Verb) -> Answer {
+    let operator = operator::authorise(exchange).await?;
+    let account = users::account(id)?;
+    let mut body = Body::read_optional(&exchange.request).await?;
+    let reason = body.optional_text("reason")?.map(|reason| reason.parse()).transpose();
+    let reason = reason.map_err(|error| Problem::invalid_field("reason", error))?;
+    let until = match verb {
+        Verb::Ban | Verb::Lock => body.optional_time("until")?,
+        _ => None,
+    };
+    let request = StatusRequest { order: verb.order(until), by: Actor::Operator, reason };
+    let accounts = Accounts::new(&exchange.environment);
+    let (changed, now) = accounts.set_status(&account, operator.operation, request).await?;
+    if matches!(verb, Verb::Unlock | Verb::Enable) {
+        forgive(exchange, &account).await?;
+    }
+    let status = now.status_at(exchange.ambient.now());
+    let until = now.cause.and_then(|cause| cause.until).filter(|_| status == now.status);
+    json(200, &Changed { changed, status, until })
+}
+
+/// Deletes for good what was deleted before.
+pub(crate) async fn purge(exchange: &Exchange, id: &str) -> Answer {
+    operator::authorise(exchange).await?;
+    Accounts::new(&exchange.environment).purge(&users::account(id)?, Actor::Operator, None).await?;
+    json(200, &Purged { purged: true })
+}
+
+/// Whoever is unlocked may try again: failed attempts on the account's identifiers are forgotten.
+async fn forgive(exchange: &Exchange, account: &AccountId) -> Result<(), Problem> {
+    let (environment, keyring) = (&exchange.environment, exchange.keyring().await?);
+    let credential = exchange.directory()?.credential_of(environment.config().tenant(), account).await?;
+    let email = credential.and_then(|credential| credential.email());
+    if let Some(email) = email.as_ref() {
+        Intake::of_email(environment, &keyring, email).forgive_attempts().await?;
+    }
+    Intake::of_account(environment, &keyring, account).forgive_attempts().await
+}
