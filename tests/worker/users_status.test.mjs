@@ -3,10 +3,75 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { audited, editAccount, expectModes, logIn, mails, post, refresh, refused, remove, settled, signUp, sleep, storedAccount, storedSession, tokensOf, until } from "./support/people.mjs";
+import { audited, editAccount, expectModes, logIn, mails, mailTo, PASSWORD, post, refresh, refused, remove, settled, signUp, sleep, storedAccount, storedSession, tokensOf, until } from "./support/people.mjs";
 import { operatorOf, startOperated } from "./support/operator.mjs";
 
 const WRONG = "seven swift otters stumble";
+
+describe("an account that waits for its proof", () => {
+  let server;
+  let operator;
+  before(async () => {
+    server = await startOperated({}, { registration: { mode: "immediate", reveal_existing_accounts: true } });
+    operator = operatorOf(server);
+  });
+  after(() => server?.stop());
+
+  const codes = async (email) => (await mails(server, email)).filter(({ code }) => code).map(({ code }) => code);
+  let count = 0;
+  async function waiting() {
+    const email = `waiting${(count += 1)}@example.com`;
+    const created = await post(server, "signup", { email, name: "Ada", password: PASSWORD });
+    assert.deepEqual([created.status, created.body.status], [201, "pending_verification"], JSON.stringify(created.body));
+    await until("the code", async () => (await codes(email)).length === 1);
+    return { email, password: PASSWORD, account: created.body.id };
+  }
+  const proves = async (person, code) => post(server, "verify-email", { email: person.email, otp: code });
+  const done = async (person, verb, body) => {
+    const answer = await operator.order(person, verb, body);
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    return answer.body;
+  };
+
+  test("waits on when a ban is lifted, and is not proven while it is banned", async () => {
+    const person = await waiting();
+    refused(await post(server, "login", person), 403, "account_unverified");
+    assert.equal((await operator.show(person)).status, "pending_verification");
+    await done(person, "ban");
+    const [code] = await codes(person.email);
+    refused(await post(server, "login", person), 403, "account_banned");
+    refused(await proves(person, code), 400, "code_invalid");
+    assert.equal((await done(person, "unban")).status, "pending_verification");
+    refused(await post(server, "login", person), 403, "account_unverified");
+    assert.equal((await post(server, "request-email-verification", { email: person.email })).status, 202);
+    const next = await until("another code", async () => (await codes(person.email)).find((one) => one !== code));
+    assert.equal((await proves(person, next)).status, 200);
+    await logIn(server, person);
+    assert.deepEqual([(await operator.show(person)).status, await operator.allowed(person)], ["active", true]);
+  });
+
+  test("is proven by its first password, although a fence has opened it before", async () => {
+    const person = await waiting();
+    await done(person, "set-password", { password: null });
+    refused(await post(server, "login", person), 401, "invalid_credentials");
+    assert.equal((await post(server, "request-password-reset", { email: person.email })).status, 202);
+    const { link } = await mailTo(server, person.email, "Reset your password");
+    const answer = await post(server, "reset-password", { token: new URL(link).hash.slice(1), password: PASSWORD });
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    await logIn(server, person);
+  });
+
+  test("waits no more when the operator says so, at once or below a ban", async () => {
+    const [free, banned] = [await waiting(), await waiting()];
+    await done(free, "set-email-verified", { verified: true });
+    await logIn(server, free);
+    await done(banned, "ban");
+    await done(banned, "set-email-verified", { verified: true });
+    refused(await post(server, "login", banned), 403, "account_banned");
+    assert.equal((await done(banned, "unban")).status, "active");
+    await logIn(server, banned);
+  });
+});
 
 describe("an account", () => {
   let server;

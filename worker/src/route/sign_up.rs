@@ -125,7 +125,8 @@ pub(crate) fn check_open(exchange: &Exchange) -> Result<(), Problem> {
 async fn check_may_be_told(exchange: &Exchange, email: &EmailAddress) -> Result<(), Problem> {
     let config = exchange.environment.config();
     if config.registration().reveal_existing_accounts {
-        let owner = exchange.directory()?.owner(config.tenant().as_str(), email.as_str()).await?;
+        let now = exchange.ambient.now();
+        let owner = exchange.directory()?.owner(config.tenant().as_str(), email.as_str(), now).await?;
         if owner.is_some() {
             return Err(Problem::account_exists());
         }
