@@ -252,13 +252,13 @@ describe("bodies", { concurrency: 4 }, () => {
     for (const path of missing) {
       for (const method of ["GET", "POST", "PUT", "DELETE", "OPTIONS"]) refused(await checked(await server.fetch(path, { method })), 404, "not_found");
     }
-    const served = { GET: ["/health", "/.well-known/jwks.json", "/api/v1/auth/public-key", "/api/v1/auth/me", "/api/v1/auth/sessions"], POST: Object.keys(ENDPOINTS).map((name) => `${AUTH}/${name}`), DELETE: ["/api/v1/auth/sessions/x"] };
+    const served = { GET: ["/health", "/.well-known/jwks.json", "/api/v1/auth/public-key", "/api/v1/auth/me/export", "/api/v1/auth/sessions"], POST: Object.keys(ENDPOINTS).map((name) => `${AUTH}/${name}`), DELETE: ["/api/v1/auth/sessions/x"] };
     for (const [method, paths] of Object.entries(served)) {
       for (const other of ["GET", "POST", "PUT", "PATCH", "DELETE"].filter((candidate) => candidate !== method)) {
         for (const path of paths) {
           const answer = await checked(await server.fetch(path, { method: other }));
-          if (other === "DELETE" && (path.startsWith(`${AUTH}/sessions/`) || path === `${AUTH}/me`)) {
-            // For DELETE it is the id of a session, and the account itself.
+          if (other === "DELETE" && path.startsWith(`${AUTH}/sessions/`)) {
+            // For DELETE it is the id of a session.
             refused(answer, 401, "token_missing");
           } else {
             refused(answer, 405, "method_not_allowed");
