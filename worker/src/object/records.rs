@@ -81,7 +81,7 @@ impl<'a> Records<'a> {
 
     /// Removes all records.
     pub(crate) fn clear(&self) -> Result<()> {
-        self.sql.exec(&format!("DELETE FROM {}", self.table), None)?;
+        exec(self.sql, &format!("DELETE FROM {}", self.table), None)?;
         Ok(())
     }
 
@@ -138,7 +138,7 @@ impl<'a> Expiring<'a> {
     /// Removes all records whose key starts with `prefix`, which is ASCII.
     pub(crate) fn delete_starting_with(&self, prefix: &str) -> Result<()> {
         let query = format!("DELETE FROM {} WHERE key >= ? AND key < ?", self.0.table);
-        self.0.sql.exec(&query, vec![prefix.into(), format!("{prefix}\u{7f}").into()])?;
+        exec(self.0.sql, &query, vec![prefix.into(), format!("{prefix}\u{7f}").into()])?;
         Ok(())
     }
 

@@ -269,7 +269,7 @@ async fn forget_tombstone(storage: &Storage, account: &AccountRecord, now: UnixM
     if over <= now {
         return storage.delete_all().await;
     }
-    storage.set_alarm(i64::try_from(over.millis_since(now)).unwrap_or(i64::MAX)).await
+    alarm::set(storage, i64::try_from(over.millis_since(now)).unwrap_or(i64::MAX)).await
 }
 
 /// What a call has come to.
