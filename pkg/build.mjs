@@ -17,8 +17,10 @@ const dist = join(here, "dist");
 const target = resolve(workspace, process.env.CARGO_TARGET_DIR ?? "target");
 
 /** Each module must stay as small as this, gzipped. */
-const SERVER = { profile: "verifier", options: [], maxGzipBytes: 63_488 };
-const PAGE = { profile: "verifier-small", options: ["--no-default-features"], maxGzipBytes: 49_152 };
+const SERVER = { profile: "verifier", options: [], flags: [], maxGzipBytes: 52_800 };
+// The rolled loops of SHA-2 are a third of the size of the unrolled ones, and take half as long again.
+const COMPACT = ["--cfg", 'sha2_backend_soft="compact"'];
+const PAGE = { profile: "verifier-small", options: ["--no-default-features"], flags: COMPACT, maxGzipBytes: 44_000 };
 
 const [server, page] = [SERVER, PAGE].map((variant) => {
   if (!process.argv.includes("--no-cargo")) compile(variant);
@@ -29,11 +31,10 @@ const [server, page] = [SERVER, PAGE].map((variant) => {
 });
 assemble();
 
-function compile({ profile, options }) {
+function compile({ profile, options, flags: more }) {
   const args = ["build", "--package", "postern-verifier", "--profile", profile, ...options];
   args.push("--target", "wasm32-unknown-unknown");
-  // The rolled loops of SHA-2 are a fifth of the size of the unrolled ones, at a few per cent of a verification.
-  const flags = ["--cfg", 'sha2_backend_soft="compact"'];
+  const flags = [...more];
   // Panic locations would carry the paths of the building machine into the package, and make every build differ.
   const cargoHome = process.env.CARGO_HOME ?? join(homedir(), ".cargo");
   const sysroot = execFileSync("rustc", ["--print", "sysroot"], { cwd: workspace, encoding: "utf8" }).trim();

@@ -12,7 +12,7 @@ const KEYS_CHANGED = 0x7fff_ffff;
 /** The refusal that says nothing about the token. */
 const NEEDS_ASYNC = "algorithm_needs_async";
 
-/** @typedef {{ keySet: string, keyId: string }} Candidate which key must have signed, and of which key set it is */
+/** @typedef {{ keySet: number, keyId: string }} Candidate which key must have signed, and of which key set it is */
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -29,6 +29,8 @@ export class Engine {
   /** @type {any} */
   #exports;
   #buffer = new Uint8Array(0);
+  /** Where in the buffer the module puts payloads. */
+  #payloadAt = 0;
   /** The first eight words of the buffer: a digest. */
   #words = new Uint32Array(0);
 
@@ -90,7 +92,7 @@ export class Engine {
    */
   verify(handle, token, now) {
     const status = this.#run((wasm) => wasm.postern_verify(handle, this.#writeToken(token), high(now), now >>> 0));
-    return status >= 0 ? this.#read(status) : this.#refuse(status);
+    return status >= 0 ? this.#read(status, this.#payloadAt) : this.#refuse(status);
   }
 
   /**
@@ -103,8 +105,7 @@ export class Engine {
   begin(handle, token) {
     const status = this.#run((wasm) => wasm.postern_begin(handle, this.#writeToken(token)));
     if (status < 0) return this.#refuse(status);
-    const [keySet, keyId] = this.#read(status).split(" ");
-    return { keySet, keyId };
+    return { keySet: this.#exports.postern_key_set(handle) >>> 0, keyId: this.#read(status) };
   }
 
   /**
@@ -124,17 +125,17 @@ export class Engine {
    * @param {number} handle
    * @param {string} token
    * @param {number} now seconds since 1970, a whole number
-   * @param {string} keySet the one of the candidate that was checked
+   * @param {number} keySet the one of the candidate that was checked
    * @param {boolean} isSigned what the host found
    * @returns {string | undefined} nothing when the verifier has got other keys since
    */
   finish(handle, token, now, keySet, isSigned) {
     const status = this.#run((wasm) => {
       const length = this.#writeToken(token);
-      return wasm.postern_finish(handle, length, high(now), now >>> 0, Number(keySet), isSigned ? 1 : 0);
+      return wasm.postern_finish(handle, length, high(now), now >>> 0, keySet, isSigned ? 1 : 0);
     });
     if (status === KEYS_CHANGED) return undefined;
-    return status >= 0 ? this.#read(status) : this.#refuse(status);
+    return status >= 0 ? this.#read(status, this.#payloadAt) : this.#refuse(status);
   }
 
   /**
@@ -192,6 +193,7 @@ export class Engine {
       const size = this.#exports.postern_buffer_size();
       this.#buffer = new Uint8Array(this.#exports.memory.buffer, address, size);
       this.#words = new Uint32Array(this.#exports.memory.buffer, address, 8);
+      this.#payloadAt = this.#exports.postern_payload_at();
     }
     return this.#buffer;
   }
@@ -224,9 +226,12 @@ export class Engine {
     return this.#write(bytes);
   }
 
-  /** @param {number} length */
-  #read(length) {
-    return decoder.decode(this.#view().subarray(0, length));
+  /**
+   * @param {number} length
+   * @param {number} [from]
+   */
+  #read(length, from = 0) {
+    return decoder.decode(this.#view().subarray(from, from + length));
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * @typedef {object} Entry
- * @property {string} signed header and payload of the token, without its signature
- * @property {Uint32Array} digest of its signature
+ * @property {string} open the beginning of the token, without what makes it a credential
+ * @property {Uint32Array} digest of the rest
  * @property {import("./claims.js").Claims} claims
  * @property {number} from when it was verified
  * @property {number} until when it expires, or is too old
@@ -10,9 +10,18 @@
 /**
  * Tokens that have been verified, with their claims. Bounded; the oldest goes first.
  *
- * Only what was accepted comes in, so nobody fills it with garbage. It never holds a token: what it keeps of a
- * signature is a digest, and without its signature a token is no credential. So a dump of the heap gives away nobody's
- * session. The claims are frozen, so that no caller can change what another one reads.
+ * Only what was accepted comes in, so nobody fills it with garbage. The claims are frozen, so that no caller can change
+ * what another one reads.
+ *
+ * It never holds a token, so that a dump of the heap gives away nobody's session: the beginning is kept, and compared, as it
+ * is; the end, which makes it a credential, as its SHA-256. So no other token is ever taken for a remembered one, and
+ * whoever has all of this memory still has to find 43 characters, 250 bits and more, from their digest, or by the means
+ * that forge signatures:
+ *
+ * - of a signature of 43 or 86 characters the last 43 are hidden. That is all of an HMAC-SHA-256 and half of an
+ *   HMAC-SHA-512; and the S of Ed25519 or the s of ES256, which follows from the first half and the message only for
+ *   somebody who can take discrete logarithms on the curve, and so could find the private key;
+ * - of any other signature everything is hidden. The half of an RSA signature may tell the other half.
  */
 export class TokenCache {
   #size;
@@ -43,11 +52,12 @@ export class TokenCache {
    */
   get(token, now) {
     if (this.#entries.size === 0) return undefined;
-    const dot = token.lastIndexOf(".");
-    const digest = this.#digestOf(token.slice(dot + 1));
+    const split = hiddenFrom(token);
+    const digest = this.#digestOf(token.slice(split));
     const entry = this.#entries.get(keyOf(digest));
     if (!entry || now < entry.from || now >= entry.until) return undefined;
-    if (entry.signed.length !== dot || !token.startsWith(entry.signed)) return undefined;
+    // `startsWith` goes character by character, thirty times as slow.
+    if (token.slice(0, split) !== entry.open) return undefined;
     return isSame(entry.digest, digest) ? entry.claims : undefined;
   }
 
@@ -57,16 +67,16 @@ export class TokenCache {
    * @param {number} now when it was verified
    */
   add(token, claims, now) {
-    const dot = token.lastIndexOf(".");
-    const digest = this.#digestOf(token.slice(dot + 1)).slice();
+    const split = hiddenFrom(token);
+    const digest = this.#digestOf(token.slice(split)).slice();
     const key = keyOf(digest);
     this.#entries.delete(key);
     if (this.#entries.size >= this.#size) {
       const [oldest] = this.#entries.keys();
       this.#entries.delete(oldest);
     }
-    const signed = copyOf(token.slice(0, dot));
-    this.#entries.set(key, { signed, digest, claims, from: now, until: this.#end(claims) });
+    const open = copyOf(token.slice(0, split));
+    this.#entries.set(key, { open, digest, claims, from: now, until: this.#end(claims) });
   }
 
   /** With a greatest age, no token is without `iat`. @param {import("./claims.js").Claims} claims */
@@ -91,7 +101,24 @@ const WORDS = 8;
  * @param {Uint32Array} other
  */
 function isSame(one, other) {
-  return one.length === WORDS && other.length === WORDS && one.every((word, at) => word === other[at]);
+  if (one.length !== WORDS || other.length !== WORDS) return false;
+  for (let at = 0; at < WORDS; at++) if (one[at] !== other[at]) return false;
+  return true;
+}
+
+const DOT = 46;
+/** The hidden characters of a signature with 32 or 64 bytes. */
+const TAIL = 43;
+
+/**
+ * Where the part of a token begins that is kept as a digest alone.
+ *
+ * @param {string} token
+ */
+function hiddenFrom(token) {
+  const end = token.length;
+  const isShort = token.charCodeAt(end - TAIL - 1) === DOT || token.charCodeAt(end - 2 * TAIL - 1) === DOT;
+  return isShort ? end - TAIL : token.lastIndexOf(".") + 1;
 }
 
 /** @param {Uint32Array} digest */

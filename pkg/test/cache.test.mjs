@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { spawnSync } from "node:child_process";
@@ -62,6 +63,48 @@ test("a token with the signature of another is another token", async () => {
     assert.throws(() => state.verifier.verify(forged), TokenError, forged);
   }
   assert.equal(state.calls, 5);
+});
+
+test("a token that differs in any one character is another token", async () => {
+  const secret = new Uint8Array(32).fill(7);
+  const hmac = createHmac("sha256", secret);
+  const token = await issuer.sign();
+  const [, payload] = token.split(".");
+  const signed = `${Buffer.from('{"alg":"HS256","kid":"h","typ":"at+jwt"}').toString("base64url")}.${payload}`;
+  const symmetric = `${signed}.${hmac.update(signed).digest("base64url")}`;
+  const state = counted({ hmacSecret: secret, hmacKeyId: "h" });
+  for (const known of [token, symmetric]) {
+    state.verifier.verify(known);
+    const { calls } = state;
+    state.verifier.verify(`${known}`);
+    assert.equal(state.calls, calls);
+    for (let at = 0; at < known.length; at++) {
+      for (const character of [known[at] === "A" ? "B" : "A", ".", "\u0141"]) {
+        if (known[at] === character) continue;
+        const other = known.slice(0, at) + character + known.slice(at + 1);
+        assert.throws(() => state.verifier.verify(other), TokenError, other);
+      }
+      assert.throws(() => state.verifier.verify(known.slice(0, at)), TokenError);
+    }
+    assert.throws(() => state.verifier.verify(`${known}A`), TokenError);
+  }
+});
+
+test("of a long signature everything is hidden, of a short one the half that makes it one", () => {
+  const claims = { expiresAt: NOW + 60 };
+  for (const [length, hidden] of [[43, 43], [86, 43], [64, 64], [128, 128], [342, 342], [20, 20]]) {
+    const digested = [];
+    const cache = new TokenCache(3, (text) => (digested.push(text), new Uint32Array(8)));
+    const signature = Array.from({ length }, (_, at) => "abcdefghijk"[at % 11]).join("");
+    const token = `${"h".repeat(60)}.${"p".repeat(200)}.${signature}`;
+    cache.add(token, claims, NOW);
+    assert.equal(cache.get(`${token}`, NOW), claims);
+    assert.deepEqual(digested, [signature.slice(-hidden), signature.slice(-hidden)], `${length}`);
+    // Whatever is not digested is compared.
+    for (const other of [`x${token.slice(1)}`, token.replace("pp.", "pq."), `h${token}`, token.slice(1)]) {
+      assert.equal(cache.get(other, NOW), undefined, `${length}`);
+    }
+  }
 });
 
 test("a digest that has been lost is no digest", async () => {

@@ -1,10 +1,10 @@
 // From the start of workerd to its first answer: the release build against Workers of plain JavaScript.
 
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { createRequire } from "node:module";
 import { performance } from "node:perf_hooks";
+import { bundleForWorkerd } from "./support/bundle.mjs";
 import { compare } from "./support/measure.mjs";
-import { ROOT, startBareWorker, startModule, startRelease } from "./support/workerd.mjs";
+import { startBareWorker, startModule, startRelease } from "./support/workerd.mjs";
 
 const CONFIGURATION = {
   issuer: "https://auth.example.com",
@@ -48,14 +48,6 @@ async function joseWorker() {
     export default {
       fetch: async () => new Response((await jwtVerify(${JSON.stringify(token)}, await key)).payload.sub),
     };`;
-  const { build } = createRequire(createRequire(import.meta.url).resolve("wrangler"))("esbuild");
-  const bundled = await build({
-    stdin: { contents: source, resolveDir: ROOT },
-    bundle: true,
-    minify: true,
-    format: "esm",
-    conditions: ["workerd", "worker", "browser"],
-    write: false,
-  });
-  return { name: "a token checked with jose", start: () => startModule(bundled.outputFiles[0].text) };
+  const bundled = await bundleForWorkerd(source);
+  return { name: "a token checked with jose", start: () => startModule(bundled) };
 }

@@ -129,20 +129,25 @@ macro_rules! short_text {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
-        }
 
-        impl FromStr for $name {
-            type Err = IdError;
-
-            fn from_str(text: &str) -> Result<Self, IdError> {
+            /// Whether a text could be one of these.
+            pub(crate) fn check(text: &str) -> Result<(), IdError> {
                 let allowed: fn(u8) -> bool = $allowed;
                 if text.is_empty() || text.len() > $max {
                     Err(IdError::BadLength)
                 } else if !text.bytes().all(allowed) {
                     Err(IdError::BadCharacter)
                 } else {
-                    Ok(Self(text.into()))
+                    Ok(())
                 }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::check(text).map(|()| Self(text.into()))
             }
         }
 

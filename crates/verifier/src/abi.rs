@@ -11,7 +11,7 @@
     reason = "exports need `#[unsafe(no_mangle)]`, a static needs `Sync`; nothing else does"
 )]
 
-use crate::verifiers::{BUFFER_BYTES, Verifiers};
+use crate::verifiers::{BUFFER_BYTES, PAYLOAD_AT, Verifiers};
 use core::cell::RefCell;
 use dlmalloc::GlobalDlmalloc;
 use postern_core::jwt::SignatureVerdict;
@@ -52,6 +52,12 @@ extern "C" fn postern_buffer_size() -> usize {
     BUFFER_BYTES
 }
 
+/// Where in the buffer payloads lie.
+#[unsafe(no_mangle)]
+extern "C" fn postern_payload_at() -> usize {
+    PAYLOAD_AT
+}
+
 /// Opens a verifier with the policy in the buffer. Returns its handle, or minus the length of a reason.
 #[unsafe(no_mangle)]
 extern "C" fn postern_open(length: usize) -> i32 {
@@ -78,8 +84,14 @@ extern "C" fn postern_verify(handle: u32, length: usize, now_high: u32, now_low:
     with(|verifiers| verifiers.verify(handle, length, time(now_high, now_low)))
 }
 
-/// Checks of the token in the buffer what comes before its signature. Returns the length of the candidate, or minus
-/// the length of a refusal.
+/// The number of the verifier's key set, which `postern_finish` wants again.
+#[unsafe(no_mangle)]
+extern "C" fn postern_key_set(handle: u32) -> u32 {
+    with(|verifiers| verifiers.key_set(handle))
+}
+
+/// Checks of the token in the buffer what comes before its signature. Returns the length of the id of the key that
+/// must have signed, or minus the length of a refusal.
 #[unsafe(no_mangle)]
 extern "C" fn postern_begin(handle: u32, length: usize) -> i32 {
     with(|verifiers| verifiers.begin(handle, length))

@@ -1,4 +1,4 @@
-//! The wasm module inside the npm package `postern`: [`postern_core::jwt::verify`] behind a flat interface.
+//! The wasm module inside the npm package `postern`: [`postern_core::jwt::TokenVerifier`] behind a flat interface.
 //!
 //! JavaScript writes into one fixed buffer, makes one call, and reads the answer from the same buffer. No glue code
 //! is generated, and the module imports nothing: it has no clock, no randomness and no network to reach.
@@ -14,4 +14,4 @@ mod fields;
 mod policy;
 mod verifiers;
 
-pub use verifiers::{BUFFER_BYTES, Handle, KEYS_CHANGED, Verifiers};
+pub use verifiers::{BUFFER_BYTES, Handle, KEYS_CHANGED, PAYLOAD_AT, Verifiers};

@@ -1,16 +1,15 @@
 //! The verifiers of one module instance, and the buffer through which JavaScript talks to them.
 
 use crate::fields::Fields;
-use crate::policy::{OptionError, Policy};
+use crate::policy::{self, OptionError};
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 #[cfg(feature = "comb")]
 use postern_core::ed25519::Workshop;
 use postern_core::id::KeyId;
 use postern_core::jwt::{
-    AlgorithmName, Candidate, KeySet, SignatureVerdict, VerifiedClaims, VerifyError, VerifyingKey, begin,
+    AlgorithmName, KeySet, MAX_PAYLOAD_BYTES, SignatureVerdict, TokenVerifier, VerifyError, VerifyingKey,
 };
 use postern_core::time::UnixSeconds;
 use sha2::{Digest as _, Sha256};
@@ -18,6 +17,9 @@ use zeroize::Zeroize;
 
 /// Bytes in the buffer, 64 KiB: the largest key set, and far more than the largest token.
 pub const BUFFER_BYTES: usize = KeySet::MAX_JWKS_BYTES;
+
+/// Where payloads lie in the buffer: at its end, where no token reaches that could be accepted.
+pub const PAYLOAD_AT: usize = BUFFER_BYTES - MAX_PAYLOAD_BYTES;
 
 /// The refusal of a handle that is not open.
 const CLOSED: &str = "the verifier is closed";
@@ -34,8 +36,8 @@ pub type Handle = u32;
 /// is accepted pays for one slice, less than for its own check, until they are complete. No timer is needed, which a
 /// Worker would not have between requests, and no token pays for more than one slice.
 ///
-/// Arguments lie at the start of the buffer, answers as well. Every method returns the length of a text there: of the
-/// answer if positive, of the reason for a refusal if negative.
+/// Arguments lie at the start of the buffer, answers as well, but for payloads, which lie at [`PAYLOAD_AT`]. Every method
+/// returns the length of a text there: of the answer if positive, of the reason for a refusal if negative.
 pub struct Verifiers {
     buffer: Box<[u8]>,
     open: Vec<Option<Verifier>>,
@@ -47,23 +49,17 @@ pub struct Verifiers {
 
 #[derive(Debug)]
 struct Verifier {
-    policy: Policy,
+    tokens: TokenVerifier,
     /// The shared secret, to be joined to every key set that is set later.
     secret: Option<VerifyingKey>,
-    keys: Option<KeySet>,
     /// The number of the key set among all that this instance has seen.
     key_set: u32,
 }
 
 impl Verifier {
-    #[cfg_attr(not(feature = "comb"), expect(unused_mut, reason = "changed by `comb` alone"))]
-    fn replace_keys(&mut self, mut keys: KeySet, key_set: u32) {
-        #[cfg(feature = "comb")]
-        if let Some(replaced) = &self.keys {
-            keys.inherit_tables(replaced);
-        }
+    fn replace_keys(&mut self, keys: KeySet, key_set: u32) {
         self.key_set = key_set;
-        self.keys = Some(keys);
+        self.tokens.replace_keys(keys);
     }
 }
 
@@ -102,11 +98,11 @@ impl Verifiers {
     ///
     /// Refusal: the option at fault, a colon, a space and what is wrong with it.
     pub fn open(&mut self, length: usize) -> i32 {
-        let policy = match Policy::read(Fields::of(argument(&self.buffer, length))) {
+        let policy = match policy::read(Fields::of(argument(&self.buffer, length))) {
             Ok(policy) => policy,
             Err(error) => return self.refuse(&[error.option, ": ", error.reason]),
         };
-        let verifier = Some(Verifier { policy, secret: None, keys: None, key_set: 0 });
+        let verifier = Some(Verifier { tokens: TokenVerifier::new(policy), secret: None, key_set: 0 });
         let free = self.open.iter().position(Option::is_none).unwrap_or(self.open.len());
         match self.open.get_mut(free) {
             Some(slot) => *slot = verifier,
@@ -159,25 +155,33 @@ impl Verifiers {
         }
     }
 
-    /// Verifies the token in the buffer and puts its payload there. Returns the length of the payload.
+    /// Verifies the token in the buffer and puts its payload at [`PAYLOAD_AT`]. Returns the length of the payload.
     ///
     /// Refusal: the code of the [`VerifyError`]; if it leaves a claim open, a space and the name of the claim.
     pub fn verify(&mut self, handle: Handle, length: usize, now: UnixSeconds) -> i32 {
-        let payload = self.authentic(handle, length, now);
-        if payload.is_ok() {
+        let judged =
+            self.judge(handle, length, |verifier, token, room| verifier.tokens.verify(token, now, room));
+        if judged >= 0 {
             self.prepare(handle);
         }
-        self.answer_or_refuse(payload)
+        judged
     }
 
-    /// Checks of the token in the buffer what comes before its signature. Puts the number of the verifier's key set, a
-    /// space and the id of the key there that must have signed.
+    /// The number of a verifier's key set; 0 before there is one.
+    #[must_use]
+    pub fn key_set(&self, handle: Handle) -> u32 {
+        self.verifier(handle).map_or(0, |verifier| verifier.key_set)
+    }
+
+    /// Checks of the token in the buffer what comes before its signature. Puts the id of the key there that must have
+    /// signed.
     ///
     /// Refusal: as [`verify`](Self::verify).
     pub fn begin(&mut self, handle: Handle, length: usize) -> i32 {
-        let candidate = self
-            .candidate(handle, length)
-            .map(|(verifier, candidate)| format!("{} {}", verifier.key_set, candidate.key().id()));
+        let candidate = self.verifier(handle).and_then(|verifier| {
+            let key = verifier.tokens.key_of(text(argument(&self.buffer, length))?)?;
+            Ok(key.id().as_str().into())
+        });
         self.answer_or_refuse(candidate)
     }
 
@@ -185,17 +189,18 @@ impl Verifiers {
     ///
     /// Refusal: the code of [`VerifyError::KeyNotFound`], also for a shared secret.
     pub fn public_jwk(&mut self, handle: Handle, length: usize) -> i32 {
-        let jwk = self.verifier(handle).ok_or(VerifyError::KeyNotFound).and_then(|(_, keys)| {
+        let jwk = self.verifier(handle).and_then(|verifier| {
             let id = argument(&self.buffer, length);
-            let key = keys.iter().find(|key| key.id().as_str().as_bytes() == id);
+            let mut keys = verifier.tokens.keys().into_iter().flat_map(KeySet::iter);
+            let key = keys.find(|key| key.id().as_str().as_bytes() == id);
             key.and_then(VerifyingKey::public_jwk).ok_or(VerifyError::KeyNotFound)
         });
         self.answer_or_refuse(jwk)
     }
 
-    /// Verifies the token in the buffer with the host's word for its signature, and puts its payload there. Returns
-    /// the length of the payload, or [`KEYS_CHANGED`] if `key_set` is not the verifier's key set any more: then the
-    /// host has checked with a key that may have been withdrawn.
+    /// Verifies the token in the buffer with the host's word for its signature, and puts its payload at
+    /// [`PAYLOAD_AT`]. Returns the length of the payload, or [`KEYS_CHANGED`] if `key_set` is not the verifier's key
+    /// set any more: then the host has checked with a key that may have been withdrawn.
     ///
     /// Refusal: as [`verify`](Self::verify).
     pub fn finish(
@@ -206,16 +211,12 @@ impl Verifiers {
         key_set: u32,
         verdict: SignatureVerdict,
     ) -> i32 {
-        let payload = match self.candidate(handle, length) {
-            Ok((verifier, _)) if verifier.key_set != key_set => return KEYS_CHANGED,
-            Ok((verifier, candidate)) => candidate
-                .checked_by_host(verdict)
-                .and_then(|token| token.finish(now))
-                .and_then(|claims| verifier.policy.admit(claims))
-                .map(VerifiedClaims::into_payload),
-            Err(error) => Err(error),
-        };
-        self.answer_or_refuse(payload)
+        if self.verifier(handle).is_ok_and(|verifier| verifier.key_set != key_set) {
+            return KEYS_CHANGED;
+        }
+        self.judge(handle, length, |verifier, token, room| {
+            verifier.tokens.verify_with_host(token, verdict, now, room)
+        })
     }
 
     /// Replaces the text in the buffer by its SHA-256, 32 bytes. Returns their number.
@@ -237,7 +238,7 @@ impl Verifiers {
     /// Makes one slice of a table, if one is due.
     #[cfg(feature = "comb")]
     fn prepare(&mut self, handle: Handle) {
-        if let Some(Verifier { keys: Some(keys), .. }) = get_mut(&mut self.open, handle) {
+        if let Some(keys) = get_mut(&mut self.open, handle).and_then(|verifier| verifier.tokens.keys()) {
             // Whether there is more to do shows at the next token.
             let _ = keys.prepare(&mut self.workshop);
         }
@@ -247,33 +248,46 @@ impl Verifiers {
     #[expect(clippy::unused_self, reason = "without tables there is nothing to prepare")]
     const fn prepare(&self, _: Handle) {}
 
-    fn authentic(&self, handle: Handle, length: usize, now: UnixSeconds) -> Result<String, VerifyError> {
-        let (verifier, candidate) = self.candidate(handle, length)?;
-        let claims = verifier.policy.admit(candidate.check()?.finish(now)?)?;
-        Ok(claims.into_payload())
+    /// Has a verdict passed on the token in the buffer.
+    fn judge(
+        &mut self,
+        handle: Handle,
+        length: usize,
+        verdict: impl for<'a> FnOnce(
+            &mut Verifier,
+            &str,
+            &'a mut [u8; MAX_PAYLOAD_BYTES],
+        ) -> Result<&'a str, VerifyError>,
+    ) -> i32 {
+        let judged = match (get_mut(&mut self.open, handle), self.buffer.split_last_chunk_mut()) {
+            (Some(verifier), Some((arguments, room))) => {
+                text(argument(arguments, length)).and_then(|token| verdict(verifier, token, room))
+            }
+            _ => Err(VerifyError::KeyNotFound),
+        };
+        match judged.map(str::len) {
+            Ok(length) => i32::try_from(length).unwrap_or_default(),
+            Err(error) => self.refuse_token(error),
+        }
     }
 
-    /// The token in the buffer, as far as it can be judged before its signature.
-    fn candidate(&self, handle: Handle, length: usize) -> Result<(&Verifier, Candidate<'_>), VerifyError> {
-        let (verifier, keys) = self.verifier(handle).ok_or(VerifyError::KeyNotFound)?;
-        let token =
-            str::from_utf8(argument(&self.buffer, length)).map_err(|_| VerifyError::TokenMalformed)?;
-        Ok((verifier, begin(token, keys, verifier.policy.core())?))
-    }
-
-    /// A verifier that is open and has keys.
-    fn verifier(&self, handle: Handle) -> Option<(&Verifier, &KeySet)> {
-        let verifier = self.open.get(usize::try_from(handle).ok()?)?.as_ref()?;
-        Some((verifier, verifier.keys.as_ref()?))
+    /// A verifier that is open.
+    fn verifier(&self, handle: Handle) -> Result<&Verifier, VerifyError> {
+        let verifier = usize::try_from(handle).ok().and_then(|at| self.open.get(at)?.as_ref());
+        verifier.ok_or(VerifyError::KeyNotFound)
     }
 
     fn answer_or_refuse(&mut self, result: Result<String, VerifyError>) -> i32 {
         match result {
             Ok(text) => answer(&mut self.buffer, &[&text]),
-            Err(error) => match error.claim() {
-                Some(claim) => self.refuse(&[error.code(), " ", claim.name()]),
-                None => self.refuse(&[error.code()]),
-            },
+            Err(error) => self.refuse_token(error),
+        }
+    }
+
+    fn refuse_token(&mut self, error: VerifyError) -> i32 {
+        match error.claim() {
+            Some(claim) => self.refuse(&[error.code(), " ", claim.name()]),
+            None => self.refuse(&[error.code()]),
         }
     }
 
@@ -298,6 +312,11 @@ fn read_secret(mut fields: Fields<'_>) -> Result<VerifyingKey, OptionError> {
 
 fn get_mut(open: &mut [Option<Verifier>], handle: Handle) -> Option<&mut Verifier> {
     open.get_mut(usize::try_from(handle).ok()?)?.as_mut()
+}
+
+/// A token as text; its characters are for core to judge.
+fn text(token: &[u8]) -> Result<&str, VerifyError> {
+    str::from_utf8(token).map_err(|_| VerifyError::TokenMalformed)
 }
 
 /// The first `length` bytes of the buffer; nothing if it is shorter.
@@ -344,6 +363,11 @@ mod tests {
 
     fn reason(verifiers: &Verifiers, status: i32) -> &str {
         str::from_utf8(&verifiers.buffer()[..usize::try_from(status.unsigned_abs()).unwrap()]).unwrap()
+    }
+
+    fn payload(verifiers: &Verifiers, status: i32) -> &str {
+        let length = usize::try_from(status).unwrap();
+        str::from_utf8(&verifiers.buffer()[PAYLOAD_AT..][..length]).unwrap()
     }
 
     fn open(verifiers: &mut Verifiers) -> i32 {
@@ -446,6 +470,7 @@ mod tests {
         let length = write(verifiers, token.as_bytes());
         match verifiers.finish(0, length, NOW, key_set, verdict) {
             KEYS_CHANGED => "keys changed".into(),
+            accepted @ 0.. => payload(verifiers, accepted).into(),
             status => reason(verifiers, status).into(),
         }
     }
@@ -463,7 +488,7 @@ mod tests {
         assert_eq!(set_jwks(&mut verifiers, 0, MIXED_JWKS), 0);
         let token = token("ES256", "e");
         assert_eq!(verify_text(&mut verifiers, 0, token.as_bytes()), "algorithm_needs_async");
-        assert_eq!(begin(&mut verifiers, &token), "1 e");
+        assert_eq!((verifiers.key_set(0), &*begin(&mut verifiers, &token)), (1, "e"));
         assert_eq!(finish(&mut verifiers, &token, 1, SignatureVerdict::Valid), CLAIMS);
         assert_eq!(finish(&mut verifiers, &token, 1, SignatureVerdict::Invalid), "signature_invalid");
     }
@@ -487,7 +512,7 @@ mod tests {
         }
         assert_eq!(set_jwks(&mut verifiers, 0, MIXED_JWKS), 0);
         assert_eq!(finish(&mut verifiers, &theirs, 1, SignatureVerdict::Valid), "keys changed");
-        assert_eq!(begin(&mut verifiers, &theirs), "2 e");
+        assert_eq!((verifiers.key_set(0), &*begin(&mut verifiers, &theirs)), (2, "e"));
         verifiers.close(0);
         assert_eq!(begin(&mut verifiers, &theirs), "key_not_found");
         assert_eq!(finish(&mut verifiers, &theirs, 2, SignatureVerdict::Valid), "key_not_found");

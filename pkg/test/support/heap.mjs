@@ -24,5 +24,6 @@ async function verifyTwice(jti) {
   const token = await issuer.sign({ jti });
   const claims = verifier.verify(token);
   if (Object.isFrozen(claims) && verifier.verify(`${token}`) === claims) remembered += 1;
-  wanted.push(Buffer.from(token.split(".")[2]));
+  // The half that makes it a signature.
+  wanted.push(Buffer.from(token.slice(-43)));
 }

@@ -43,14 +43,15 @@ export function quantile(values, share) {
   return below + (sorted[Math.ceil(place)] - below) * (place % 1);
 }
 
-/** A contender that runs `operation` on each of `inputs` in turn, `passes` times. */
-export function synchronous(name, inputs, passes, operation) {
+/** A contender that runs `operation` on each of `inputs` in turn, `passes` times, or on what `prepare` makes of them. */
+export function synchronous(name, inputs, passes, operation, prepare = (input) => input) {
   return {
     name,
     sample: () => {
+      const all = Array.from({ length: passes * inputs.length }, (_, index) => prepare(inputs[index % inputs.length]));
       const start = performance.now();
-      for (let pass = 0; pass < passes; pass += 1) for (const input of inputs) operation(input);
-      return perOperation(start, passes * inputs.length);
+      for (const input of all) operation(input);
+      return perOperation(start, all.length);
     },
   };
 }

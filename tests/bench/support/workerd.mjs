@@ -27,14 +27,19 @@ const binding = (name, kind, value) => named({ name: text(name), [kind]: value }
 export const startBareWorker = () => startModule('export default { fetch: () => new Response("ok") };');
 
 /** A worker of one module, whose text this is. */
-export function startModule(source) {
+export const startModule = (source) => startModules({ "worker.js": source });
+
+/** A worker of these modules, the first one being its entry; those whose name ends in `.wasm` are WebAssembly. */
+export function startModules(files) {
+  const names = Object.keys(files);
+  const kindOf = (name) => (name.endsWith(".wasm") ? "wasm" : "esModule");
   const worker = named({
     compatibilityDate: text(COMPATIBILITY_DATE),
-    modules: list([named({ name: text("worker.js"), esModule: `embed ${text("worker.js")}` })]),
+    modules: list(names.map((name) => named({ name: text(name), [kindOf(name)]: `embed ${text(name)}` }))),
   });
   return start({
     services: [named({ name: text("main"), worker })],
-    prepare: (folder) => writeFileSync(join(folder, "worker.js"), source),
+    prepare: (folder) => names.forEach((name) => writeFileSync(join(folder, name), files[name])),
   });
 }
 

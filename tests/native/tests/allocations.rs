@@ -9,7 +9,7 @@
 
 use allocation_counter::measure;
 use postern_core::codec::base64url;
-use postern_core::jwt::{KeySet, TenantRule, VerificationPolicy, verify};
+use postern_core::jwt::{KeySet, MAX_PAYLOAD_BYTES, TenantRule, TokenVerifier, VerificationPolicy, verify};
 use postern_core::time::UnixSeconds;
 use serde_json::Value;
 
@@ -42,6 +42,29 @@ fn verifying_allocates_the_claims_and_little_else() {
     let plain = count("a plain access token", true);
     println!("accepted: {} held by the claims, {} on the way", plain.held, plain.passing);
     assert!(plain.passing <= 10, "{} allocations on the way", plain.passing);
+}
+
+#[test]
+fn a_token_verifier_allocates_once_for_the_members() {
+    let vectors: Value = serde_json::from_str(include_str!("../../vectors/jwt/verify.json")).unwrap();
+    let case =
+        vectors["cases"].as_array().unwrap().iter().find(|case| case["name"] == "a plain access token");
+    let (token, now) = (case.unwrap()["token"].as_str().unwrap(), case.unwrap()["now"].as_u64().unwrap());
+    let policy =
+        VerificationPolicy::new("https://auth.example", ["https://api.example"], TenantRule::Any).unwrap();
+    let mut verifier = TokenVerifier::new(policy);
+    let jwks = vectors["key_sets"]["a"]["jwks"].to_string();
+    verifier.replace_keys(KeySet::from_jwks(jwks.as_bytes()).unwrap());
+    let mut room = [0; MAX_PAYLOAD_BYTES];
+    let mut count = || {
+        let info = measure(|| {
+            assert!(verifier.verify(token, UnixSeconds::new(now), &mut room).is_ok());
+        });
+        (info.count_total, info.count_current)
+    };
+    let (_, kept) = count();
+    assert_eq!(kept, 1, "the header, now familiar");
+    assert_eq!(count(), (1, 0));
 }
 
 #[test]

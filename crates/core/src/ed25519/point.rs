@@ -6,7 +6,7 @@
 use super::field::{Loose, Tight};
 
 /// d = −121665/121666, the constant of the curve.
-const D: Tight = Tight::from_bytes(&[
+pub(super) const D: Tight = Tight::from_bytes(&[
     0xA3, 0x78, 0x59, 0x13, 0xCA, 0x4D, 0xEB, 0x75, 0xAB, 0xD8, 0x41, 0x41, 0x4D, 0x0A, 0x70, 0x00, 0x98,
     0xE8, 0x79, 0x77, 0x79, 0x40, 0xC7, 0x8C, 0x73, 0xFE, 0x6F, 0x2B, 0xEE, 0x6C, 0x03, 0x52,
 ]);
@@ -17,49 +17,26 @@ const ROOT_OF_MINUS_1: Tight = Tight::from_bytes(&[
     0xD7, 0xFB, 0x3D, 0x99, 0x00, 0x4D, 0x2B, 0x0B, 0xDF, 0xC1, 0x4F, 0x80, 0x24, 0x83, 0x2B,
 ]);
 
-/// 1/2 modulo p.
-const HALF: Tight = Tight::from_bytes(&[
-    0xF7, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
-    0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x3F,
-]);
-
 /// A point (X/Z, Y/Z) with T = X·Y/Z.
 #[derive(Clone, Copy)]
 pub(super) struct Point {
-    x: Tight,
-    y: Tight,
-    z: Tight,
-    t: Tight,
-}
-
-/// A point (x, y) as table entry: ((y + x)/2, (y − x)/2, d·x·y).
-///
-/// With the halves, an addition needs no doubling of Z, and every sum in it is one of two tight elements.
-#[derive(Clone, Copy)]
-pub(super) struct Entry {
-    half_sum: Tight,
-    half_difference: Tight,
-    dxy: Tight,
-}
-
-/// Whether to add a table entry or its negative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
-    Plus,
-    Minus,
+    pub(super) x: Tight,
+    pub(super) y: Tight,
+    pub(super) z: Tight,
+    pub(super) t: Tight,
 }
 
 /// A sum that is not yet multiplied out: (E·F : G·H : F·G), with T = E·H.
-struct Completed {
-    e: Loose,
-    f: Loose,
-    g: Loose,
-    h: Loose,
+pub(super) struct Completed {
+    pub(super) e: Loose,
+    pub(super) f: Loose,
+    pub(super) g: Loose,
+    pub(super) h: Loose,
 }
 
 impl Completed {
     #[inline]
-    const fn to_point(&self) -> Point {
+    pub(super) const fn to_point(&self) -> Point {
         let Self { e, f, g, h } = self;
         Point { x: e.times(f), y: g.times(h), z: f.times(g), t: e.times(h) }
     }
@@ -68,6 +45,28 @@ impl Completed {
 impl Point {
     /// The neutral element.
     pub(super) const NEUTRAL: Self = Self { x: Tight::ZERO, y: Tight::ONE, z: Tight::ONE, t: Tight::ZERO };
+
+    /// The base point B (RFC 8032 §5.1): y = 4/5, and x even.
+    pub(super) const BASE: Self = Self::affine(
+        Tight::from_bytes(&[
+            0x1A, 0xD5, 0x25, 0x8F, 0x60, 0x2D, 0x56, 0xC9, 0xB2, 0xA7, 0x25, 0x95, 0x60, 0xC7, 0x2C, 0x69,
+            0x5C, 0xDC, 0xD6, 0xFD, 0x31, 0xE2, 0xA4, 0xC0, 0xFE, 0x53, 0x6E, 0xCD, 0xD3, 0x36, 0x69, 0x21,
+        ]),
+        Tight::from_bytes(&[
+            0x58, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+            0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+        ]),
+    );
+
+    const fn affine(x: Tight, y: Tight) -> Self {
+        Self { x, y, z: Tight::ONE, t: x.times(&y) }
+    }
+
+    /// Whether eight times the point is the neutral element, in variable time.
+    pub(super) fn has_small_order(&self) -> bool {
+        let Self { x, y, z, .. } = self.double().double().double();
+        x.equals(Tight::ZERO) && y.equals(z)
+    }
 
     /// The point of this encoding (RFC 8032 §5.1.3), in variable time; `None` if there is none.
     pub(super) fn decompress_vartime(bytes: &[u8; 32]) -> Option<Self> {
@@ -80,7 +79,7 @@ impl Point {
         let is_odd = *high >> 7 == 1;
         let x = if x.is_odd() == is_odd { x } else { x.negated() };
         // Zero has no odd negative.
-        (x.is_odd() == is_odd).then(|| Self { x, y, z: Tight::ONE, t: x.times(&y) })
+        (x.is_odd() == is_odd).then(|| Self::affine(x, y))
     }
 
     /// The encoding (RFC 8032 §5.1.2), in variable time.
@@ -120,56 +119,6 @@ impl Point {
         let (c, d) = (c.plus(&c).carried(), d.plus(&d).carried());
         Completed { e: b.minus(&a), f: d.minus(&c), g: d.plus(&c), h: b.plus(&a) }.to_point()
     }
-
-    /// self ± entry: seven multiplications.
-    #[inline]
-    pub(super) fn with(&self, sign: Sign, entry: &Entry) -> Self {
-        // To negate an entry is to exchange its first two coordinates and to change the third one's sign.
-        let (first, second) = match sign {
-            Sign::Plus => (&entry.half_difference, &entry.half_sum),
-            Sign::Minus => (&entry.half_sum, &entry.half_difference),
-        };
-        let a = self.y.minus(&self.x).times(&first.loose());
-        let b = self.y.plus(&self.x).times(&second.loose());
-        let c = self.t.times(&entry.dxy);
-        let (e, h) = (b.minus(&a), b.plus(&a));
-        let (f, g) = match sign {
-            Sign::Plus => (self.z.minus(&c), self.z.plus(&c)),
-            Sign::Minus => (self.z.plus(&c), self.z.minus(&c)),
-        };
-        Completed { e, f, g, h }.to_point()
-    }
-
-    /// Turns points into table entries, with one inversion for all; `None` only if a Z is zero, which no point has.
-    pub(super) fn to_entries_vartime<const N: usize>(points: &[Self; N]) -> Option<[Entry; N]> {
-        // Products of all Z before each point, then backwards: 1/Z = (product before) / (product up to here).
-        let mut product = Tight::ONE;
-        let before = points.each_ref().map(|point| {
-            let next = product.times(&point.z);
-            core::mem::replace(&mut product, next)
-        });
-        let mut inverse = product.invert_vartime()?;
-        let mut entries = [Entry::NEUTRAL; N];
-        for ((entry, point), before) in entries.iter_mut().zip(points).zip(&before).rev() {
-            *entry = point.to_entry(&inverse.times(before));
-            inverse = inverse.times(&point.z);
-        }
-        Some(entries)
-    }
-
-    const fn to_entry(self, inverse_of_z: &Tight) -> Entry {
-        let (x, y) = (self.x.times(inverse_of_z), self.y.times(inverse_of_z));
-        let (half_x, half_y) = (x.times(&HALF), y.times(&HALF));
-        Entry {
-            half_sum: half_y.plus(&half_x).carried(),
-            half_difference: half_y.minus(&half_x).carried(),
-            dxy: x.times(&y).times(&D),
-        }
-    }
-}
-
-impl Entry {
-    pub(super) const NEUTRAL: Self = Self { half_sum: HALF, half_difference: HALF, dxy: Tight::ZERO };
 }
 
 /// √(numerator/denominator), as RFC 8032 §5.1.3 computes it; `None` if that is no square.
@@ -183,5 +132,24 @@ fn root_of_ratio(numerator: Tight, denominator: Tight) -> Option<Tight> {
     } else {
         let other = root.times(&ROOT_OF_MINUS_1);
         other.square().times(&denominator).equals(numerator).then_some(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use curve25519_dalek::constants::ED25519_BASEPOINT_COMPRESSED;
+
+    #[test]
+    fn the_base_point_is_that_of_the_standard() {
+        let encoding = ED25519_BASEPOINT_COMPRESSED.to_bytes();
+        assert_eq!(Point::BASE.compress_vartime(), Some(encoding));
+        let decoded = Point::decompress_vartime(&encoding).unwrap();
+        for (one, other) in
+            [(decoded.x, Point::BASE.x), (decoded.y, Point::BASE.y), (decoded.t, Point::BASE.t)]
+        {
+            assert!(one.equals(other));
+        }
+        assert!(!Point::BASE.has_small_order() && Point::NEUTRAL.has_small_order());
     }
 }

@@ -7,7 +7,8 @@
 
 #![allow(clippy::arithmetic_side_effects, reason = "small numbers: places in a table, distances of a shift")]
 
-use super::point::{Entry, Point, Sign};
+use super::entry::{Entry, Sign};
+use super::point::Point;
 use alloc::vec::Vec;
 
 const TEETH: usize = 8;

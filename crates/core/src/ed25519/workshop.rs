@@ -1,11 +1,10 @@
 //! Where tables are made, a slice at a time.
 
 use super::PublicKey;
-use super::fixed::FixedKey;
 use super::point::Point;
 use super::table::{SLICES, Table, TableBuilder};
+use super::tables::Tables;
 use alloc::sync::Arc;
-use curve25519_dalek::constants::ED25519_BASEPOINT_COMPRESSED;
 
 /// What a call of [`Workshop::advance`] has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,14 +46,16 @@ impl Workshop {
 
     /// Makes the next slice of the work in hand, or else of the tables for `next`.
     pub fn advance(&mut self, next: Option<&Arc<PublicKey>>) -> Progress {
-        let Some(mut work) = self.work.take().or_else(|| self.begin(next?)) else { return Progress::Idle };
+        let Some(mut work) = self.work.take().or_else(|| Some(self.begin(next?))) else {
+            return Progress::Idle;
+        };
         let Some(table) = work.builder.advance() else {
             self.work = Some(work);
             return Progress::Working;
         };
         match (work.key, &self.base) {
             (Some(key), Some(base)) => {
-                key.set_tables(FixedKey { encoding: key.to_bytes(), base: base.clone(), negative: table });
+                key.set_tables(Tables { base: base.clone(), negative: table });
                 Progress::Finished
             }
             _ => {
@@ -64,11 +65,11 @@ impl Workshop {
         }
     }
 
-    fn begin(&self, key: &Arc<PublicKey>) -> Option<Work> {
+    fn begin(&self, key: &Arc<PublicKey>) -> Work {
         let (point, key) = match self.base {
-            None => (Point::decompress_vartime(ED25519_BASEPOINT_COMPRESSED.as_bytes())?, None),
-            Some(_) => (Point::decompress_vartime(&key.to_bytes())?.negated(), Some(key.clone())),
+            None => (Point::BASE, None),
+            Some(_) => (*key.negative(), Some(key.clone())),
         };
-        Some(Work { builder: TableBuilder::new(point), key })
+        Work { builder: TableBuilder::new(point), key }
     }
 }

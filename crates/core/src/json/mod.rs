@@ -20,6 +20,8 @@ mod scan;
 mod text;
 mod value;
 
+#[cfg(feature = "verify")]
+pub(crate) use scan::Member;
 pub use scan::depth_within;
 pub use text::{Chars, Text};
 pub use value::{Elements, Kind, Members, Value};
@@ -78,6 +80,17 @@ impl core::error::Error for JsonError {}
 pub fn parse(bytes: &[u8]) -> Result<Value<'_>, JsonError> {
     let text = core::str::from_utf8(bytes).map_err(|_| JsonError::NotUtf8)?;
     scan::check(text).map_err(|(error, _)| error)
+}
+
+/// The members of a JSON object that fills the whole text, in the order written; `None` for a value of another kind.
+/// What [`parse`] and [`Value::members`] give, in one pass.
+///
+/// # Errors
+///
+/// As [`parse`].
+#[cfg(feature = "verify")]
+pub(crate) fn parse_members(text: &str) -> Result<Option<alloc::vec::Vec<Member<'_>>>, JsonError> {
+    scan::members(text)
 }
 
 /// [`parse`] for texts that somebody edits: with the line and the column of the error, both counted from 1, the

@@ -2,6 +2,8 @@
 
 use super::number::Decimal;
 use super::text::Text;
+#[cfg(feature = "verify")]
+use super::value::Kind;
 use super::value::Value;
 use super::{JsonError, MAX_DEPTH};
 use alloc::vec::Vec;
@@ -36,29 +38,50 @@ pub fn depth_within(bytes: &[u8], max_depth: usize) -> bool {
 
 /// Checks the whole text and returns its value, or the error with the number of bytes in front of it.
 pub(super) fn check(text: &str) -> Result<Value<'_>, (JsonError, usize)> {
-    let mut scanner = Scanner { text, at: 0, depth: 0, objects: 0, names: Vec::new() };
+    let mut scanner = Scanner::of(text);
     scanner.whole().map_err(|error| (error, scanner.at))
 }
+
+/// Checks the whole text and returns the members of its object, which were met on the way; `None` for another value.
+#[cfg(feature = "verify")]
+pub(super) fn members(text: &str) -> Result<Option<Vec<Member<'_>>>, JsonError> {
+    let mut scanner = Scanner::of(text);
+    let value = scanner.whole()?;
+    Ok((value.kind() == Kind::Object).then_some(scanner.names))
+}
+
+/// A member of an object.
+pub(crate) struct Member<'a> {
+    pub(crate) name: Text<'a>,
+    /// Of a member of the outermost object, once it is complete.
+    #[cfg_attr(not(feature = "verify"), expect(dead_code, reason = "read by `verify` alone"))]
+    pub(crate) value: Value<'a>,
+    depth: usize,
+    /// Of the unescaped name, so that most different names differ without a comparison.
+    hash: u32,
+}
+
+/// As many members as most objects have.
+const USUAL_MEMBERS: usize = 16;
 
 struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// Where the value of the latest member of the outermost object begins.
+    member_at: usize,
     /// How many containers are open.
     depth: usize,
     /// One bit per open container, the innermost lowest: 1 for an object, 0 for an array.
     objects: u32,
-    /// The member names of all open objects, the innermost object's last.
-    names: Vec<Name<'a>>,
-}
-
-struct Name<'a> {
-    depth: usize,
-    /// Of the unescaped name, so that most different names differ without a comparison.
-    hash: u32,
-    text: Text<'a>,
+    /// The members of all open objects, the innermost object's last; those of the outermost one stay.
+    names: Vec<Member<'a>>,
 }
 
 impl<'a> Scanner<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, at: 0, member_at: 0, depth: 0, objects: 0, names: Vec::with_capacity(USUAL_MEMBERS) }
+    }
+
     fn whole(&mut self) -> Result<Value<'a>, JsonError> {
         self.skip_white_space();
         let start = self.at;
@@ -113,7 +136,7 @@ impl<'a> Scanner<'a> {
     fn close(&mut self) {
         self.bump();
         let closed = self.depth;
-        while self.names.pop_if(|name| name.depth == closed).is_some() {}
+        while self.names.pop_if(|name| name.depth == closed && closed > 1).is_some() {}
         self.depth = closed.saturating_sub(1);
         self.objects = self.objects.wrapping_shr(1);
     }
@@ -122,6 +145,9 @@ impl<'a> Scanner<'a> {
     fn next_in_container(&mut self) -> Result<bool, JsonError> {
         while self.depth > 0 {
             let object = self.objects & 1 == 1;
+            if self.depth == 1 && object {
+                self.complete_member();
+            }
             self.skip_white_space();
             match (self.peek(), object) {
                 (Some(b','), true) => {
@@ -145,21 +171,36 @@ impl<'a> Scanner<'a> {
         if self.peek() != Some(b'"') {
             return Err(JsonError::Syntax);
         }
-        let text = self.string()?;
-        let name = Name { depth: self.depth, hash: text.hash(), text };
-        let mut siblings = self.names.iter().rev().take_while(|other| other.depth == name.depth);
-        if siblings.any(|other| other.hash == name.hash && other.text == name.text) {
+        let name = self.string()?;
+        let member = Member { name, value: Value::checked(""), depth: self.depth, hash: name.hash() };
+        let mut siblings = self.names.iter().rev().take_while(|other| other.depth == member.depth);
+        if siblings.any(|other| other.hash == member.hash && other.name == member.name) {
             return Err(JsonError::DuplicateMember);
         }
-        self.names.push(name);
+        self.names.push(member);
         self.skip_white_space();
-        self.expect(b':')
+        self.expect(b':')?;
+        if self.depth == 1 {
+            self.skip_white_space();
+            self.member_at = self.at;
+        }
+        Ok(())
+    }
+
+    /// Of the outermost object: a value of the latest member ends here.
+    fn complete_member(&mut self) {
+        if let (Some(member), Some(raw)) = (self.names.last_mut(), self.text.get(self.member_at..self.at)) {
+            member.value = Value::checked(raw);
+        }
     }
 
     fn string(&mut self) -> Result<Text<'a>, JsonError> {
         self.bump();
         let start = self.at;
         loop {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20));
+            self.at = self.at.saturating_add(plain.unwrap_or(rest.len()));
             match self.peek() {
                 Some(b'"') => {
                     let raw = self.text.get(start..self.at).ok_or(JsonError::Syntax)?;
@@ -167,8 +208,7 @@ impl<'a> Scanner<'a> {
                     return Ok(Text::checked(raw));
                 }
                 Some(b'\\') => self.escape()?,
-                Some(0x20..) => self.bump(),
-                Some(..0x20) | None => return Err(JsonError::Syntax),
+                _ => return Err(JsonError::Syntax),
             }
         }
     }
@@ -237,7 +277,7 @@ impl<'a> Scanner<'a> {
             self.digits()?;
         }
         let raw = self.text.get(start..self.at).ok_or(JsonError::Syntax)?;
-        if Decimal::of(raw).is_too_large() { Err(JsonError::NumberTooLarge) } else { Ok(()) }
+        if Decimal::is_too_large(raw) { Err(JsonError::NumberTooLarge) } else { Ok(()) }
     }
 
     /// One digit or more.

@@ -36,8 +36,14 @@ impl<'a> Text<'a> {
 
     /// FNV-1a of the characters the string stands for, the same for each way of escaping them.
     pub(super) fn hash(self) -> u32 {
-        self.chars()
-            .fold(0x811c_9dc5, |hash, character| (hash ^ u32::from(character)).wrapping_mul(0x0100_0193))
+        let step = |hash: u32, character: u32| (hash ^ character).wrapping_mul(0x0100_0193);
+        let start = 0x811c_9dc5;
+        // Of most names, every byte is a character.
+        if self.0.bytes().all(|byte| byte.is_ascii() && byte != b'\\') {
+            self.0.bytes().fold(start, |hash, byte| step(hash, byte.into()))
+        } else {
+            self.chars().fold(start, |hash, character| step(hash, character.into()))
+        }
     }
 }
 

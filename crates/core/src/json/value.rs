@@ -87,7 +87,12 @@ impl<'a> Value<'a> {
     /// for everything else, negative numbers included.
     #[must_use]
     pub fn as_numeric_date(self) -> Option<UnixSeconds> {
-        self.decimal()?.floor(MAX_NUMERIC_DATE).map(UnixSeconds::new)
+        // Nearly all are written in the one way that needs no decimals.
+        let seconds = match self.as_integer() {
+            Some(seconds) => Some(seconds).filter(|seconds| *seconds <= MAX_NUMERIC_DATE),
+            None => self.decimal()?.floor(MAX_NUMERIC_DATE),
+        };
+        seconds.map(UnixSeconds::new)
     }
 
     /// The strings of an array of nothing but strings; `None` for everything else.

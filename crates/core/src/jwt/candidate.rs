@@ -1,7 +1,9 @@
 //! Verification in two halves, for hosts that check signatures elsewhere.
 
+use super::facts::Facts;
 use super::verify::Parts;
-use super::{VerificationPolicy, VerifiedClaims, VerifyError, VerifyingKey};
+use super::{Claim, VerificationPolicy, VerifiedClaims, VerifyError, VerifyingKey};
+use crate::codec::base64url;
 use crate::time::UnixSeconds;
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -69,11 +71,8 @@ impl<'a> Candidate<'a> {
     /// [`VerifyError::AlgorithmNeedsAsync`] if this build leaves the key's algorithm to its host;
     /// [`VerifyError::SignatureInvalid`].
     pub fn check(self) -> Result<AuthenticToken<'a>, VerifyError> {
-        match self.key.check(self.signing_input(), &self.signature) {
-            Err(_) => Err(VerifyError::AlgorithmNeedsAsync),
-            Ok(false) => Err(VerifyError::SignatureInvalid),
-            Ok(true) => Ok(AuthenticToken { policy: self.policy, signed: self.signed }),
-        }
+        check_signature(&self.key, &self.signed, &self.signature, None)?;
+        Ok(AuthenticToken { policy: self.policy, signed: self.signed })
     }
 
     /// Takes a host's word for the signature.
@@ -87,11 +86,27 @@ impl<'a> Candidate<'a> {
     ///
     /// [`VerifyError::SignatureInvalid`].
     pub fn checked_by_host(self, verdict: SignatureVerdict) -> Result<AuthenticToken<'a>, VerifyError> {
-        match verdict {
-            SignatureVerdict::Invalid => Err(VerifyError::SignatureInvalid),
-            SignatureVerdict::Valid if self.key.algorithm().is_built_in() => self.check(),
-            SignatureVerdict::Valid => Ok(AuthenticToken { policy: self.policy, signed: self.signed }),
-        }
+        check_signature(&self.key, &self.signed, &self.signature, Some(verdict))?;
+        Ok(AuthenticToken { policy: self.policy, signed: self.signed })
+    }
+}
+
+/// Checks a signature, here or by a host's word where there is one; see [`Candidate::checked_by_host`].
+pub(super) fn check_signature(
+    key: &VerifyingKey,
+    signed: &str,
+    signature: &[u8],
+    host: Option<SignatureVerdict>,
+) -> Result<(), VerifyError> {
+    match host {
+        Some(SignatureVerdict::Invalid) => return Err(VerifyError::SignatureInvalid),
+        Some(SignatureVerdict::Valid) if !key.algorithm().is_built_in() => return Ok(()),
+        _ => {}
+    }
+    match key.check(signed.as_bytes(), signature) {
+        Err(_) => Err(VerifyError::AlgorithmNeedsAsync),
+        Ok(false) => Err(VerifyError::SignatureInvalid),
+        Ok(true) => Ok(()),
     }
 }
 
@@ -120,7 +135,9 @@ impl AuthenticToken<'_> {
     /// [`VerifyError`], from [`PayloadMalformed`](VerifyError::PayloadMalformed) on.
     pub fn finish(self, now: UnixSeconds) -> Result<VerifiedClaims, VerifyError> {
         let (_, payload) = self.signed.split_once('.').ok_or(VerifyError::TokenMalformed)?;
-        self.policy.admit(VerifiedClaims::read(payload)?, now)
+        let payload = decode_payload(payload)?;
+        let claims = VerifiedClaims::of(&self.policy.admit(&payload, now)?);
+        Ok(claims.with_payload(payload))
     }
 }
 
@@ -137,15 +154,19 @@ impl fmt::Debug for AuthenticToken<'_> {
 /// `None` if the token is too large, not a token, or has no issuer.
 #[must_use]
 pub fn unverified_issuer(token: &str) -> Option<String> {
-    let parts = Parts::of(token).ok()?;
-    let claims = VerifiedClaims::read(parts.payload).ok()?;
-    Some(claims.issuer()).filter(|issuer| !issuer.is_empty()).map(Into::into)
+    let payload = decode_payload(Parts::of(token).ok()?.payload).ok()?;
+    let issuer = Facts::read(&payload, None).ok()?.text(Claim::Issuer)?;
+    Some(issuer.to_cow().into_owned())
+}
+
+fn decode_payload(part: &str) -> Result<String, VerifyError> {
+    let bytes = base64url::decode(part.as_bytes()).map_err(|_| VerifyError::PayloadMalformed)?;
+    String::from_utf8(bytes).map_err(|_| VerifyError::PayloadMalformed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::base64url;
     use crate::jwt::{KeySet, MAX_TOKEN_BYTES, TenantRule, begin};
     use std::format;
 
@@ -163,6 +184,13 @@ mod tests {
         // This build can check the signature itself, so a host's word is not enough.
         let vouched = candidate.checked_by_host(SignatureVerdict::Valid);
         assert_eq!(vouched.err(), Some(VerifyError::SignatureInvalid));
+    }
+
+    #[test]
+    fn a_payload_has_one_text() {
+        for bad in ["e30=", "e31", "e 30", "e3", "_w"] {
+            assert_eq!(decode_payload(bad).err(), Some(VerifyError::PayloadMalformed), "{bad}");
+        }
     }
 
     #[test]

@@ -4,7 +4,6 @@ use super::curve::{P256, P384};
 use super::{Algorithm, KeyError, Thumbprint};
 use crate::codec::base64url;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 
 /// A point of P-256 or P-384.
@@ -51,7 +50,7 @@ impl EcdsaKey {
     /// The members of its JWK that are its own (RFC 7518 §6.2.1).
     pub(super) fn jwk_members(&self) -> String {
         let (x, y) = (base64url::encode(&self.x), base64url::encode(&self.y));
-        format!(r#""kty":"EC","crv":"{}","x":"{x}","y":"{y}""#, self.curve)
+        [r#""kty":"EC","crv":""#, self.curve, r#"","x":""#, &x, r#"","y":""#, &y, r#"""#].concat()
     }
 
     /// The point as SEC1 writes it (§2.3.3), uncompressed.

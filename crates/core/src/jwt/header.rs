@@ -1,6 +1,6 @@
 //! The protected header (RFC 7515 §4): the three members that matter.
 
-use super::VerifyError;
+use super::{AlgorithmName, KeySet, VerificationPolicy, VerifyError, VerifyingKey};
 use crate::codec::base64url;
 use crate::json;
 use alloc::string::String;
@@ -42,8 +42,22 @@ impl Header {
         Ok(Self { algorithm, key_id, token_type })
     }
 
+    /// The key that must have signed, with its place in the set.
+    pub(super) fn choose_key<'a>(
+        &self,
+        keys: &'a KeySet,
+        policy: &VerificationPolicy,
+    ) -> Result<(usize, &'a VerifyingKey), VerifyError> {
+        if !self.has_type(policy.token_type()) {
+            return Err(VerifyError::TokenTypeMismatch);
+        }
+        let (place, key) = keys.select(self.key_id.as_deref()).ok_or(VerifyError::KeyNotFound)?;
+        let named = AlgorithmName::from_text(&self.algorithm).map(AlgorithmName::algorithm);
+        if named == Some(key.algorithm()) { Ok((place, key)) } else { Err(VerifyError::AlgorithmNotAllowed) }
+    }
+
     /// Whether `typ` is this media type, in any case and with or without `application/` (RFC 7515 §4.1.9).
-    pub(super) fn has_type(&self, wanted: &str) -> bool {
+    fn has_type(&self, wanted: &str) -> bool {
         self.token_type.as_deref().is_some_and(|actual| short_type(actual).eq_ignore_ascii_case(wanted))
     }
 }

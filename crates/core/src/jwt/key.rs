@@ -7,7 +7,6 @@ use super::{Algorithm, AlgorithmName, Thumbprint};
 use crate::codec::base64url;
 use crate::ed25519::{PublicKey, PublicKeyError};
 use crate::id::KeyId;
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
@@ -182,13 +181,15 @@ impl VerifyingKey {
         let members = match &self.material {
             Material::Hmac(_) => return None,
             Material::Ed25519(point) => {
-                format!(r#""kty":"OKP","crv":"Ed25519","x":"{}""#, base64url::encode(&point.to_bytes()))
+                let x = base64url::encode(&point.to_bytes());
+                [r#""kty":"OKP","crv":"Ed25519","x":""#, &x, r#"""#].concat()
             }
             Material::Ecdsa(key) => key.jwk_members(),
             Material::Rsa(key) => key.jwk_members(),
         };
         // A key id has no character that JSON would escape.
-        Some(format!(r#"{{{members},"kid":"{}","alg":"{}","use":"sig"}}"#, self.id, self.name.as_str()))
+        let (id, name) = (self.id.as_str(), self.name.as_str());
+        Some(["{", &members, r#","kid":""#, id, r#"","alg":""#, name, r#"","use":"sig"}"#].concat())
     }
 
     /// The key itself.

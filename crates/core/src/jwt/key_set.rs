@@ -166,18 +166,23 @@ impl KeySet {
         alloc::format!(r#"{{"keys":[{}]}}"#, jwks.join(","))
     }
 
-    /// The key that a token means. Without an id only the only key can be meant; trying several would let a token
-    /// choose.
-    pub(super) fn select(&self, id: Option<&str>) -> Option<&VerifyingKey> {
+    /// The key that a token means, with its place. Without an id only the only key can be meant; trying several would
+    /// let a token choose.
+    pub(super) fn select(&self, id: Option<&str>) -> Option<(usize, &VerifyingKey)> {
         match (id, self.0.as_slice()) {
             (Some(id), _) => self.named(id),
-            (None, [only]) => Some(only),
+            (None, [only]) => Some((0, only)),
             (None, _) => None,
         }
     }
 
-    fn named(&self, id: &str) -> Option<&VerifyingKey> {
-        self.0.iter().find(|key| key.id().as_str() == id)
+    /// The key at this place.
+    pub(super) fn at(&self, place: usize) -> Option<&VerifyingKey> {
+        self.0.get(place)
+    }
+
+    fn named(&self, id: &str) -> Option<(usize, &VerifyingKey)> {
+        self.0.iter().enumerate().find(|(_, key)| key.id().as_str() == id)
     }
 }
 
@@ -466,6 +471,6 @@ mod tests {
         assert!(one.select(Some("b")).is_none());
         let two = load(&[jwk(r#","kid":"a""#), jwk(r#","kid":"b""#)]).unwrap();
         assert!(two.select(None).is_none());
-        assert_eq!(two.select(Some("b")).unwrap().id().as_str(), "b");
+        assert_eq!(two.select(Some("b")).unwrap().1.id().as_str(), "b");
     }
 }

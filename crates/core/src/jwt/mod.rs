@@ -2,7 +2,8 @@
 //!
 //! The algorithm belongs to the key and is never chosen by a token (RFC 8725 §3.1): a header can only agree with it
 //! or be refused. Claims are not read before the signature has been checked, and [`VerifiedClaims`] comes from
-//! [`verify`] alone, or from its two halves: [`begin`], and what follows on a [`Candidate`].
+//! [`verify`] alone, or from its two halves: [`begin`], and what follows on a [`Candidate`]. For hosts that read the
+//! payload themselves, [`TokenVerifier`] gives the same verdicts without building claims.
 //!
 //! ```
 //! use postern_core::jwt::{KeySet, TenantRule, VerificationPolicy, VerifyError, verify};
@@ -28,6 +29,7 @@ mod curve;
 mod custom;
 mod ecdsa_key;
 mod error;
+mod facts;
 mod header;
 mod hmac_key;
 mod key;
@@ -41,6 +43,7 @@ mod sign;
 #[cfg(feature = "issue")]
 mod signing_key;
 mod thumbprint;
+mod token_verifier;
 mod verify;
 
 pub use algorithm::{Algorithm, AlgorithmName};
@@ -62,6 +65,7 @@ pub(crate) use sign::{join, sign_access_token, signing_input};
 #[cfg(feature = "issue")]
 pub use signing_key::SigningKey;
 pub use thumbprint::Thumbprint;
+pub use token_verifier::{MAX_PAYLOAD_BYTES, TokenVerifier};
 pub use verify::{MAX_TOKEN_BYTES, begin, verify};
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! What a verifier demands of a token beyond its signature.
 
 use super::claim::ClaimSet;
+use super::facts::Facts;
 use super::header::short_type;
-use super::{Claim, VerifiedClaims, VerifyError};
+use super::{Claim, VerifyError};
 use crate::id::TenantId;
+use crate::json::Text;
 use crate::time::{Seconds, UnixSeconds};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,6 +18,8 @@ pub enum TenantRule {
     Exactly(TenantId),
     /// Tokens of all tenants and tokens without one; the caller separates tenants itself.
     Any,
+    /// Tokens without a tenant: nobody has said which ones are welcome.
+    Absent,
 }
 
 /// Why a policy cannot be.
@@ -230,42 +234,38 @@ impl VerificationPolicy {
         &self.token_type
     }
 
-    /// Admits authentic claims, or names the first reason against them in the order of [`VerifyError`].
-    pub(super) fn admit(
-        &self,
-        mut claims: VerifiedClaims,
-        now: UnixSeconds,
-    ) -> Result<VerifiedClaims, VerifyError> {
-        if let Some(name) = &self.subject_claim {
-            claims.take_subject_from(name)?;
-        }
-        if let Some(missing) = self.required.first_not_in(claims.present()) {
+    /// Reads an authentic payload and holds it against the policy, or names the first reason against it in the order
+    /// of [`VerifyError`].
+    pub(super) fn admit<'a>(&self, payload: &'a str, now: UnixSeconds) -> Result<Facts<'a>, VerifyError> {
+        let facts = Facts::read(payload, self.subject_claim.as_deref())?;
+        if let Some(missing) = self.required.first_not_in(facts.present()) {
             return Err(VerifyError::ClaimMissing(missing));
         }
-        if claims.issuer() != self.issuer {
+        if facts.text(Claim::Issuer).is_none_or(|issuer| issuer != *self.issuer) {
             return Err(VerifyError::IssuerMismatch);
         }
-        if !claims.audiences().iter().any(|audience| self.audiences.contains(audience)) {
+        let is_ours = |audience: Text<'_>| self.audiences.iter().any(|ours| audience == **ours);
+        if !facts.audiences().any(is_ours) {
             return Err(VerifyError::AudienceMismatch);
         }
-        self.check_times(&claims, now)?;
-        match &self.tenant {
-            TenantRule::Exactly(tenant) if claims.tenant() != Some(tenant) => {
-                Err(VerifyError::TenantMismatch)
-            }
-            _ => Ok(claims),
-        }
+        self.check_times(&facts, now)?;
+        let is_welcome = match (&self.tenant, facts.text(Claim::Tenant)) {
+            (TenantRule::Any, _) | (TenantRule::Absent, None) => true,
+            (TenantRule::Exactly(tenant), Some(actual)) => actual == *tenant.as_str(),
+            (TenantRule::Absent, Some(_)) | (TenantRule::Exactly(_), None) => false,
+        };
+        if is_welcome { Ok(facts) } else { Err(VerifyError::TenantMismatch) }
     }
 
-    fn check_times(&self, claims: &VerifiedClaims, now: UnixSeconds) -> Result<(), VerifyError> {
-        if now >= claims.expires_at().plus(self.leeway) {
+    fn check_times(&self, facts: &Facts<'_>, now: UnixSeconds) -> Result<(), VerifyError> {
+        if facts.date(Claim::ExpiresAt).is_none_or(|expires_at| now >= expires_at.plus(self.leeway)) {
             return Err(VerifyError::TokenExpired);
         }
         let soon = now.plus(self.leeway);
-        if claims.not_before().is_some_and(|not_before| not_before > soon) {
+        if facts.date(Claim::NotBefore).is_some_and(|not_before| not_before > soon) {
             return Err(VerifyError::TokenNotYetValid);
         }
-        let Some(issued_at) = claims.issued_at() else { return Ok(()) };
+        let Some(issued_at) = facts.date(Claim::IssuedAt) else { return Ok(()) };
         if issued_at > now.plus(self.leeway.max(self.max_future)) {
             return Err(VerifyError::TokenIssuedInFuture);
         }

@@ -3,7 +3,6 @@
 use super::{Algorithm, KeyError, Thumbprint};
 use crate::codec::base64url;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 
 /// The fewest bits of a modulus (RFC 7518 §3.3).
@@ -60,7 +59,7 @@ impl RsaKey {
     /// The members of its JWK that are its own (RFC 7518 §6.3.1).
     pub(super) fn jwk_members(&self) -> String {
         let (n, e) = (base64url::encode(&self.modulus), base64url::encode(&self.exponent));
-        format!(r#""kty":"RSA","n":"{n}","e":"{e}""#)
+        [r#""kty":"RSA","n":""#, &n, r#"","e":""#, &e, r#"""#].concat()
     }
 
     #[cfg(feature = "pem")]

@@ -1,10 +1,11 @@
 //! From a text to claims that can be relied on.
 
 use super::header::Header;
-use super::{AlgorithmName, Candidate, KeySet, VerificationPolicy, VerifiedClaims, VerifyError};
+use super::{Candidate, KeySet, VerificationPolicy, VerifiedClaims, VerifyError, VerifyingKey};
 use crate::codec::base64url;
 use crate::time::UnixSeconds;
 use alloc::borrow::Cow;
+use alloc::vec::Vec;
 
 /// How many bytes a token may have: 8 KiB, about as much as servers take in one header.
 pub const MAX_TOKEN_BYTES: usize = 8192;
@@ -39,17 +40,7 @@ pub fn begin<'a>(
     keys: &'a KeySet,
     policy: &'a VerificationPolicy,
 ) -> Result<Candidate<'a>, VerifyError> {
-    let parts = Parts::of(token)?;
-    let header = Header::read(parts.header)?;
-    let signature = base64url::decode(parts.signature.as_bytes()).map_err(|_| VerifyError::TokenMalformed)?;
-    if !header.has_type(policy.token_type()) {
-        return Err(VerifyError::TokenTypeMismatch);
-    }
-    let key = keys.select(header.key_id.as_deref()).ok_or(VerifyError::KeyNotFound)?;
-    let named = AlgorithmName::from_text(&header.algorithm).map(AlgorithmName::algorithm);
-    if named != Some(key.algorithm()) {
-        return Err(VerifyError::AlgorithmNotAllowed);
-    }
+    let (parts, signature, key) = choose_key(token, keys, policy)?;
     Ok(Candidate {
         key: Cow::Borrowed(key),
         policy: Cow::Borrowed(policy),
@@ -58,13 +49,26 @@ pub fn begin<'a>(
     })
 }
 
+/// Takes a token apart, decodes its signature and finds the key that must have made it.
+pub(super) fn choose_key<'t, 'k>(
+    token: &'t str,
+    keys: &'k KeySet,
+    policy: &VerificationPolicy,
+) -> Result<(Parts<'t>, Vec<u8>, &'k VerifyingKey), VerifyError> {
+    let parts = Parts::of(token)?;
+    let header = Header::read(parts.header)?;
+    let signature = parts.decode_signature()?;
+    let (_, key) = header.choose_key(keys, policy)?;
+    Ok((parts, signature, key))
+}
+
 /// The compact serialization (RFC 7515 §7.1), taken apart but not decoded.
 pub(super) struct Parts<'a> {
-    header: &'a str,
+    pub(super) header: &'a str,
     pub(super) payload: &'a str,
-    signature: &'a str,
+    pub(super) signature: &'a str,
     /// Header and payload with the dot between them.
-    signed: &'a str,
+    pub(super) signed: &'a str,
 }
 
 impl<'a> Parts<'a> {
@@ -78,5 +82,8 @@ impl<'a> Parts<'a> {
             return Err(VerifyError::TokenMalformed);
         }
         Ok(Self { header, payload, signature, signed })
+    }
+    pub(super) fn decode_signature(&self) -> Result<Vec<u8>, VerifyError> {
+        base64url::decode(self.signature.as_bytes()).map_err(|_| VerifyError::TokenMalformed)
     }
 }

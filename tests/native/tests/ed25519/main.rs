@@ -1,5 +1,5 @@
-//! The two ways of core to check an Ed25519 signature, `ed25519-dalek` and the tables, against each other and against
-//! the formally verified code of HACL*, on good signatures, damaged ones, and ones contrived at the edges: points of small and of mixed order, encodings that are
+//! The two ways of core to check an Ed25519 signature, with and without tables, against each other, against
+//! `ed25519-dalek` and against the formally verified code of HACL*, on good signatures, damaged ones, and ones contrived at the edges: points of small and of mixed order, encodings that are
 //! not canonical, S of L and more.
 //!
 //! 6,000 cases by default. For a million: `POSTERN_CASES=1000000 cargo test --release -p postern-tests --test ed25519`.
@@ -14,6 +14,7 @@
 mod cases;
 
 use cases::{Case, Kind, Random, Signer};
+use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 use postern_core::ed25519::{Progress, PublicKey, Workshop};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,11 +22,12 @@ use std::sync::Arc;
 const KEYS: usize = 16;
 const DEFAULT_CASES: usize = 6_000;
 
-/// One key, three times.
+/// One key, four times.
 struct Checkers {
     generic: PublicKey,
     with_tables: Arc<PublicKey>,
     public: [u8; 32],
+    dalek: VerifyingKey,
 }
 
 impl Checkers {
@@ -33,7 +35,12 @@ impl Checkers {
         let public = signer.public();
         let with_tables = Arc::new(PublicKey::from_bytes(&public).unwrap());
         while workshop.advance(Some(&with_tables)) != Progress::Finished {}
-        Self { generic: PublicKey::from_bytes(&public).unwrap(), with_tables, public }
+        Self {
+            generic: PublicKey::from_bytes(&public).unwrap(),
+            with_tables,
+            public,
+            dalek: VerifyingKey::from_bytes(&public).unwrap(),
+        }
     }
 
     /// The one verdict.
@@ -43,12 +50,14 @@ impl Checkers {
         assert_eq!(self.with_tables.verifies_vartime(message, signature), verdict, "with tables: {case:?}");
         let third = libcrux_ed25519::verify(message, &self.public, signature).is_ok();
         assert_eq!(third, verdict, "HACL*: {case:?}");
+        let fourth = self.dalek.verify(message, &Signature::from_bytes(signature)).is_ok();
+        assert_eq!(fourth, verdict, "ed25519-dalek: {case:?}");
         verdict
     }
 }
 
 #[test]
-fn three_implementations_agree_on_every_signature() {
+fn four_implementations_agree_on_every_signature() {
     let count = std::env::var("POSTERN_CASES").map_or(DEFAULT_CASES, |count| count.parse().unwrap());
     let mut random = Random::new(b"postern ed25519 differential");
     let mut workshop = Workshop::new();
