@@ -30,7 +30,7 @@ impl<'a> Decimal<'a> {
     /// Whether a checked number is 10³⁰⁸ or more, or −10³⁰⁸ or less.
     pub(super) fn is_too_large(raw: &'a str) -> bool {
         // Without exponent it takes as many digits, and one of few characters need not be taken apart.
-        if raw.len() <= LONGEST_SHORT && !raw.contains(['e', 'E']) {
+        if raw.len() <= LONGEST_SHORT && !raw.bytes().any(|byte| matches!(byte, b'e' | b'E')) {
             return false;
         }
         let number = Self::of(raw);

@@ -198,9 +198,6 @@ impl<'a> Scanner<'a> {
         self.bump();
         let start = self.at;
         loop {
-            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20));
-            self.at = self.at.saturating_add(plain.unwrap_or(rest.len()));
             match self.peek() {
                 Some(b'"') => {
                     let raw = self.text.get(start..self.at).ok_or(JsonError::Syntax)?;
@@ -208,7 +205,8 @@ impl<'a> Scanner<'a> {
                     return Ok(Text::checked(raw));
                 }
                 Some(b'\\') => self.escape()?,
-                _ => return Err(JsonError::Syntax),
+                Some(0x20..) => self.bump(),
+                Some(..0x20) | None => return Err(JsonError::Syntax),
             }
         }
     }
