@@ -18,6 +18,9 @@ const [FEW_USERS, MANY_USERS] = [1_000, 1_000_000];
 /** How much more a login may cost with so many accounts. */
 const MOST_GROWTH = 1.1;
 
+/** An alarm that is set anew while it rings; workerd says so of its own accord. */
+const HARMLESS = /warning: NOSENTRY SQLite alarm handler canceled/;
+
 export function run(name, { quick }) {
   return name === "logins-50" ? manyLogins(quick) : directorySize(quick);
 }
@@ -129,7 +132,10 @@ async function withRelease(sizes, lanes, measure) {
       for (let lane = 0; lane < lanes; lane += 1) release.people.push(await account(release.load, mail, lane));
     }
     const rows = await measure(releases);
-    for (const { server } of releases) if (server.output() !== "") throw new Error(`the release build complains:\n${server.output().slice(0, 2000)}`);
+    for (const { server } of releases) {
+      const complaints = server.output().split("\n").filter((line) => line !== "" && !HARMLESS.test(line)).join("\n");
+      if (complaints !== "") throw new Error(`the release build complains:\n${complaints.slice(0, 2000)}`);
+    }
     return rows;
   } finally {
     for (const { mail, load, server } of releases) {

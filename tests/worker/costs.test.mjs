@@ -6,7 +6,7 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { PASSWORD, client, newAddress, startOpenServer, tokenOf } from "./support/accounts.mjs";
+import { COUNTED_LIMITS, PASSWORD, client, newAddress, startOpenServer, tokenOf } from "./support/accounts.mjs";
 import { sleep, until } from "./support/people.mjs";
 import { ROOT } from "./support/server.mjs";
 
@@ -14,8 +14,6 @@ const PAGE = join(ROOT, "docs/costs.md");
 const SHARDS = 16;
 /** Nothing happens any more when nothing has happened for so long: a queue waits a second for more. */
 const QUIET_MILLISECONDS = 1_500;
-const RAISED = { count: 1_000_000, period_seconds: 60 };
-const LIMITS = ["sign_up_per_source", "sign_up_per_identifier", "code_per_source", "code_per_identifier", "verify_per_source", "login_per_source", "login_per_pair", "refresh_per_source", "logout_per_source", "profile_per_account"];
 
 /**
  * The flows of the table: what is sent, by whom, and what has happened before, which is not counted. Everybody is an
@@ -62,7 +60,7 @@ describe("the costs of a flow", () => {
   const counted = new Map();
 
   before(async () => {
-    server = await startOpenServer({ vars: { limits: Object.fromEntries(LIMITS.map((name) => [name, RAISED])), codes: { resend_after_seconds: 0 } } });
+    server = await startOpenServer({ vars: { limits: COUNTED_LIMITS, codes: { resend_after_seconds: 0 } } });
     await everyShardWasUsed();
     await Promise.all(FLOWS.map(async ([flow]) => people.set(flow, await somebody())));
     await untilQuiet();

@@ -10,22 +10,17 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 
-import { AUTH, PASSWORD, claimsOf, client, newAddress, startOpenServer } from "./support/accounts.mjs";
+import { AUTH, COUNTED_LIMITS, PASSWORD, claimsOf, client, newAddress, startOpenServer, wrongLinkOf } from "./support/accounts.mjs";
 import { Observer, shown } from "./support/observer.mjs";
 import { editAccount, sleep } from "./support/people.mjs";
 import { ROOT } from "./support/server.mjs";
 
 /** What identifies somebody in a body; a token of a link names the account that it was mailed for. */
 const IDENTIFYING = /\b(email|phone|identifier|username|token)\b\??/;
-/** Counted as ever, and never reached. */
-const RAISED = { count: 1_000_000, period_seconds: 60 };
-const LIMITS = ["sign_up_per_source", "sign_up_per_identifier", "code_per_source", "code_per_identifier", "verify_per_source", "login_per_source", "login_per_pair"];
 const WRONG = { otp: "000000", password: "a password that nobody has" };
 const CALLS = "x-postern-calls: ";
 /** Between two questions about the same person whose counts are too high. */
 const QUIET_MILLISECONDS = 400;
-
-const linkOf = ({ account }) => `psl_${Buffer.concat([Buffer.from([1]), Buffer.from(account, "hex"), Buffer.alloc(32, 9)]).toString("base64url")}`;
 
 /** What is sent about whom, and the status that everybody gets; `by` says that somebody has to be signed in, `first` what is asked before. */
 const QUESTIONS = [
@@ -35,19 +30,19 @@ const QUESTIONS = [
   ["verify-signup", { title: "bare", body: ({ email }) => ({ email, otp: WRONG.otp }), status: 400 }],
   ["verify-signup", { title: "with a registration", body: ({ email }) => ({ email, otp: WRONG.otp, registration: "0123456789abcdef".repeat(2) }), status: 400 }],
   ["verify-signup", { title: "with a password", body: ({ email }) => ({ email, otp: WRONG.otp, password: PASSWORD }), status: 400 }],
-  ["set-password", { body: (who) => ({ token: linkOf(who), password: PASSWORD }), status: 400 }],
+  ["set-password", { body: (who) => ({ token: wrongLinkOf(who), password: PASSWORD }), status: 400 }],
   ["request-email-change", { by: true, body: ({ email }) => ({ email, current_password: PASSWORD }), status: 202 }],
   ["resend-email-change", { by: true, first: ["request-email-change", ({ email }) => ({ email, current_password: PASSWORD })], body: () => ({}), status: 202 }],
   ["confirm-email-change", { by: true, body: ({ email }) => ({ email, otp: WRONG.otp }), status: 400 }],
   ["request-email-verification", { body: ({ email }) => ({ email }), status: 202 }],
   ["verify-email", { body: ({ email }) => ({ email, otp: WRONG.otp }), status: 400 }],
   ["request-password-reset", { body: ({ email }) => ({ email }), status: 202 }],
-  ["reset-password", { body: (who) => ({ token: linkOf(who), password: PASSWORD }), status: 400 }],
+  ["reset-password", { body: (who) => ({ token: wrongLinkOf(who), password: PASSWORD }), status: 400 }],
   ["login", { body: ({ email }) => ({ email, password: WRONG.password }), status: 401 }],
   ["request-otp", { body: ({ email }) => ({ email }), status: 202 }],
   ["verify-login", { body: ({ email }) => ({ email, otp: WRONG.otp }), status: 400 }],
   ["request-login-link", { body: ({ email }) => ({ email }), status: 202 }],
-  ["verify-login-link", { body: (who) => ({ token: linkOf(who) }), status: 400 }],
+  ["verify-login-link", { body: (who) => ({ token: wrongLinkOf(who) }), status: 400 }],
 ];
 /** Routes that take a token of a session. */
 const OTHERS = ["refresh", "logout", "validate"];
@@ -61,7 +56,7 @@ const DEPLOYMENTS = [
   ]],
   ["with proofs by link", { verification: { by: "link" } }, [
     ["request-email-verification", { body: ({ email }) => ({ email }), status: 202 }],
-    ["verify-email", { body: (who) => ({ token: linkOf(who) }), status: 400 }],
+    ["verify-email", { body: (who) => ({ token: wrongLinkOf(who) }), status: 400 }],
   ]],
   ["with accounts made by codes", { sign_in: { creates_accounts: true } }, [
     ["request-otp", { body: ({ email }) => ({ email }), status: 202 }],
@@ -98,7 +93,7 @@ describe("the same answer for everybody", () => {
       const people = {};
       before(async () => {
         server = await startOpenServer({
-          vars: { ...vars, codes: { resend_after_seconds: 0 }, limits: Object.fromEntries(LIMITS.map((name) => [name, RAISED])) },
+          vars: { ...vars, codes: { resend_after_seconds: 0 }, limits: COUNTED_LIMITS },
         });
         observer = new Observer(server);
         const { DIRECTORY } = await server.getEnv();

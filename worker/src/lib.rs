@@ -10,6 +10,7 @@ mod operations;
 mod outbox;
 mod route;
 mod store;
+mod timer;
 mod upkeep;
 mod webcrypto;
 mod wire;

@@ -3,15 +3,22 @@
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 
 import { PASSWORD, claimsOf, relaxed, sleep, until } from "./people.mjs";
-import { overlaid, startServer } from "./server.mjs";
+import { ROOT, overlaid, startServer } from "./server.mjs";
 
 export { PASSWORD, claimsOf };
 export const AUTH = "/api/v1/auth";
 
 /** Cheap hashes and no limits: for tests whose subject is something else. */
 export const OUT_OF_THE_WAY = relaxed({}, { lockout: { per_source_failures: 100, per_identifier_failures: 100 } });
+
+/** Every limit that there is, counted as ever and never reached: for tests of what a request costs and shows. */
+export const COUNTED_LIMITS = Object.fromEntries(
+  [...readFileSync(join(ROOT, "crates/core/src/config/limits.rs"), "utf8").matchAll(/^ {4}(\w+): \(\d/gm)].map(([, name]) => [name, { count: 1_000_000, period_seconds: 60 }]),
+);
 
 /** `startServer` with `OUT_OF_THE_WAY` under the test's own `vars`. */
 export function startOpenServer({ vars = {}, ...options } = {}) {
@@ -23,6 +30,9 @@ export const newAddress = (who = "person") => `${who}.${randomBytes(6).toString(
 
 /** The token in a mailed link. */
 export const tokenOf = (mail) => new URL(mail.link).hash.slice(1);
+
+/** A token as links have it for this account, with a secret that nobody was mailed. */
+export const wrongLinkOf = ({ account }) => `psl_${Buffer.concat([Buffer.from([1]), Buffer.from(account, "hex"), Buffer.alloc(32, 9)]).toString("base64url")}`;
 
 /** A code that is certainly not this one. */
 export const otherThan = (code) => String((Number(code) + 1) % 10 ** code.length).padStart(code.length, "0");

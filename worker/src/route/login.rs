@@ -6,6 +6,7 @@
 
 use crate::route::exchange::Exchange;
 use crate::route::sign_up::email;
+use crate::route::turn::Turn;
 use crate::route::{password, tokens};
 use crate::store::accounts::{Accounts, NewSession};
 use crate::store::directory::Credential;
@@ -28,6 +29,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let email = email(&mut body)?;
     let password = password::input("password", &body.secret("password")?)?;
 
+    let turn = Turn::take()?;
     let environment = &exchange.environment;
     let keyring = exchange.keyring().await?;
     let source = exchange.source();
@@ -44,6 +46,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let session = SessionId::from_bytes(exchange.ambient.random()?.into_bytes());
     let session_key = exchange.ambient.random()?;
 
+    turn.come().await;
     let (proof, needs_rehash) = match password::check(exchange, &keyring, &password, stored.as_ref()) {
         LoginOutcome::Proven { proof, needs_rehash } => (proof, needs_rehash),
         LoginOutcome::Refused(_) => return Err(refusal(exchange, &keyring, &password, pending.as_ref())),
@@ -53,6 +56,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     if needs_rehash {
         rehash_afterwards(exchange, &keyring, &password, account, version);
     }
+    drop(turn);
     clear_afterwards(exchange, keyring.clone(), email, source);
 
     let status = found.map_or(AccountStatus::Active, |found| found.status);

@@ -8,6 +8,7 @@
 use crate::object::account::FenceChange;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{self, Kind, Presented, limit_presented};
+use crate::route::turn::Turn;
 use crate::route::{password, set_password};
 use crate::wire::answer::Answer;
 use crate::wire::body::Body;
@@ -31,10 +32,14 @@ pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
         Presented::Link(_) => None,
     };
     let password = password::chosen(&exchange.environment, "password", &text, email, None)?;
+    let turn = Turn::take()?;
     limit_presented(exchange).await?;
 
     // Before anything is used up: it may fail.
-    let hash = password::hashed(exchange, &*exchange.keyring().await?, &password)?;
+    let keyring = exchange.keyring().await?;
+    turn.come().await;
+    let hash = password::hashed(exchange, &keyring, &password)?;
+    drop(turn);
     let (used, email, credential) = presented.used(exchange, CodePurpose::ResetPassword).await?;
     let credential = credential.ok_or_else(Problem::code_invalid)?;
     let change = FenceChange { change: CredentialChange::PasswordReset, keep: None, notify: None };

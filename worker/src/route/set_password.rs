@@ -8,6 +8,7 @@ use crate::object::account::FenceChange;
 use crate::outbox::message::MailTemplate;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{Kind, Presented, limit_presented};
+use crate::route::turn::Turn;
 use crate::route::{password, verify_email};
 use crate::store::accounts::Accounts;
 use crate::store::directory::Credential;
@@ -36,10 +37,14 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let text = body.secret("password")?;
     let presented = Presented::read(&mut body, Kind::Link)?;
     let password = password::chosen(&exchange.environment, "password", &text, None, None)?;
+    let turn = Turn::take()?;
     limit_presented(exchange).await?;
 
     // Before anything is used up: it may fail.
-    let hash = password::hashed(exchange, &*exchange.keyring().await?, &password)?;
+    let keyring = exchange.keyring().await?;
+    turn.come().await;
+    let hash = password::hashed(exchange, &keyring, &password)?;
+    drop(turn);
     let (used, email, credential) = presented.used(exchange, CodePurpose::SetPassword).await?;
     let credential = credential.ok_or_else(Problem::code_invalid)?;
     if credential.password_hash.is_some() && credential.operation_id != Some(used.operation()) {

@@ -6,6 +6,7 @@
 
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{limit_requested, new_operation};
+use crate::route::turn::Turn;
 use crate::route::{immediate_sign_up, password, username};
 use crate::store::intake::{Intake, NewSignUp};
 use crate::store::keyring::Keyring;
@@ -38,6 +39,7 @@ pub(crate) struct Input {
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     check_open(exchange)?;
     let input = read(exchange).await?;
+    let turn = input.password.is_some().then(Turn::take).transpose()?;
     let environment = &exchange.environment;
     let keyring = exchange.keyring().await?;
     let source = exchange.source();
@@ -54,7 +56,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     check_may_be_told(exchange, &input.email).await?;
     match environment.config().registration().mode {
         RegistrationMode::Immediate => immediate_sign_up::create(exchange, &keyring, &intake, input).await,
-        _ => wait_for_code(exchange, &keyring, &intake, input).await,
+        _ => wait_for_code(exchange, &keyring, &intake, input, turn).await,
     }
 }
 
@@ -63,8 +65,13 @@ async fn wait_for_code(
     keyring: &Keyring,
     intake: &Intake<'_>,
     Input { email, name, password, username }: Input,
+    turn: Option<Turn>,
 ) -> Answer {
+    if let Some(turn) = &turn {
+        turn.come().await;
+    }
     let hash = password.map(|password| password::hashed(exchange, keyring, &password)).transpose()?;
+    drop(turn);
     let registration = RegistrationId::from_bytes(exchange.ambient.random()?.into_bytes());
     let new = NewSignUp {
         name: name.as_str(),

@@ -170,6 +170,13 @@ impl Problem {
         problem
     }
 
+    /// Too many wait for a hash already.
+    pub(crate) fn busy(retry_after_seconds: u64) -> Self {
+        let mut problem = Self::new(503, "busy", "Too many requests at this moment");
+        problem.0.retry_after_seconds = Some(retry_after_seconds);
+        problem
+    }
+
     /// A change was stored, but not every place that must know has confirmed yet; the minute cron finishes it.
     pub(crate) fn invalidation_pending() -> Self {
         Self::new(503, "invalidation_pending", "The change is stored and still being enforced")
