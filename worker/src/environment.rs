@@ -6,24 +6,31 @@ use crate::object::keyring::{KeyPurpose, ROOT_KEY_BINDING};
 use crate::store::keyring;
 use crate::store::kv::KvStore;
 use crate::wire::problem::Problem;
-use postern_core::config::{self, Config, Deployment, Finding, MailedForm, SessionLimit, Severity};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use postern_core::config::{
+    self, Composition, Config, Deployment, Finding, MailedForm, SessionLimit, Severity,
+};
 use postern_core::grant::TokenProfile;
 use postern_core::intake::{CodePurpose, GuessLimit, MailedPolicy, SignUpPolicy, UsePolicy};
 use postern_core::jwt::{AlgorithmName, PolicyError, TenantRule, VerificationPolicy};
 use postern_core::keyring::{KeyKind, KeyPolicy};
-use postern_core::password::{Argon2Params, PasswordPolicy};
+use postern_core::password::{AcceptedHashes, Argon2Params, PasswordPolicy, SignerKey};
 use postern_core::session::{DeviceBinding, OpenPolicy, OverCap, RefreshLimit, RotationPolicy};
 use postern_core::throttle::LockoutPolicy;
 use postern_core::time::Seconds;
 use std::cell::RefCell;
 use std::rc::Rc;
 use worker::js_sys::{JSON, Reflect};
+use worker::wasm_bindgen::JsValue;
 use worker::{D1Database, Env, ObjectNamespace, Queue};
 use zeroize::Zeroizing;
 
 const CONFIGURATION: &str = "POSTERN";
 /// The secret binding of the operator's token: at least 32 bytes in base64.
 const OPERATOR_TOKEN_BINDING: &str = "POSTERN_OPERATOR_TOKEN";
+/// The secret binding of the signer key of a Firebase project whose hashes were imported: 64 bytes in base64.
+const FIREBASE_SIGNER_KEY_BINDING: &str = "POSTERN_FIREBASE_SIGNER_KEY";
 const BINDINGS: [&str; 8] =
     ["DIRECTORY", "EDGE", "OUTBOX", "ACCOUNT", "INTAKE", "KEYRING", "LIMITER", "REVOCATION"];
 
@@ -33,6 +40,7 @@ struct Settings {
     rotation: RotationPolicy,
     open: OpenPolicy,
     argon2: Argon2Params,
+    accepted_hashes: AcceptedHashes,
     profile: TokenProfile,
     verification: VerificationPolicy,
     keys: KeyPolicies,
@@ -92,6 +100,11 @@ impl Environment {
         self.settings.argon2
     }
 
+    /// Which hashes of other systems a password may be checked against.
+    pub(crate) fn accepted_hashes(&self) -> &AcceptedHashes {
+        &self.settings.accepted_hashes
+    }
+
     pub(crate) fn token_profile(&self) -> &TokenProfile {
         &self.settings.profile
     }
@@ -141,10 +154,14 @@ impl Environment {
 
     pub(crate) fn password_policy(&self) -> PasswordPolicy {
         let passwords = self.config().passwords();
-        PasswordPolicy {
+        let policy = PasswordPolicy {
             min_characters: passwords.min_length,
             max_bytes: passwords.max_bytes,
             ..PasswordPolicy::default()
+        };
+        match passwords.composition {
+            Composition::None => policy,
+            Composition::Mixed => policy.mixed(),
         }
     }
 
@@ -302,7 +319,16 @@ fn read(env: &Env) -> Result<Settings, String> {
         let root_key_present = !bound(ROOT_KEY_BINDING).is_undefined();
         warn_of(&config.lint(Deployment { environment: here, root_key_present }));
     }
-    Settings::derive(config).map_err(|error| error.to_string())
+    let signer_key = signer_key(&bound(FIREBASE_SIGNER_KEY_BINDING))?;
+    Settings::derive(config, signer_key).map_err(|error| error.to_string())
+}
+
+/// A key that is set must be one: a wrong one would make every hash of its project a wrong password.
+fn signer_key(binding: &JsValue) -> Result<Option<SignerKey>, String> {
+    let Some(text) = binding.as_string().map(Zeroizing::new) else { return Ok(None) };
+    let bytes = STANDARD.decode(text.trim()).ok().map(Zeroizing::new);
+    let key = bytes.and_then(|bytes| SignerKey::from_slice(&bytes));
+    key.map(Some).ok_or_else(|| format!("{FIREBASE_SIGNER_KEY_BINDING} must be 64 bytes in base64"))
 }
 
 /// Says in the log, once per isolate, what is allowed but dangerous.
@@ -313,7 +339,7 @@ fn warn_of(findings: &[Finding]) {
 }
 
 impl Settings {
-    fn derive(config: Config) -> Result<Self, Box<dyn std::error::Error>> {
+    fn derive(config: Config, signer_key: Option<SignerKey>) -> Result<Self, Box<dyn std::error::Error>> {
         let sessions = config.sessions();
         let device = DeviceBinding::default();
         let limit = sessions.refresh_limit.map(|limit| RefreshLimit::new(limit.count(), limit.period()));
@@ -328,6 +354,7 @@ impl Settings {
         let open = OpenPolicy::new(sessions.idle_ttl, sessions.absolute_ttl, max_sessions, over_cap, device)?;
         let passwords = config.passwords();
         let argon2 = Argon2Params::new(passwords.memory_kib, passwords.iterations, passwords.parallelism)?;
+        let accepted_hashes = AcceptedHashes { kinds: passwords.imported, firebase_signer_key: signer_key };
         let profile = TokenProfile {
             issuer: config.issuer().as_str().into(),
             audience: config.audience().iter().map(|audience| audience.as_str().into()).collect(),
@@ -336,7 +363,7 @@ impl Settings {
         };
         let verification = verification_policy(&config, &profile)?;
         let keys = KeyPolicies::of(config.keys())?;
-        Ok(Self { rotation, open, argon2, profile, verification, keys, config })
+        Ok(Self { rotation, open, argon2, accepted_hashes, profile, verification, keys, config })
     }
 }
 

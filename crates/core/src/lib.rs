@@ -12,7 +12,8 @@
 //!
 //! # Features
 //!
-//! Features add modules and never change behaviour: `verify`, `comb`, `issue`, `password`, `config`. All are on by default.
+//! Features add modules and never change behaviour: `verify`, `comb`, `issue`, `password`, `config`, all on by
+//! default; `imported` and `import` for password hashes of other systems, `ecdsa`, `rsa` and `pem` for other keys.
 #![no_std]
 #![cfg_attr(
     test,
@@ -45,7 +46,7 @@ pub mod json;
 pub mod jwt;
 pub mod keyring;
 pub mod order;
-#[cfg(any(feature = "password", feature = "issue"))]
+#[cfg(any(feature = "password", feature = "config"))]
 pub mod password;
 #[cfg(feature = "verify")]
 pub mod permission;

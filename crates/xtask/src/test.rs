@@ -35,6 +35,8 @@ pub(crate) fn run_selected(selection: &[&str]) -> Result<()> {
         build(Variant::Development)?;
         build(Variant::Release)?;
         build_package()?;
+        announce("Building the operator's command");
+        run(&mut cargo("build --quiet --package postern"))?;
         summary.extend(end_to_end_tests(pattern)?);
     }
     println!("\n==> Summary");

@@ -8,7 +8,7 @@ use postern_core::intake::{
     ClaimRequest, ClaimSelector, NewSignUp, OpenSignUpOutcome, SignUpAddress, SignUpPolicy, claim_sign_up,
     open_sign_up,
 };
-use postern_core::password::{Arena, Argon2Params, PasswordInput, Pepper, Peppers, hash};
+use postern_core::password::{Arena, Argon2Params, PasswordInput, Pepper, Peppers, StoredHash, hash};
 use postern_core::secret::{Secret, SecretText};
 use postern_core::session::{
     self, DeviceBinding, DeviceHint, EdgeKey, OpenOutcome, OpenPolicy, OpenRequest, OverCap, Presentation,
@@ -35,6 +35,7 @@ fn try_passwords() -> Result<bool, Box<dyn Error>> {
     let password = PasswordInput::new(SecretText::new(black_box("correct horse").into()))?;
     let mut arena = Arena::new();
     let stored = hash(&password, Random::new(black_box([8; 16])), params, &peppers(), &mut arena)?;
+    let stored = StoredHash::Own(stored);
     let stored = StoredCredential { account: ACCOUNT, password: Some(stored), version: 1 };
     let outcome = login::decide(&password, Some(&stored), params, &peppers(), &mut arena);
     Ok(matches!(outcome, login::LoginOutcome::Proven { .. }))

@@ -86,14 +86,15 @@ export async function startServer({ variant = "development", vars = {}, secrets 
  * @param {object | null} [options.vars] as for `startServer`
  * @param {Record<string, string>} [options.secrets] as for `startServer`
  * @returns {Promise<{
- *   url: string, port: number, persistTo: string,
+ *   url: string, port: number, persistTo: string, config: string,
  *   fetch: typeof fetch,
  *   scheduled: (cron?: string) => Promise<Response>,
  *   output: () => string,
  *   kill: () => Promise<void>,
  *   stop: () => Promise<void>,
  * }>} `kill` is SIGKILL for every process at once and keeps the state, as a crash of the machine would;
- *   `stop` also removes a folder that this function made
+ *   `stop` also removes a folder that this function made; `config` is
+ *   the path of the Wrangler configuration while it runs
  */
 export async function startPersistentServer({ variant = "development", persistTo, port, vars = {}, secrets = {} } = {}) {
   const ownState = persistTo === undefined;
@@ -143,6 +144,7 @@ export async function startPersistentServer({ variant = "development", persistTo
     url,
     port,
     persistTo,
+    config,
     fetch: (path, init) => fetch(new URL(path, url), init),
     scheduled: (cron = "* * * * *") => fetch(`${url}/cdn-cgi/handler/scheduled?cron=${encodeURIComponent(cron)}`),
     output,

@@ -4,8 +4,8 @@
 //! its first one here, if its owner has signed in a moment ago.
 
 use crate::route::exchange::Exchange;
-use crate::route::password;
 use crate::route::presence::{Bearer, current_password};
+use crate::route::{breach, password};
 use crate::store::fence;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
@@ -34,6 +34,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     if is_the_current_one(&bearer, current.as_ref(), &new) {
         return Err(Problem::invalid_field("new_password", "must not be the current password"));
     }
+    breach::refuse_known(exchange, "new_password", &new).await?;
     let hash = password::hashed(exchange, bearer.keyring(), &new)?;
     let directory = exchange.directory()?;
     let (account, now) = (bearer.subject.account, exchange.ambient.now());

@@ -2,7 +2,7 @@
 //!
 //! Limiter, lockout, one directory read, one hash, in this order and for every address alike; one hash more if that
 //! was wrong while a sign-up on the address waits for its code, whether the address has an account or not. The account
-//! object is asked only after the password was right.
+//! object is asked only after the password was right, and a failure waits for the slowest hash there may be.
 
 use crate::route::exchange::Exchange;
 use crate::route::sign_up::email;
@@ -41,16 +41,24 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         .await?;
     let pending = Intake::of_email(environment, &keyring, &email).begin_attempt(&source).await?;
     let found = exchange.directory()?.credential(environment.config().tenant(), &email).await?;
-    let stored = found.as_ref().map(Credential::stored).transpose()?;
+    let stored = found.as_ref().map(|found| found.stored(environment));
     let roles = found.as_ref().map_or_else(|| Ok(Vec::new()), Credential::roles)?;
     let session = SessionId::from_bytes(exchange.ambient.random()?.into_bytes());
     let session_key = exchange.ambient.random()?;
 
     turn.come().await;
+    let floor = password::FailureFloor::start(exchange);
     let (proof, needs_rehash) = match password::check(exchange, &keyring, &password, stored.as_ref()) {
         LoginOutcome::Proven { proof, needs_rehash } => (proof, needs_rehash),
-        LoginOutcome::Refused(_) => return Err(refusal(exchange, &keyring, &password, pending.as_ref())),
-        LoginOutcome::Unavailable(error) => return Err(Problem::unavailable("password hash", error)),
+        LoginOutcome::Refused(_) => {
+            let problem = refusal(exchange, &keyring, &password, pending.as_ref());
+            drop(turn);
+            return Err(floor.hold(problem).await);
+        }
+        LoginOutcome::Unavailable(error) => {
+            drop(turn);
+            return Err(floor.hold(Problem::unavailable("password hash", error)).await);
+        }
     };
     let (account, version) = (proof.account(), proof.credential_version());
     if needs_rehash {

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod authenticate;
+mod breach;
 pub(crate) mod change_email;
 pub(crate) mod change_password;
 #[cfg(feature = "development")]

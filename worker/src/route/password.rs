@@ -3,12 +3,14 @@
 use crate::environment::Environment;
 use crate::route::exchange::Exchange;
 use crate::store::keyring::Keyring;
+use crate::timer;
 use crate::wire::problem::Problem;
 use postern_core::flow::login::{LoginOutcome, StoredCredential, decide};
 use postern_core::flow::reauthenticate::{self, Presence, PresenceOutcome};
 use postern_core::password::{Arena, PasswordContext, PasswordHash, PasswordInput, hash, verify};
 use postern_core::secret::SecretText;
 use std::cell::RefCell;
+use wasm_bindgen_futures::JsFuture;
 use worker::js_sys::JsString;
 
 thread_local! {
@@ -61,6 +63,29 @@ pub(crate) fn matches(
 ) -> bool {
     let params = exchange.environment.argon2();
     ARENA.with_borrow_mut(|arena| verify(password, hash, params, keyring.peppers(), arena)).is_ok()
+}
+
+/// The moment before which no failed login is answered.
+///
+/// Hashes of other systems take another time than ours. So a failure waits until the failure floor after the look-up has
+/// passed, however long or short the hash took: no account, no password, a wrong one and any kind of hash look alike.
+pub(crate) struct FailureFloor(Option<JsFuture>);
+
+impl FailureFloor {
+    /// Starts the timer: right before the hash, after everything that has to be waited for.
+    pub(crate) fn start(exchange: &Exchange) -> Self {
+        let floor = exchange.environment.config().passwords().failure_floor;
+        Self((!floor.is_zero()).then(|| timer::start(floor)))
+    }
+
+    /// Holds a refusal back until then.
+    pub(crate) async fn hold(self, problem: Problem) -> Problem {
+        if let Some(passed) = self.0 {
+            // A timer that fails has nothing to say.
+            let _ = passed.await;
+        }
+        problem
+    }
 }
 
 /// Checks a presented password: one hash, whatever is stored.

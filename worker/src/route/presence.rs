@@ -64,7 +64,7 @@ impl Bearer {
         presented: Option<&PasswordInput>,
     ) -> Result<u32, Problem> {
         let presence = Presence { password: presented, authenticated_at: self.authenticated_at };
-        let stored = self.credential.stored()?;
+        let stored = self.credential.stored(&exchange.environment);
         let counted = presented.is_some() && stored.password.is_some();
         let email = self.credential.email();
         let source = exchange.source();

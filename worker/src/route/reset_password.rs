@@ -9,7 +9,7 @@ use crate::object::account::FenceChange;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{self, Kind, Presented, limit_presented};
 use crate::route::turn::Turn;
-use crate::route::{password, set_password};
+use crate::route::{breach, password, set_password};
 use crate::wire::answer::Answer;
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
@@ -35,6 +35,7 @@ pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
     let turn = Turn::take()?;
     limit_presented(exchange).await?;
 
+    breach::refuse_known(exchange, "password", &password).await?;
     // Before anything is used up: it may fail.
     let keyring = exchange.keyring().await?;
     turn.come().await;

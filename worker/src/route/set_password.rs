@@ -9,7 +9,7 @@ use crate::outbox::message::MailTemplate;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{Kind, Presented, limit_presented};
 use crate::route::turn::Turn;
-use crate::route::{password, verify_email};
+use crate::route::{breach, password, verify_email};
 use crate::store::accounts::Accounts;
 use crate::store::directory::Credential;
 use crate::store::fence;
@@ -40,6 +40,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let turn = Turn::take()?;
     limit_presented(exchange).await?;
 
+    breach::refuse_known(exchange, "password", &password).await?;
     // Before anything is used up: it may fail.
     let keyring = exchange.keyring().await?;
     turn.come().await;
@@ -135,7 +136,7 @@ async fn is_the_one_that_was_set(
     credential: &Credential,
 ) -> Result<(), Problem> {
     let keyring = exchange.keyring().await?;
-    match password::check(exchange, &keyring, password, Some(&credential.stored()?)) {
+    match password::check(exchange, &keyring, password, Some(&credential.stored(&exchange.environment))) {
         LoginOutcome::Proven { .. } => Ok(()),
         LoginOutcome::Refused(_) => Err(Problem::code_invalid()),
         LoginOutcome::Unavailable(error) => Err(Problem::unavailable("password hash", error)),

@@ -7,7 +7,7 @@
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{limit_requested, new_operation};
 use crate::route::turn::Turn;
-use crate::route::{immediate_sign_up, password, username};
+use crate::route::{breach, immediate_sign_up, password, username};
 use crate::store::intake::{Intake, NewSignUp};
 use crate::store::keyring::Keyring;
 use crate::store::limiter::Limits;
@@ -49,6 +49,9 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         .take()
         .await?;
 
+    if let Some(password) = &input.password {
+        breach::refuse_known(exchange, "password", password).await?;
+    }
     let intake = Intake::of_email(environment, &keyring, &input.email);
     if let Some(wanted) = &input.username {
         username::hold(exchange, &keyring, wanted, &intake).await?;

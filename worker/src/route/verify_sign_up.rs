@@ -7,7 +7,7 @@ use crate::object::intake::{Claimed, Selector};
 use crate::route::exchange::Exchange;
 use crate::route::mailed::code;
 use crate::route::sign_up::{check_open, email};
-use crate::route::{password, set_password, tokens, username};
+use crate::route::{breach, password, set_password, tokens, username};
 use crate::store::accounts::{Accounts, NewSession};
 use crate::store::creation::{Creation, NewAccount, NewAddress};
 use crate::store::intake::Intake;
@@ -44,7 +44,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         .take()
         .await?;
 
-    let selector = selector(exchange, &keyring, &input)?;
+    let selector = selector(exchange, &keyring, &input).await?;
     let account = AccountId::from_bytes(exchange.ambient.random()?.into_bytes());
     let operation = OperationId::from_bytes(exchange.ambient.random()?.into_bytes());
     let session_key = exchange.ambient.random()?;
@@ -85,7 +85,7 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
     Ok(Input { email, code, registration, password, name, username })
 }
 
-fn selector(exchange: &Exchange, keyring: &Keyring, input: &Input) -> Result<Selector, Problem> {
+async fn selector(exchange: &Exchange, keyring: &Keyring, input: &Input) -> Result<Selector, Problem> {
     if let Some(registration) = &input.registration {
         let id = registration.parse().map_err(|error| Problem::invalid_field("registration", error))?;
         return Ok(Selector::Registration(id));
@@ -93,6 +93,7 @@ fn selector(exchange: &Exchange, keyring: &Keyring, input: &Input) -> Result<Sel
     let Some(text) = &input.password else { return Ok(Selector::Bare) };
     let (email, name) = (Some(input.email.as_str()), input.name.as_ref().map(DisplayName::as_str));
     let password = password::chosen(&exchange.environment, "password", text, email, name)?;
+    breach::refuse_known(exchange, "password", &password).await?;
     password::hashed(exchange, keyring, &password).map(Selector::Password)
 }
 

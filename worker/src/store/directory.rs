@@ -3,6 +3,7 @@
 //! Every write that must hold together is one `batch`, which D1 runs as a transaction. Reads that a decision
 //! rests on go to the primary.
 
+use crate::environment::Environment;
 use crate::object::account::FenceChange;
 use crate::operations::{self, Store};
 use crate::store::intake::FIRST_CREDENTIAL;
@@ -14,6 +15,7 @@ use postern_core::flow::login::StoredCredential;
 use postern_core::id::{AccountId, OperationId, TenantId};
 use postern_core::identifier::EmailAddress;
 use postern_core::json::record;
+use postern_core::password::StoredHash;
 use postern_core::time::{Seconds, UnixMillis};
 use serde::Deserialize;
 use worker::D1Database;
@@ -59,14 +61,14 @@ impl Credential {
         self.email.as_deref().and_then(|email| EmailAddress::parse(email).ok())
     }
 
-    /// What a password is checked against.
-    pub(crate) fn stored(&self) -> Result<StoredCredential, Problem> {
-        let password = self.password_hash.as_deref().map(str::parse).transpose();
-        Ok(StoredCredential {
-            account: self.account_id,
-            password: password.map_err(|error| Problem::internal("credential", error))?,
-            version: self.credential_version,
-        })
+    /// What a password is checked against. A hash that is of no use says so in the log alone.
+    pub(crate) fn stored(&self, environment: &Environment) -> StoredCredential {
+        let read = |text| StoredHash::read(text, environment.accepted_hashes());
+        let password = self.password_hash.as_deref().map(read);
+        if let Some(StoredHash::Unusable(why)) = &password {
+            worker::console_error!("password hash of {}: {}", self.account_id, why.as_str());
+        }
+        StoredCredential { account: self.account_id, password, version: self.credential_version }
     }
 }
 

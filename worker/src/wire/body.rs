@@ -6,9 +6,11 @@ use postern_core::json::{self, Kind, Value};
 use postern_core::secret::SecretText;
 use postern_core::time::UnixMillis;
 use std::collections::BTreeMap;
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use worker::{Request, js_sys};
+use worker::Request;
+use worker::js_sys::{Reflect, Uint8Array};
+use worker::web_sys::{ReadableStream, ReadableStreamDefaultReader};
 
 /// The most bytes of body that any route reads.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -173,25 +175,30 @@ fn check_media_type(request: &Request) -> Result<(), Problem> {
     }
 }
 
-/// Reads the body chunk by chunk and stops at the limit, whatever `Content-Length` says.
 async fn read_bytes(request: &Request) -> Result<Vec<u8>, Problem> {
     let Some(stream) = request.inner().body() else { return Ok(Vec::new()) };
-    let reader = stream.get_reader().unchecked_into::<worker::web_sys::ReadableStreamDefaultReader>();
-    let unreadable = |_| Problem::invalid_field("body", "could not be read to its end");
+    match read_up_to(stream, MAX_BODY_BYTES).await {
+        Ok(bytes) => bytes.ok_or_else(Problem::body_too_large),
+        Err(_) => Err(Problem::invalid_field("body", "could not be read to its end")),
+    }
+}
+
+/// Reads a body chunk by chunk and stops at the limit, whatever `Content-Length` says: `None` for more than `most`
+/// bytes.
+pub(crate) async fn read_up_to(stream: ReadableStream, most: usize) -> Result<Option<Vec<u8>>, JsValue> {
+    let reader = stream.get_reader().unchecked_into::<ReadableStreamDefaultReader>();
     let mut bytes = Vec::new();
     loop {
-        let step = JsFuture::from(reader.read()).await.map_err(unreadable)?;
-        let done = js_sys::Reflect::get(&step, &"done".into()).map_err(unreadable)?;
-        if done.is_truthy() {
-            return Ok(bytes);
+        let step = JsFuture::from(reader.read()).await?;
+        if Reflect::get(&step, &"done".into())?.is_truthy() {
+            return Ok(Some(bytes));
         }
-        let chunk = js_sys::Reflect::get(&step, &"value".into()).map_err(unreadable)?;
-        let chunk = js_sys::Uint8Array::new(&chunk);
+        let chunk = Uint8Array::new(&Reflect::get(&step, &"value".into())?);
         let length = usize::try_from(chunk.length()).unwrap_or(usize::MAX);
-        if bytes.len().saturating_add(length) > MAX_BODY_BYTES {
+        if bytes.len().saturating_add(length) > most {
             // Nobody waits for the rest: an unread stream is closed with the request.
             let _ = reader.cancel();
-            return Err(Problem::body_too_large());
+            return Ok(None);
         }
         bytes.extend_from_slice(&chunk.to_vec());
     }

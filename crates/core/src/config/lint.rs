@@ -183,6 +183,13 @@ fn proofs(config: &Config, findings: &mut Findings) {
             format!("passwords: {memory} KiB with {iterations} iterations is below OWASP's 19456 with 2");
         findings.add(Severity::High, "argon2_memory_low", message);
     }
+    let floor = config.passwords.failure_floor.as_millis();
+    if !config.passwords.imported.is_empty() && floor < 250 {
+        let message = format!(
+            "passwords.failure_floor_ms is {floor}: how long a failed login takes tells what hash is stored"
+        );
+        findings.add(Severity::Warn, "failure_floor_low", message);
+    }
     let ttl = config.codes.ttl.as_secs();
     if ttl > 600 {
         let message =

@@ -14,8 +14,8 @@ mod url;
 pub use limits::{Limits, RateLimit};
 pub use lint::{Deployment, Finding, Severity};
 pub use settings::{
-    AccountSettings, AlgorithmName, CodeSettings, KeySettings, LockoutSettings, MailSender, MailSettings,
-    MailedForm, PasswordResetSettings, PasswordSettings, PermissionSettings, Preset, ProfileClaim,
+    AccountSettings, AlgorithmName, BreachCheck, CodeSettings, Composition, KeySettings, LockoutSettings, MailSender,
+    MailSettings, MailedForm, PasswordResetSettings, PasswordSettings, PermissionSettings, Preset, ProfileClaim,
     ProfileClaimError, RegistrationMode, RegistrationSettings, SessionLimit, SessionSettings, SignInSettings,
     TokenSettings, UsernameRule, ValidationMode, ValidationSettings, VerificationSettings,
 };

@@ -1,8 +1,9 @@
 //! Login with a password.
 
 use crate::id::AccountId;
-use crate::password::{Arena, Argon2Params, HashError, PasswordHash, PasswordInput, Peppers, VerifyError};
-use crate::password::{dummy_hash, verify};
+use crate::password::{
+    Arena, Argon2Params, HashError, PasswordInput, Peppers, StoredHash, UnusableHash, VerifyError,
+};
 use crate::proof::PasswordVerified;
 
 /// What the directory holds about the identifier that was presented.
@@ -11,7 +12,7 @@ pub struct StoredCredential {
     /// Whose it is.
     pub account: AccountId,
     /// The password hash; `None` for an account without a password.
-    pub password: Option<PasswordHash>,
+    pub password: Option<StoredHash>,
     /// The version of the credential, for the fence.
     pub version: u32,
 }
@@ -40,6 +41,8 @@ pub enum LoginRefusal {
     UnknownIdentifier,
     /// The account has no password.
     NoPassword,
+    /// What is stored as the account's password is of no use.
+    UnusableHash(UnusableHash),
     /// The account has another password.
     WrongPassword,
 }
@@ -51,6 +54,7 @@ impl LoginRefusal {
         match self {
             Self::UnknownIdentifier => "unknown_identifier",
             Self::NoPassword => "no_password",
+            Self::UnusableHash(_) => "unusable_hash",
             Self::WrongPassword => "wrong_password",
         }
     }
@@ -63,7 +67,8 @@ impl LoginRefusal {
 }
 
 /// Checks a presented password. Exactly one hash is computed, whether or not there is an account or a password
-/// to check: without one, a dummy of the configured parameters is checked in its place.
+/// to check: without one, a dummy of the configured parameters is checked in its place. A hash of another system costs
+/// what it costs: whoever accepts such has to release every failure at the same time ("failure floor").
 pub fn decide(
     password: &PasswordInput,
     stored: Option<&StoredCredential>,
@@ -71,12 +76,15 @@ pub fn decide(
     peppers: &Peppers,
     arena: &mut Arena,
 ) -> LoginOutcome {
-    let dummy = dummy_hash(params, peppers);
-    let hash = stored.and_then(|stored| stored.password.as_ref()).unwrap_or(&dummy);
-    let checked = verify(password, hash, params, peppers, arena);
+    let nobody = StoredHash::Unusable(UnusableHash::Unreadable);
+    let hash = stored.and_then(|stored| stored.password.as_ref()).unwrap_or(&nobody);
+    let checked = hash.verify(password, params, peppers, arena);
     let refusal = match stored {
         None => LoginRefusal::UnknownIdentifier,
         Some(StoredCredential { password: None, .. }) => LoginRefusal::NoPassword,
+        Some(StoredCredential { password: Some(StoredHash::Unusable(why)), .. }) => {
+            LoginRefusal::UnusableHash(*why)
+        }
         Some(StoredCredential { account, version, .. }) => match checked {
             Ok(found) => {
                 let proof = PasswordVerified::assertion(*account, *version);
@@ -97,7 +105,7 @@ pub fn decide(
 mod tests {
     use super::*;
     use crate::entropy::Random;
-    use crate::password::hash;
+    use crate::password::{HashKind, hash};
     use crate::secret::SecretText;
 
     const ACCOUNT: AccountId = AccountId::from_bytes([3; 16]);
@@ -113,7 +121,8 @@ mod tests {
     fn stored(password: Option<&str>) -> StoredCredential {
         let password = password.map(|password| {
             let salt = Random::new([9; 16]);
-            hash(&input(password), salt, params(64), &Peppers::none(), &mut Arena::new()).unwrap()
+            let made = hash(&input(password), salt, params(64), &Peppers::none(), &mut Arena::new()).unwrap();
+            StoredHash::Own(made)
         });
         StoredCredential { account: ACCOUNT, password, version: 7 }
     }
@@ -141,7 +150,10 @@ mod tests {
 
     #[test]
     fn every_failure_has_its_name_inside_and_one_code_outside() {
+        let unusable = |why| StoredCredential { password: Some(StoredHash::Unusable(why)), ..stored(None) };
+        let why = UnusableHash::NotAccepted(HashKind::Bcrypt);
         let refusals = [
+            (refused(login("correct horse", Some(&unusable(why)))), LoginRefusal::UnusableHash(why)),
             (refused(login("correct horse", None)), LoginRefusal::UnknownIdentifier),
             (refused(login("correct horse", Some(&stored(None)))), LoginRefusal::NoPassword),
             (
@@ -157,7 +169,9 @@ mod tests {
 
     #[test]
     fn an_unknown_account_costs_a_hash_of_the_configured_size() {
-        for (credential, expected) in [(None, 128), (Some(stored(None)), 128)] {
+        let unreadable = StoredHash::Unusable(UnusableHash::Unreadable);
+        let unusable = StoredCredential { password: Some(unreadable), ..stored(None) };
+        for (credential, expected) in [(None, 128), (Some(stored(None)), 128), (Some(unusable), 128)] {
             let mut arena = Arena::new();
             let outcome = decide(&input("x"), credential.as_ref(), params(128), &Peppers::none(), &mut arena);
             assert!(matches!(outcome, LoginOutcome::Refused(_)));

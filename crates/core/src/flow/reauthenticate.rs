@@ -89,7 +89,10 @@ pub fn decide(
     match check_password(password, Some(stored), params, peppers, arena) {
         LoginOutcome::Proven { .. } => proven(),
         LoginOutcome::Refused(
-            LoginRefusal::UnknownIdentifier | LoginRefusal::NoPassword | LoginRefusal::WrongPassword,
+            LoginRefusal::UnknownIdentifier
+            | LoginRefusal::NoPassword
+            | LoginRefusal::UnusableHash(_)
+            | LoginRefusal::WrongPassword,
         ) => PresenceOutcome::Refused(PresenceRefusal::WrongPassword),
         LoginOutcome::Unavailable(error) => PresenceOutcome::Unavailable(error),
     }
@@ -100,7 +103,7 @@ mod tests {
     use super::*;
     use crate::entropy::Random;
     use crate::id::AccountId;
-    use crate::password::hash;
+    use crate::password::{StoredHash, hash};
     use crate::secret::SecretText;
 
     const NOW: UnixSeconds = UnixSeconds::new(10_000);
@@ -120,7 +123,9 @@ mod tests {
         let salt = || Random::new([9; 16]);
         let stored = StoredCredential {
             account: AccountId::from_bytes([3; 16]),
-            password: stored.map(|text| hash(&input(text), salt(), params(), &peppers, &mut arena).unwrap()),
+            password: stored.map(|text| {
+                StoredHash::Own(hash(&input(text), salt(), params(), &peppers, &mut arena).unwrap())
+            }),
             version: VERSION,
         };
         let password = password.map(input);

@@ -36,6 +36,18 @@ impl Arena {
         self.blocks.len()
     }
 
+    /// Lets `compute` work in the memory of one hash, and overwrites it afterwards.
+    pub(super) fn with_blocks(
+        &mut self,
+        params: Argon2Params,
+        compute: impl FnOnce(&mut [Block]) -> argon2::Result<()>,
+    ) -> Result<(), HashError> {
+        let blocks = self.blocks(params)?;
+        let result = compute(blocks);
+        blocks.fill(Block::new());
+        result.map_err(|_| HashError::Internal)
+    }
+
     fn blocks(&mut self, params: Argon2Params) -> Result<&mut [Block], HashError> {
         let count = usize::try_from(params.memory_kib()).map_err(|_| HashError::OutOfMemory)?;
         let missing = count.saturating_sub(self.blocks.len());
@@ -182,19 +194,16 @@ fn compute(
     let primitive =
         Params::new(memory, iterations, lanes, Some(output.len())).map_err(|_| HashError::Internal)?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, primitive);
-    let blocks = arena.blocks(params)?;
     let password = password.expose().as_bytes();
-    let result = match pepper {
-        None => argon2.hash_password_into_with_memory(password, salt, output, &mut *blocks),
+    arena.with_blocks(params, |blocks| match pepper {
+        None => argon2.hash_password_into_with_memory(password, salt, output, blocks),
         Some(pepper) => {
             let mut mac = pepper.start(PEPPER_DOMAIN);
             mac.update(password);
             let keyed = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
-            argon2.hash_password_into_with_memory(keyed.as_slice(), salt, output, &mut *blocks)
+            argon2.hash_password_into_with_memory(keyed.as_slice(), salt, output, blocks)
         }
-    };
-    blocks.fill(Block::new());
-    result.map_err(|_| HashError::Internal)
+    })
 }
 
 #[cfg(test)]

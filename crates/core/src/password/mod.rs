@@ -2,27 +2,53 @@
 //!
 //! The sizes follow the OWASP Password Storage Cheat Sheet (19 MiB, 2 passes, 1 lane), the rules for choosing
 //! NIST SP 800-63B-4 §3.1.1: length and a block list instead of composition, all printable characters allowed.
+//!
+//! Hashes that other systems have made are checked with feature `imported` and brought into the form in which they are
+//! stored with feature `import`.
 
-mod params;
-mod pepper;
-mod phc;
+mod kind;
 
+#[cfg(feature = "breach")]
+mod breach;
 #[cfg(feature = "password")]
 mod common;
 #[cfg(feature = "password")]
 mod hash;
+#[cfg(feature = "import")]
+mod import;
+#[cfg(feature = "imported")]
+mod imported;
 #[cfg(feature = "password")]
 mod input;
 #[cfg(feature = "password")]
+mod params;
+#[cfg(feature = "password")]
+mod pepper;
+#[cfg(feature = "password")]
+mod phc;
+#[cfg(feature = "password")]
 mod policy;
+#[cfg(feature = "password")]
+mod stored;
 
-pub use params::{Argon2Params, Argon2ParamsError};
-pub use pepper::{Pepper, Peppers};
-pub use phc::{PasswordHash, PasswordHashError};
-
+#[cfg(feature = "breach")]
+pub use breach::BreachQuery;
 #[cfg(feature = "password")]
 pub use hash::{Arena, HashError, PasswordMatch, VerifyError, dummy_hash, hash, verify};
+#[cfg(feature = "import")]
+pub use import::{FirebaseParams, ForeignHash, HashFormat, ImportError};
+#[cfg(feature = "imported")]
+pub use imported::{ImportedHash, ImportedHashError, Pbkdf2Digest, SignerKey};
 #[cfg(feature = "password")]
 pub use input::{PasswordInput, PasswordInputError};
+pub use kind::{HashKind, HashKinds, UnknownHashKind};
+#[cfg(feature = "password")]
+pub use params::{Argon2Params, Argon2ParamsError};
+#[cfg(feature = "password")]
+pub use pepper::{Pepper, Peppers};
+#[cfg(feature = "password")]
+pub use phc::{PasswordHash, PasswordHashError};
 #[cfg(feature = "password")]
 pub use policy::{PasswordContext, PasswordPolicy, PasswordViolation};
+#[cfg(feature = "password")]
+pub use stored::{AcceptedHashes, StoredHash, UnusableHash};

@@ -202,12 +202,13 @@ fn parse_parameters(text: &str) -> Result<(Argon2Params, Option<u32>), PasswordH
 }
 
 /// A number in the one form the PHC specification allows: digits, no sign, no leading zero.
-fn decimal(text: &str) -> Option<u32> {
+pub(super) fn decimal(text: &str) -> Option<u32> {
     let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if canonical { text.parse().ok() } else { None }
 }
 
-fn decode(text: &str, min: usize, max: usize) -> Option<Vec<u8>> {
+/// Canonical base64 without padding, of that many bytes.
+pub(super) fn decode(text: &str, min: usize, max: usize) -> Option<Vec<u8>> {
     let bytes = STANDARD_NO_PAD.decode(text).ok()?;
     (min..=max).contains(&bytes.len()).then_some(bytes)
 }

@@ -27,6 +27,15 @@ pub struct PasswordPolicy {
     pub require_symbol: bool,
 }
 
+impl PasswordPolicy {
+    /// The policy with an upper-case and a lower-case letter, a digit and a symbol required as well: what many older
+    /// systems ask for.
+    #[must_use]
+    pub const fn mixed(self) -> Self {
+        Self { require_upper: true, require_lower: true, require_digit: true, require_symbol: true, ..self }
+    }
+}
+
 impl Default for PasswordPolicy {
     fn default() -> Self {
         Self {
@@ -78,6 +87,8 @@ pub enum PasswordViolation {
     MissingDigit,
     /// Only letters and digits.
     MissingSymbol,
+    /// Known from breaches. [`PasswordPolicy::check`] never finds it: whoever can ask adds it.
+    Breached,
 }
 
 impl PasswordViolation {
@@ -93,6 +104,7 @@ impl PasswordViolation {
             Self::MissingLower => "missing_lower",
             Self::MissingDigit => "missing_digit",
             Self::MissingSymbol => "missing_symbol",
+            Self::Breached => "breached",
         }
     }
 }
@@ -108,6 +120,7 @@ impl fmt::Display for PasswordViolation {
             Self::MissingLower => f.write_str("needs a lower-case letter"),
             Self::MissingDigit => f.write_str("needs a digit"),
             Self::MissingSymbol => f.write_str("needs a character that is neither letter nor digit"),
+            Self::Breached => f.write_str("is breached: it is in collections of stolen passwords"),
         }
     }
 }
@@ -209,14 +222,7 @@ mod tests {
 
     #[test]
     fn every_rule_refuses_and_is_named() {
-        let strict = PasswordPolicy {
-            max_bytes: 20,
-            require_upper: true,
-            require_lower: true,
-            require_digit: true,
-            require_symbol: true,
-            ..PasswordPolicy::default()
-        };
+        let strict = PasswordPolicy { max_bytes: 20, ..PasswordPolicy::default() }.mixed();
         let context = PasswordContext {
             email: Some("Maximilian.Muster@example.com"),
             name: Some("Maximiliane Mustermann"),

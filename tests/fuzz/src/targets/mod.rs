@@ -28,6 +28,7 @@ pub(crate) const ALL: &[(&str, Check)] = &[
     ("config", settings::config),
     ("email", identities::email),
     ("identifier", identities::identifier),
+    ("imported_hash", secrets::imported_hash),
     ("json", json::agrees_with_serde),
     ("key_set", tokens::key_set),
     ("link_token", secrets::link_token),

@@ -3,7 +3,9 @@
 use super::text;
 use postern_core::codec;
 use postern_core::intake::LinkToken;
-use postern_core::password::PasswordHash;
+use postern_core::password::{
+    FirebaseParams, ForeignHash, HashFormat, ImportedHash, PasswordHash, SignerKey,
+};
 use postern_core::secret::SecretText;
 use postern_core::session::RefreshToken;
 
@@ -47,5 +49,30 @@ pub(crate) fn password_hash(data: &[u8]) {
             parsed.params().iterations()
         )));
         assert!(!format!("{parsed:?}").contains(hash), "Debug shows the hash");
+    }
+}
+
+/// Whatever another system exports becomes a text that is read as itself, or is refused.
+pub(crate) fn imported_hash(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let key = SignerKey::new([7; 64]);
+    if let Ok(stored) = ImportedHash::read(text, Some(&key)) {
+        assert!(text.len() <= ImportedHash::MAX_BYTES);
+        assert_eq!(stored.to_text(), text);
+        assert!(!format!("{stored:?}").contains(text), "Debug shows the hash");
+    }
+    let params = FirebaseParams { rounds: 8, mem_cost: 14, salt_separator: vec![7] };
+    let formats = HashFormat::WORDS.iter().map(|(_, format)| Some(*format));
+    for format in formats.chain([None]) {
+        let Ok(foreign) = ForeignHash::read(text, format, Some("AAECAwQFBgc="), Some(&params)) else {
+            continue;
+        };
+        if foreign.kind().is_some() {
+            let stored = ImportedHash::read(foreign.as_str(), Some(&key)).expect("the stored form is read");
+            assert_eq!(stored.to_text(), foreign.as_str());
+        } else {
+            assert!(foreign.as_str().parse::<PasswordHash>().is_ok());
+        }
+        assert!(foreign.cost().len() < foreign.as_str().len());
     }
 }

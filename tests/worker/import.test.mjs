@@ -1,0 +1,352 @@
+// Accounts of other systems: imported by the operator's command into the database of a running server, with hashes of
+// every kind; people log in with their old passwords, and leave a hash of ours behind.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createCipheriv, pbkdf2Sync, randomBytes, scryptSync } from "node:crypto";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { tmpdir } from "node:os";
+import { after, before, describe, test } from "node:test";
+
+import { argon2d, argon2i, argon2id, bcrypt } from "hash-wasm";
+
+import { PASSWORD, client, granted, observed, refused } from "./support/accounts.mjs";
+import { relaxed, until } from "./support/people.mjs";
+import { ROOT, overlaid, startPersistentServer, startServer } from "./support/server.mjs";
+
+const COMMAND = join(ROOT, "target/debug/postern");
+const ACCOUNTS = 10_000;
+const LOGINS_OF_A_KIND = 24;
+const SIGNER_KEY = randomBytes(64);
+const FIREBASE = { rounds: 2, mem_cost: 4, base64_salt_separator: "Bw==" };
+/** A hash as the Worker makes it, with the parameters of `relaxed` and a pepper. */
+const OURS = /^\$argon2id\$v=19\$m=64,t=1,p=1,keyid=/;
+
+const unpadded = (bytes) => Buffer.from(bytes).toString("base64").replace(/=+$/, "");
+const argon2 = (hash, password, more = {}) =>
+  hash({ password, salt: randomBytes(16), parallelism: 1, iterations: 1, memorySize: 32, hashLength: 32, outputType: "encoded", ...more });
+
+/** What other systems store, each made by an implementation that shares no line with ours. */
+const KINDS = {
+  argon2id: async (password) => ({ password_hash: await argon2(argon2id, password) }),
+  "argon2id, padded": async (password) => {
+    const [, name, version, params, salt, hash] = (await argon2(argon2id, password)).split("$");
+    return { password_hash: `$${name}$${version}$${params}$${salt}==$${hash}=` };
+  },
+  argon2i: async (password) => ({ password_hash: await argon2(argon2i, password) }),
+  argon2d: async (password) => ({ password_hash: await argon2(argon2d, password), hash_format: "argon2" }),
+  bcrypt: async (password) => ({ password_hash: await bcrypt({ password, salt: randomBytes(16), costFactor: 4, outputType: "encoded" }) }),
+  "bcrypt of PHP": async (password) => {
+    const hash = await bcrypt({ password, salt: randomBytes(16), costFactor: 5, outputType: "encoded" });
+    return { password_hash: hash.replace(/^\$2.\$/, "$2y$"), hash_format: "bcrypt" };
+  },
+  scrypt: async (password) => {
+    const salt = randomBytes(16);
+    return { password_hash: `$scrypt$ln=4,r=8,p=1$${unpadded(salt)}$${unpadded(scryptSync(password, salt, 32, { N: 16 }))}` };
+  },
+  "Better Auth": async (password) => {
+    const salt = randomBytes(16).toString("hex");
+    const hash = scryptSync(password, salt, 64, { N: 16_384, r: 16, p: 1, maxmem: 64 * 1024 * 1024 });
+    return { password_hash: `${salt}:${hash.toString("hex")}` };
+  },
+  Firebase: async (password) => {
+    const salt = randomBytes(10);
+    const separator = Buffer.from(FIREBASE.base64_salt_separator, "base64");
+    const key = scryptSync(password, Buffer.concat([salt, separator]), 32, { N: 2 ** FIREBASE.mem_cost, r: FIREBASE.rounds, p: 1 });
+    const hash = createCipheriv("aes-256-ctr", key, Buffer.alloc(16)).update(SIGNER_KEY);
+    return { password_hash: hash.toString("base64"), password_salt: salt.toString("base64"), hash_format: "firebase_scrypt" };
+  },
+  PBKDF2: async (password) => {
+    const salt = randomBytes(16);
+    return { password_hash: `$pbkdf2-sha512$i=100$${unpadded(salt)}$${unpadded(pbkdf2Sync(password, salt, 100, 64, "sha512"))}` };
+  },
+  Django: async (password) => {
+    const salt = randomBytes(12).toString("hex");
+    return { password_hash: `pbkdf2_sha256$1000$${salt}$${pbkdf2Sync(password, salt, 1000, 32, "sha256").toString("base64")}` };
+  },
+  "ASP.NET Core Identity": async (password) => {
+    const salt = randomBytes(16);
+    const head = Buffer.from([1, 0, 0, 0, 1, 0, 0, 0, 100, 0, 0, 0, 16]);
+    const blob = Buffer.concat([head, salt, pbkdf2Sync(password, salt, 100, 32, "sha256")]);
+    return { password_hash: blob.toString("base64"), hash_format: "aspnet_identity" };
+  },
+  "ASP.NET Identity": async (password) => {
+    const salt = randomBytes(16);
+    const blob = Buffer.concat([Buffer.from([0]), salt, pbkdf2Sync(password, salt, 1000, 32, "sha1")]);
+    return { password_hash: blob.toString("base64"), hash_format: "aspnet_identity" };
+  },
+};
+
+/** Runs the operator's command as it is shipped. */
+async function postern(...args) {
+  assert.ok(existsSync(COMMAND), `${COMMAND} is missing: run "cargo build --package postern"`);
+  const bin = join(ROOT, "node_modules/.bin");
+  const child = spawn(COMMAND, args, { cwd: ROOT, env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` } });
+  let [out, err] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (chunk) => (out += chunk));
+  child.stderr.setEncoding("utf8").on("data", (chunk) => (err += chunk));
+  const [code] = await once(child, "close");
+  return { code, out, err };
+}
+
+/** Does something for each item, a few at a time. */
+async function each(items, action) {
+  const left = [...items];
+  await Promise.all(Array.from({ length: 8 }, async () => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await action(item);
+  }));
+}
+
+const ACCEPTING = {
+  registration: { usernames: "optional" },
+  permissions: { names: ["docs:read"], roles: { user: ["docs:read"], admin: ["docs:read"] }, default_role: "user" },
+  passwords: { imported: ["argon2", "bcrypt", "scrypt", "pbkdf2"], failure_floor_ms: 10 },
+};
+
+describe("an import", () => {
+  let server;
+  let person;
+  let folder;
+  let people;
+  before(async () => {
+    server = await startPersistentServer({
+      vars: overlaid(relaxed(), ACCEPTING),
+      secrets: { POSTERN_FIREBASE_SIGNER_KEY: SIGNER_KEY.toString("base64") },
+    });
+    person = client(server);
+    folder = mkdtempSync(join(tmpdir(), "postern-import-"));
+    writeFileSync(join(folder, "firebase.json"), JSON.stringify(FIREBASE));
+    people = await everybody();
+    writeFileSync(join(folder, "people.jsonl"), people.map(({ line }) => `${JSON.stringify(line)}\n`).join(""));
+  });
+  after(async () => {
+    await server?.stop();
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** As many people as an import has; those of one kind beyond the first two dozen share a hash. */
+  async function everybody() {
+    const kinds = Object.keys(KINDS);
+    const shared = new Map();
+    const made = [];
+    for (let index = 0; index < ACCOUNTS; index += 1) {
+      const kind = kinds[index % kinds.length];
+      const logsIn = index < kinds.length * LOGINS_OF_A_KIND;
+      const password = logsIn ? `pässwörd ☃ of ${index}` : `a password of ${kind}`;
+      if (!logsIn && !shared.has(kind)) shared.set(kind, await KINDS[kind](password));
+      const hash = logsIn ? await KINDS[kind](password) : shared.get(kind);
+      const line = { id: `user-${index}`, email: `Imported.${index}@Example.com`, ...hash };
+      if (index % 3 === 0) Object.assign(line, { name: `O'Neil; the ${index}th -- "quoted" 🔑`, email_verified: true, roles: ["admin"] });
+      if (index % 5 === 0) line.created_at = 1_600_000_000_000 + index;
+      if (index % 7 === 0) line.username = `imported_${index}`;
+      made.push({ kind, password, logsIn, line, email: line.email.toLowerCase() });
+    }
+    return made;
+  }
+
+  const run = (file, ...more) =>
+    postern("import", join(folder, file), "--local", "--config", server.config, "--persist-to", server.persistTo, "--firebase-hash-config", join(folder, "firebase.json"), ...more);
+
+  /** Rows of the directory on disk, beside the server that has it open. */
+  function rows(query, ...values) {
+    const d1 = join(server.persistTo, "v3/d1/miniflare-D1DatabaseObject");
+    const [name] = readdirSync(d1).filter((file) => file.endsWith(".sqlite") && !file.startsWith("metadata"));
+    const database = new DatabaseSync(join(d1, name), { readOnly: true });
+    try {
+      return database.prepare(query).all(...values).map((row) => ({ ...row }));
+    } finally {
+      database.close();
+    }
+  }
+  const everything = () =>
+    ["identifiers", "users", "credentials"].map((table) => rows(`SELECT * FROM ${table} ORDER BY 1, 2, 3`));
+  const hashOf = (email) =>
+    rows("SELECT c.password_hash FROM identifiers i JOIN credentials c ON c.account_id = i.account_id WHERE i.value = ?", email)[0].password_hash;
+
+  test("that is only tried writes nothing", async () => {
+    const { code, out, err } = await run("people.jsonl", "--dry-run");
+    assert.deepEqual([code, err], [0, ""]);
+    assert.match(out, new RegExp(`^${ACCOUNTS} accounts could be imported; nothing was written$`, "m"));
+    assert.match(out, /^\d+ hashes \$2y\$05$/m);
+    assert.deepEqual(everything(), [[], [], []]);
+  });
+
+  test("with a broken line is refused as a whole, and every broken line is named without what it says", async () => {
+    const good = people.slice(0, 3).map(({ line }) => JSON.stringify(line));
+    const secret = "$2b$31$abcdefghijklmnopqrstuu7EJV7kdjBBQxyb0HjTh9KS7.Lah/6CG";
+    const lines = [...good, "not json", JSON.stringify({ email: "secret.address@example.com", password_hash: secret }), good[0], '{"email": "nobody"}'];
+    writeFileSync(join(folder, "broken.jsonl"), lines.join("\n"));
+    const { code, out, err } = await run("broken.jsonl");
+    assert.deepEqual([code, out], [1, ""]);
+    const [json, hash, id, email, name, address, total] = err.trim().split("\n");
+    assert.equal(json, "line 4: is not JSON");
+    assert.equal(hash, "line 5: password_hash: costs more or less than a login may");
+    assert.deepEqual([id, email, name], ["id", "email", "username"].map((member) => `line 6: ${member}: is that of line 1, too`));
+    assert.match(address, /^line 7: email: /);
+    assert.equal(total, "6 broken rules; nothing was imported");
+    for (const shown of [secret, "secret.address", "imported.0", "nobody"]) assert.ok(!err.toLowerCase().includes(shown), shown);
+    assert.deepEqual(everything(), [[], [], []]);
+  });
+
+  test("creates ten thousand accounts with hashes of every kind", async () => {
+    const { code, out, err } = await run("people.jsonl");
+    assert.deepEqual([code, err], [0, ""], out);
+    assert.match(out, new RegExp(`^${ACCOUNTS} accounts created, 0 were there already, 0 left out$`, "m"));
+    const [identifiers, users, credentials] = everything();
+    const named = people.filter(({ line }) => line.username !== undefined).length;
+    assert.deepEqual([identifiers.length, users.length, credentials.length], [ACCOUNTS + named, ACCOUNTS, ACCOUNTS]);
+    assert.equal(rows("SELECT count(*) AS names FROM owner_names WHERE owner_kind = 'account'")[0].names, named);
+    const byEmail = new Map(users.map((user) => [user.email, user]));
+    for (const { line, email } of people) {
+      const user = byEmail.get(email);
+      assert.deepEqual([user.name, user.roles, user.username, user.status, user.tenant], [line.name ?? email.split("@")[0], JSON.stringify(line.roles ?? ["user"]), line.username ?? null, "active", "default"]);
+      if (line.created_at !== undefined) assert.equal(user.created_at, line.created_at);
+    }
+    const verified = identifiers.filter((identifier) => identifier.verified_at !== null).length;
+    assert.equal(verified, people.filter(({ line }) => line.email_verified).length);
+    const [{ audited }] = rows("SELECT count(*) AS audited FROM audit_events WHERE event = 'account_imported'");
+    assert.equal(audited, ACCOUNTS);
+  });
+
+  test("lets everybody in with the password of before, once with the old hash and then with ours", async () => {
+    const sample = people.filter(({ logsIn }) => logsIn);
+    assert.equal(sample.length, Object.keys(KINDS).length * LOGINS_OF_A_KIND);
+    await each(sample, async ({ email, password }) => {
+      refused(await person.login(email, `${password}!`), 401, "invalid_credentials");
+      granted(await person.login(email, password));
+    });
+    // A hash is stored after the answer.
+    const ours = "SELECT count(*) AS n FROM credentials WHERE password_hash LIKE '$argon2id$v=19$m=64,t=1,p=1,keyid=%'";
+    await until("every hash is replaced", () => rows(ours)[0].n === sample.length);
+    for (const { email, kind } of sample) assert.match(hashOf(email), OURS, kind);
+    await each(sample, async ({ email, password }) => granted(await person.login(email, password.normalize("NFD"))));
+    for (const { email, password, kind, line } of sample.slice(0, Object.keys(KINDS).length)) {
+      refused(await person.login(email, password.slice(1)), 401, "invalid_credentials");
+      const me = (await person.me(granted(await person.login(email, password)).access_token)).body;
+      assert.deepEqual([me.email, me.name], [email, line.name ?? email.split("@")[0]], kind);
+    }
+    const { password_hash: untouched } = rows("SELECT password_hash FROM credentials WHERE password_hash LIKE '$2y$%' LIMIT 1")[0];
+    assert.match(untouched, /^\$2y\$05\$/);
+  });
+
+  test("that is repeated changes nothing, whatever the accounts have become", async () => {
+    const before = everything();
+    const { code, out } = await run("people.jsonl");
+    assert.equal(code, 0, out);
+    assert.match(out, new RegExp(`^0 accounts created, ${ACCOUNTS} were there already, 0 left out$`, "m"));
+    assert.deepEqual(everything(), before);
+  });
+
+  test("leaves an account alone that has the address already, and says on which line", async () => {
+    const email = "was.here.before@example.com";
+    await person.account(email);
+    const before = rows("SELECT * FROM credentials WHERE account_id = (SELECT account_id FROM identifiers WHERE value = ?)", email);
+    const lines = [
+      { id: "intruder", email, ...(await KINDS.bcrypt("the intruder's password")) },
+      { id: "impostor", email: "impostor@example.com", username: "imported_0" },
+      { id: "newcomer", email: "newcomer@example.com", ...(await KINDS.bcrypt("the newcomer's password")) },
+    ];
+    writeFileSync(join(folder, "late.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    const { code, out, err } = await run("late.jsonl");
+    assert.equal(code, 2, out + err);
+    const left = (line) => `line ${line}: an address or name belongs to another account; the line was left out\n`;
+    assert.equal(err, left(1) + left(2));
+    assert.match(out, /^1 accounts created, 0 were there already, 2 left out$/m);
+    assert.deepEqual(rows("SELECT * FROM credentials WHERE account_id = (SELECT account_id FROM identifiers WHERE value = ?)", email), before);
+    refused(await person.login(email, "the intruder's password"), 401, "invalid_credentials");
+    granted(await person.login(email, PASSWORD));
+    granted(await person.login("newcomer@example.com", "the newcomer's password"));
+    const again = await run("late.jsonl");
+    assert.match(again.out, /^0 accounts created, 1 were there already, 2 left out$/m);
+  });
+
+  test("refuses what it does not understand, and says what a deployment does not accept", async () => {
+    writeFileSync(join(folder, "narrow.json"), JSON.stringify({ vars: { POSTERN: { issuer: "https://auth.example.com" } } }));
+    writeFileSync(join(folder, "one.jsonl"), JSON.stringify({ email: "one@example.com", ...(await KINDS.bcrypt("x")) }));
+    const narrow = await postern("import", join(folder, "one.jsonl"), "--dry-run", "--config", join(folder, "narrow.json"));
+    assert.match(narrow.out, /^1 hashes \$2a\$04; of no use until passwords\.imported lists "bcrypt"$/m);
+    for (const args of [["import"], ["import", join(folder, "nothing.jsonl")], ["import", "a", "b"], ["export"], ["migrate", "--pretend"]]) {
+      const { code, err } = await postern(...args);
+      assert.equal(code, 1, args.join(" "));
+      assert.match(err, /^postern: /);
+    }
+  });
+});
+
+describe("a deployment that accepts bcrypt alone", () => {
+  const FLOOR_MS = 400;
+  let server;
+  let person;
+  let directory;
+  before(async () => {
+    server = await startServer({ vars: overlaid(relaxed(), { passwords: { imported: ["bcrypt"], failure_floor_ms: FLOOR_MS } }) });
+    person = client(server);
+    ({ DIRECTORY: directory } = await server.getEnv());
+  });
+  after(() => server?.stop());
+
+  /** An account whose stored hash is replaced behind the Worker's back. */
+  async function withHash(email, hash) {
+    await person.account(email);
+    const query = "UPDATE credentials SET password_hash = ? WHERE account_id = (SELECT account_id FROM identifiers WHERE value = ?)";
+    await directory.prepare(query).bind(hash, email).run();
+  }
+
+  test("answers other kinds, and nonsense, as it answers strangers, and says why in the log", async () => {
+    const cases = [
+      ["scrypt", (await KINDS.scrypt(PASSWORD)).password_hash, "scrypt is not in passwords.imported"],
+      ["argon2i", (await KINDS.argon2i(PASSWORD)).password_hash, "argon2 is not in passwords.imported"],
+      ["pbkdf2", (await KINDS.PBKDF2(PASSWORD)).password_hash, "pbkdf2 is not in passwords.imported"],
+      ["nonsense", "seven swift otters juggle", "unreadable"],
+    ];
+    const stranger = observed(await person.login("stranger@example.com", PASSWORD));
+    assert.equal(stranger.status, 401);
+    for (const [name, hash, reason] of cases) {
+      const email = `${name}@example.com`;
+      await withHash(email, hash);
+      const answer = observed(await person.login(email, PASSWORD));
+      delete answer.headers["x-postern-operations"];
+      delete stranger.headers["x-postern-operations"];
+      assert.deepEqual(answer, stranger, name);
+      const lines = server.logs().map(({ message }) => message).filter((message) => message.includes("password hash of"));
+      assert.ok(lines.some((line) => line.includes(reason)), lines.join("\n"));
+      assert.ok(lines.every((line) => !line.includes(hash)));
+    }
+  });
+
+  test("releases no failure before the floor, whatever is stored", async () => {
+    await person.account("ours@example.com");
+    await withHash("theirs@example.com", (await KINDS.bcrypt(PASSWORD)).password_hash);
+    for (const email of ["ours@example.com", "theirs@example.com", "nobody@example.com"]) {
+      const begun = performance.now();
+      refused(await person.login(email, "not the password"), 401, "invalid_credentials");
+      const took = performance.now() - begun;
+      assert.ok(took >= FLOOR_MS, `${email}: ${took} ms`);
+    }
+    granted(await person.login("theirs@example.com", PASSWORD));
+  });
+
+  test("checks 72 bytes of a password for bcrypt, as bcrypt does, and all of it afterwards", async () => {
+    const long = `${"seventy-two bytes are all that bcrypt ever reads of a password, no more!".slice(0, 72)} and a tail`;
+    const email = "long@example.com";
+    await withHash(email, (await KINDS.bcrypt(long.slice(0, 72))).password_hash);
+    refused(await person.login(email, long.slice(0, 71)), 401, "invalid_credentials");
+    granted(await person.login(email, long));
+    const query = "SELECT password_hash FROM credentials WHERE account_id = (SELECT account_id FROM identifiers WHERE value = ?)";
+    await until("the hash is replaced", async () => OURS.test(await directory.prepare(query).bind(email).first("password_hash")));
+    refused(await person.login(email, `${long.slice(0, 72)} and another`), 401, "invalid_credentials");
+    granted(await person.login(email, long));
+  });
+
+  test("with a signer key that is none does not start", async () => {
+    const broken = await startServer({ secrets: { POSTERN_FIREBASE_SIGNER_KEY: "c2hvcnQ=" } });
+    try {
+      refused(await client(broken).login("a@example.com", PASSWORD), 503, "misconfigured");
+    } finally {
+      await broken.stop();
+    }
+  });
+});
