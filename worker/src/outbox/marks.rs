@@ -10,7 +10,6 @@ use postern_core::json::record;
 use postern_core::revocation::{RevocationMark, shard_of};
 use postern_core::time::{Seconds, UnixMillis};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use worker::{Env, Error, Result, SqlStorage, SqlStorageValue, Storage};
 
 /// Ids of rows with marks begin with this; `.` is the character after `-`.
@@ -65,20 +64,25 @@ async fn deliver(storage: &Storage, env: &Env, now: UnixMillis) -> std::result::
         let page = page(&sql, &after)?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         after.clone_from(last);
-        let mut shards: BTreeMap<u8, (Vec<String>, Vec<RevocationMark>)> = BTreeMap::new();
+        let mut shards: Vec<(u8, Vec<String>, Vec<RevocationMark>)> = Vec::new();
         for (id, record) in page {
             match record::read::<Row>(record.as_bytes()) {
                 // It can hit no token any more.
                 Ok(Row { message: Message::Mark(mark) }) if mark.until <= now => forget(&sql, &[id])?,
                 Ok(Row { message: Message::Mark(mark) }) => {
-                    let (ids, marks) = shards.entry(shard_of(&mark.account)).or_default();
-                    ids.push(id);
-                    marks.push(mark);
+                    let shard = shard_of(&mark.account);
+                    match shards.iter_mut().find(|(other, ..)| *other == shard) {
+                        Some((_, ids, marks)) => {
+                            ids.push(id);
+                            marks.push(mark);
+                        }
+                        None => shards.push((shard, vec![id], vec![mark])),
+                    }
                 }
                 Ok(_) | Err(_) => worker::console_error!("outbox row {id} is not a mark"),
             }
         }
-        for (shard, (ids, marks)) in shards {
+        for (shard, ids, marks) in shards {
             let call = RevocationCall::Mark { shard, marks };
             if !ask::<_, bool>(&Environment::revocations(env)?, &revocation::name(shard), &call).await? {
                 return Err(Unconfirmed::because("the shard did not take them"));

@@ -356,5 +356,6 @@ pub(super) fn millis(at: UnixMillis) -> JsValue {
     let millis = at.as_millis();
     let high = u32::try_from(millis >> 32).unwrap_or(u32::MAX);
     let low = u32::try_from(millis & u64::from(u32::MAX)).unwrap_or(u32::MAX);
-    JsValue::from_f64(f64::from(high).mul_add(4_294_967_296.0, f64::from(low)))
+    // Not fused, which WebAssembly cannot do: both steps are exact.
+    JsValue::from_f64(f64::from(high) * 4_294_967_296.0 + f64::from(low))
 }

@@ -5,8 +5,7 @@ use crate::wire::problem::Problem;
 use postern_core::json::{self, Kind, Value};
 use postern_core::secret::SecretText;
 use postern_core::time::UnixMillis;
-use std::collections::BTreeMap;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use worker::Request;
 use worker::js_sys::{Reflect, Uint8Array};
@@ -19,8 +18,8 @@ pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 pub(crate) const LATEST_TIME: u64 = (1 << 53) - 1;
 pub(crate) const TIME_RULE: &str = "must be a time in milliseconds since 1970";
 
-/// A JSON object sent by a client.
-pub(crate) struct Body(BTreeMap<String, Member>);
+/// A JSON object sent by a client: its members that no route has taken yet.
+pub(crate) struct Body(Vec<(String, Member)>);
 
 /// A member, as far as any route reads it.
 enum Member {
@@ -62,7 +61,7 @@ impl Body {
     pub(crate) async fn read_optional(request: &Request) -> Result<Self, Problem> {
         let bytes = read_bytes(request).await?;
         if bytes.is_empty() {
-            return Ok(Self(BTreeMap::new()));
+            return Ok(Self(Vec::new()));
         }
         check_media_type(request)?;
         Self::parse(&bytes)
@@ -87,6 +86,15 @@ impl Body {
         Ok(Self(members.map(|(name, value)| (name.to_cow().into_owned(), Member::of(value))).collect()))
     }
 
+    fn member(&self, field: &str) -> Option<&Member> {
+        self.0.iter().find(|(name, _)| name == field).map(|(_, member)| member)
+    }
+
+    fn take(&mut self, field: &str) -> Option<Member> {
+        let place = self.0.iter().position(|(name, _)| name == field)?;
+        Some(self.0.swap_remove(place).1)
+    }
+
     /// A text that must be there.
     pub(crate) fn text(&mut self, field: &'static str) -> Result<String, Problem> {
         self.optional_text(field)?.ok_or_else(|| Problem::invalid_field(field, "is required"))
@@ -94,7 +102,7 @@ impl Body {
 
     /// A text that may be missing or null.
     pub(crate) fn optional_text(&mut self, field: &'static str) -> Result<Option<String>, Problem> {
-        match self.0.remove(field) {
+        match self.take(field) {
             None | Some(Member::Null) => Ok(None),
             Some(Member::Text(text)) => Ok(Some(text)),
             Some(_) => Err(Problem::invalid_field(field, "must be a string")),
@@ -103,7 +111,7 @@ impl Body {
 
     /// A text to store in place of another: `None` if it is missing, `Some(None)` for null.
     pub(crate) fn replacement(&mut self, field: &'static str) -> Result<Option<Option<String>>, Problem> {
-        if self.0.contains_key(field) { self.optional_text(field).map(Some) } else { Ok(None) }
+        if self.member(field).is_some() { self.optional_text(field).map(Some) } else { Ok(None) }
     }
 
     /// A secret text that must be there.
@@ -113,7 +121,7 @@ impl Body {
 
     /// A secret text that must be there and may be null.
     pub(crate) fn nullable_secret(&mut self, field: &'static str) -> Result<Option<SecretText>, Problem> {
-        if !self.0.contains_key(field) {
+        if self.member(field).is_none() {
             return Err(Problem::invalid_field(field, "is required; null for none"));
         }
         Ok(self.optional_text(field)?.map(SecretText::new))
@@ -121,7 +129,7 @@ impl Body {
 
     /// A point in time, in milliseconds since 1970, that may be missing.
     pub(crate) fn optional_time(&mut self, field: &'static str) -> Result<Option<UnixMillis>, Problem> {
-        match self.0.remove(field) {
+        match self.take(field) {
             None | Some(Member::Null) => Ok(None),
             Some(Member::Number(millis)) if millis <= LATEST_TIME => Ok(Some(UnixMillis::new(millis))),
             Some(_) => Err(Problem::invalid_field(field, TIME_RULE)),
@@ -130,7 +138,7 @@ impl Body {
 
     /// A truth value that may be missing.
     pub(crate) fn optional_flag(&mut self, field: &'static str) -> Result<Option<bool>, Problem> {
-        match self.0.remove(field) {
+        match self.take(field) {
             None | Some(Member::Null) => Ok(None),
             Some(Member::Flag(flag)) => Ok(Some(flag)),
             Some(_) => Err(Problem::invalid_field(field, "must be true or false")),
@@ -143,7 +151,7 @@ impl Body {
         field: &'static str,
         most: usize,
     ) -> Result<Vec<String>, Problem> {
-        if matches!(self.0.get(field), Some(Member::Text(_))) {
+        if matches!(self.member(field), Some(Member::Text(_))) {
             return self.text(field).map(|text| Vec::from([text]));
         }
         self.texts(field, most)
@@ -151,7 +159,7 @@ impl Body {
 
     /// A list of at most `most` texts; empty when missing.
     pub(crate) fn texts(&mut self, field: &'static str, most: usize) -> Result<Vec<String>, Problem> {
-        let items = match self.0.remove(field) {
+        let items = match self.take(field) {
             None | Some(Member::Null) => return Ok(Vec::new()),
             Some(Member::List(items)) => items,
             Some(_) => return Err(Problem::invalid_field(field, "must be an array of strings")),

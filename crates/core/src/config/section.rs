@@ -9,7 +9,58 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
 use core::str::FromStr;
-use serde_json::{Map, Value};
+
+/// A value of the configuration. Settings know whole numbers only, so that any other number is as wrong as `null` is,
+/// and becomes it.
+#[derive(Clone)]
+pub(super) enum Value {
+    Null,
+    Flag(bool),
+    Number(i64),
+    Text(String),
+    Array(Vec<Value>),
+    Object(Fields),
+}
+
+/// The members of an object, none twice, in the order written.
+type Fields = Vec<(String, Value)>;
+
+impl Value {
+    /// A copy of a value, as deep as [`json::MAX_DEPTH`] at most.
+    fn of(value: json::Value<'_>) -> Self {
+        match value.kind() {
+            json::Kind::Null => Self::Null,
+            json::Kind::Bool => Self::Flag(value.as_bool() == Some(true)),
+            json::Kind::Number => value.raw().parse().map_or(Self::Null, Self::Number),
+            json::Kind::Text => {
+                value.as_text().map_or(Self::Null, |text| Self::Text(text.to_cow().into_owned()))
+            }
+            json::Kind::Array => Self::Array(value.elements().into_iter().flatten().map(Self::of).collect()),
+            json::Kind::Object => {
+                let members = value.members().into_iter().flatten();
+                Self::Object(
+                    members.map(|(name, value)| (name.to_cow().into_owned(), Self::of(value))).collect(),
+                )
+            }
+        }
+    }
+
+    pub(super) const fn as_bool(&self) -> Option<bool> {
+        if let Self::Flag(flag) = self { Some(*flag) } else { None }
+    }
+
+    pub(super) const fn as_i64(&self) -> Option<i64> {
+        if let Self::Number(number) = self { Some(*number) } else { None }
+    }
+
+    pub(super) fn as_u64(&self) -> Option<u64> {
+        self.as_i64()?.try_into().ok()
+    }
+
+    pub(super) fn as_str(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+}
 
 /// One object of the configuration while it is read.
 ///
@@ -17,14 +68,14 @@ use serde_json::{Map, Value};
 /// nobody asked for are reported, so a reader cannot forget to refuse them.
 pub(super) struct Section<'a> {
     path: String,
-    fields: Map<String, Value>,
+    fields: Fields,
     known: Vec<&'static str>,
     errors: &'a mut Vec<Violation>,
 }
 
 impl<'a> Section<'a> {
     /// The outermost object.
-    pub(super) const fn root(fields: Map<String, Value>, errors: &'a mut Vec<Violation>) -> Self {
+    pub(super) const fn root(fields: Fields, errors: &'a mut Vec<Violation>) -> Self {
         Self { path: String::new(), fields, known: Vec::new(), errors }
     }
 
@@ -43,7 +94,7 @@ impl<'a> Section<'a> {
 
     /// Whether the field is given, whatever its value.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.fields.contains_key(name)
+        self.fields.iter().any(|(field, _)| field == name)
     }
 
     /// A whole number within the range.
@@ -190,20 +241,21 @@ impl<'a> Section<'a> {
         self.errors.len()
     }
 
-    fn object(&mut self, name: &'static str) -> Map<String, Value> {
+    fn object(&mut self, name: &'static str) -> Fields {
         match self.take(name) {
-            None => Map::new(),
+            None => Vec::new(),
             Some(Value::Object(fields)) => fields,
             Some(_) => {
                 self.refuse(name, "must be a table");
-                Map::new()
+                Vec::new()
             }
         }
     }
 
     fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
-        self.fields.remove(name)
+        let place = self.fields.iter().position(|(field, _)| field == name)?;
+        Some(self.fields.remove(place).1)
     }
 
     fn path_of(&self, name: &str) -> String {
@@ -221,31 +273,15 @@ impl Drop for Section<'_> {
 }
 
 /// The object that a JSON text holds.
-pub(super) fn parse_object(text: &str) -> Result<Map<String, Value>, ConfigErrors> {
+pub(super) fn parse_object(text: &str) -> Result<Fields, ConfigErrors> {
     let refuse = |rule: String| ConfigErrors::from(Violation { path: String::new(), rule });
     // The strict reader, which is there for tokens anyway: serde_json's own would be compiled for this alone.
-    match json::parse_edited(text).map(owned) {
+    match json::parse_edited(text).map(Value::of) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(refuse("must be a table".into())),
         Err((error, line, column)) => {
             let error = if error == JsonError::TrailingBytes { JsonError::Syntax } else { error };
             Err(refuse(format!("{error}, at line {line} column {column}")))
-        }
-    }
-}
-
-/// A copy of a value, as deep as [`json::MAX_DEPTH`] at most. Settings know whole numbers only, so that any other
-/// number is as wrong as `null` is, and becomes it.
-fn owned(value: json::Value<'_>) -> Value {
-    match value.kind() {
-        json::Kind::Null => Value::Null,
-        json::Kind::Bool => value.as_bool().into(),
-        json::Kind::Number => value.raw().parse::<i64>().ok().into(),
-        json::Kind::Text => value.as_text().map(|text| text.to_cow().into_owned()).into(),
-        json::Kind::Array => Value::Array(value.elements().into_iter().flatten().map(owned).collect()),
-        json::Kind::Object => {
-            let members = value.members().into_iter().flatten();
-            Value::Object(members.map(|(name, value)| (name.to_cow().into_owned(), owned(value))).collect())
         }
     }
 }

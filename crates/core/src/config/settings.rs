@@ -1,7 +1,7 @@
 //! The sections of the configuration: what each holds and what its fields may be.
 
 use super::limits::RateLimit;
-use super::section::Section;
+use super::section::{Section, Value};
 use super::url::{Issuer, WebUrl};
 use crate::identifier::EmailAddress;
 use crate::password::{HashKind, HashKinds};
@@ -13,7 +13,6 @@ use core::fmt;
 use core::num::NonZeroU32;
 use core::str::FromStr;
 use core::time::Duration;
-use serde_json::Value;
 
 /// One year, the longest that anything may live.
 const YEAR: u32 = 31_536_000;

@@ -33,7 +33,8 @@ impl Algorithm {
     }
 
     /// Whether its keys are RSA keys.
-    pub(super) const fn is_rsa(self) -> bool {
+    #[must_use]
+    pub const fn is_rsa(self) -> bool {
         matches!(
             self,
             Self::RsaPkcs1Sha256 | Self::RsaPkcs1Sha384 | Self::RsaPkcs1Sha512 | Self::RsaPssSha256

@@ -4,7 +4,6 @@ use super::Claim;
 use crate::json;
 use alloc::string::String;
 use core::fmt;
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// Names without a meaning in Postern's tokens that some reader of a token gives authority to, or stumbles over.
@@ -43,9 +42,10 @@ const RESERVED: [&str; 26] = [
 ];
 
 /// Custom claims that may be signed: few, small, flat, and none with a name that means something already.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct CustomClaims(Map<String, Value>);
+///
+/// Kept as JSON: whoever adds none need not carry what writes any value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomClaims(String);
 
 /// Why custom claims are refused, in the order of the checks. No value is ever quoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,22 +105,24 @@ impl CustomClaims {
             return Err(CustomClaimError::TooMany);
         }
         claims.keys().try_for_each(|name| check_name(name))?;
-        let text = serde_json::to_vec(&claims).map_err(|_| CustomClaimError::Unreadable)?;
+        let text = serde_json::to_string(&claims).map_err(|_| CustomClaimError::Unreadable)?;
         // The object around them is not a level of theirs.
-        if !json::depth_within(&text, Self::MAX_DEPTH.saturating_add(1)) {
+        if !json::depth_within(text.as_bytes(), Self::MAX_DEPTH.saturating_add(1)) {
             return Err(CustomClaimError::TooDeep);
         }
         if text.len() > Self::MAX_BYTES {
             return Err(CustomClaimError::TooLarge);
         }
-        json::parse(&text).map_err(|_| CustomClaimError::Unreadable)?;
-        Ok(Self(claims))
+        json::parse(text.as_bytes()).map_err(|_| CustomClaimError::Unreadable)?;
+        let members = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        Ok(Self(members.unwrap_or_default().into()))
     }
 
-    /// The claims.
-    #[must_use]
-    pub const fn as_map(&self) -> &Map<String, Value> {
-        &self.0
+    /// Adds them, as the last members, to a JSON object that has others.
+    pub(super) fn append_to(&self, object: &mut String) {
+        if !self.0.is_empty() && object.pop().is_some() {
+            object.extend([",", &self.0, "}"]);
+        }
     }
 }
 
@@ -189,6 +191,10 @@ mod tests {
         assert!(of(&json!({"t": "x".repeat(2040)})).is_ok());
         assert_eq!(of(&json!({"t": "x".repeat(2041)})).err(), Some(CustomClaimError::TooLarge));
         assert_eq!(of(&json!({"t": "\u{1}".repeat(400)})).err(), Some(CustomClaimError::TooLarge));
-        assert_eq!(CustomClaims::default().as_map().len(), 0);
+        let mut object = String::from(r#"{"a":1}"#);
+        CustomClaims::default().append_to(&mut object);
+        assert_eq!(object, r#"{"a":1}"#);
+        of(&json!({"b": [2], "c": null})).unwrap().append_to(&mut object);
+        assert_eq!(object, r#"{"a":1,"b":[2],"c":null}"#);
     }
 }

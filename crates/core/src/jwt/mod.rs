@@ -27,6 +27,8 @@ mod claims;
 mod curve;
 #[cfg(feature = "issue")]
 mod custom;
+#[cfg(feature = "pem")]
+mod der;
 mod ecdsa_key;
 mod error;
 mod facts;

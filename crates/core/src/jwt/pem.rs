@@ -1,29 +1,31 @@
 //! Keys as files: PEM (RFC 7468) around SPKI, PKCS#8, PKCS#1 and SEC1.
 
+use super::der::{self, Elements};
 use super::key::Material;
 use super::{Algorithm, KeyError, VerifyingKey};
 use crate::id::KeyId;
 use crate::secret::Secret;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use core::fmt;
-use pkcs1::der::asn1::{AnyRef, BitStringRef, OctetStringRef, UintRef};
-use pkcs1::der::pem::LineEnding;
-use pkcs1::der::{Decode as _, Encode as _, EncodePem as _, SecretDocument};
-use pkcs1::{RsaPrivateKey, RsaPublicKey};
-use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
-use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
-use sec1::{EcParameters, EcPrivateKey};
 use zeroize::Zeroizing;
 
-/// RFC 8410 §3.
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-/// RFC 3279 §2.3.1.
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-/// RFC 5480 §2.1.1, and the curves of §2.1.1.1.
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+/// 1.3.101.112, RFC 8410 §3.
+const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+/// 1.2.840.113549.1.1.1, RFC 3279 §2.3.1.
+const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+/// 1.2.840.10045.2.1, RFC 5480 §2.1.1, and the curves of §2.1.1.1: 1.2.840.10045.3.1.7 and 1.3.132.0.34.
+const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+/// Optional members of private keys, by their context-specific tags: of PKCS#8, and of SEC1.
+const ATTRIBUTES: u8 = 0xa0;
+const PUBLIC_BITS: u8 = 0x81;
+const CURVE: u8 = 0xa0;
+const PUBLIC_POINT: u8 = 0xa1;
 
 /// Why a text is not a key. None of them quotes the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,23 +88,31 @@ impl VerifyingKey {
     /// The key as `PUBLIC KEY` (RFC 5280 §4.1.2.7, RFC 7468 §13), lines ending in `\n`; `None` for a symmetric key.
     #[must_use]
     pub fn to_pem(&self) -> Option<String> {
-        let (oid, parameters, bits) = match self.material() {
+        let (identifier, bits) = match self.material() {
             Material::Hmac(_) => return None,
-            Material::Ed25519(point) => (ED25519, None, point.to_bytes().to_vec()),
+            Material::Ed25519(point) => {
+                (identifier(ED25519, None)?, Zeroizing::new(point.to_bytes().to_vec()))
+            }
             Material::Ecdsa(key) => {
-                let curve = if self.algorithm() == Algorithm::EcdsaP384 { &P384 } else { &P256 };
-                (EC, Some(AnyRef::from(curve)), key.to_sec1())
+                let curve = if self.algorithm() == Algorithm::EcdsaP384 { P384 } else { P256 };
+                (identifier(EC, Some(curve))?, Zeroizing::new(key.to_sec1()))
             }
             Material::Rsa(key) => {
-                let number = |bytes| UintRef::new(bytes).ok();
-                let modulus = number(key.modulus())?;
-                let key = RsaPublicKey { modulus, public_exponent: number(key.exponent())? };
-                (RSA, Some(AnyRef::NULL), key.to_der().ok()?)
+                let (n, e) = (der::unsigned(key.modulus())?, der::unsigned(key.exponent())?);
+                (identifier(RSA, None)?, der::element(der::SEQUENCE, &[&n, &e])?)
             }
         };
-        let subject_public_key = BitStringRef::from_bytes(&bits).ok()?;
-        let algorithm = AlgorithmIdentifierRef { oid, parameters };
-        SubjectPublicKeyInfoRef { algorithm, subject_public_key }.to_pem(LineEnding::LF).ok()
+        let bits = der::element(der::BIT_STRING, &[&[0], &bits])?;
+        let text = STANDARD.encode(&*der::element(der::SEQUENCE, &[&identifier, &bits])?);
+        let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
+        let mut rest = &*text;
+        while !rest.is_empty() {
+            let (line, after) = rest.split_at_checked(64).unwrap_or((rest, ""));
+            pem.extend([line, "\n"]);
+            rest = after;
+        }
+        pem.push_str("-----END PUBLIC KEY-----\n");
+        Some(pem)
     }
 
     /// Reads a `PUBLIC KEY` (SPKI) or an `RSA PUBLIC KEY` (PKCS#1). An RSA key is for `RS256` unless an algorithm is
@@ -115,14 +125,10 @@ impl VerifyingKey {
         let (label, document) = read(pem)?;
         match label {
             "PUBLIC KEY" => {
-                let info: SubjectPublicKeyInfoRef<'_> = document.decode_msg().map_err(malformed)?;
-                let bits = info.subject_public_key.as_bytes().ok_or(PemError::Malformed)?;
-                let kind = kind_of(&info.algorithm)?;
-                public_key(id, chosen(kind, algorithm)?, bits)
+                let (identifier, bits) = key_info(&document).ok_or(PemError::Malformed)?;
+                public_key(id, chosen(kind_of(identifier)?, algorithm)?, bits)
             }
-            "RSA PUBLIC KEY" => {
-                public_key(id, chosen(Algorithm::RsaPkcs1Sha256, algorithm)?, document.as_bytes())
-            }
+            "RSA PUBLIC KEY" => public_key(id, chosen(Algorithm::RsaPkcs1Sha256, algorithm)?, &document),
             _ => Err(PemError::WrongLabel),
         }
     }
@@ -186,57 +192,142 @@ impl PrivateKey {
     pub fn from_pem(id: Option<KeyId>, algorithm: Option<Algorithm>, pem: &str) -> Result<Self, PemError> {
         let (label, document) = read(pem)?;
         match label {
-            "PRIVATE KEY" => {
-                let info: PrivateKeyInfoRef<'_> = document.decode_msg().map_err(malformed)?;
-                let kind = kind_of(&info.algorithm)?;
-                let algorithm = chosen(kind, algorithm)?;
-                let key = info.private_key.as_bytes();
-                if kind == Algorithm::Ed25519 {
-                    return ed25519(key, info.public_key.and_then(|bits| bits.as_bytes()));
-                }
-                let public = public_half(id, algorithm, key)?;
-                Ok(Self::Host(HostKey { public, pkcs8: document.to_bytes() }))
-            }
+            "PRIVATE KEY" => Self::from_pkcs8(id, algorithm, document),
             "RSA PRIVATE KEY" => {
-                let parameters = Some(AnyRef::NULL);
                 let algorithm = chosen(Algorithm::RsaPkcs1Sha256, algorithm)?;
-                host_key(id, algorithm, AlgorithmIdentifierRef { oid: RSA, parameters }, document.as_bytes())
+                host_key(id, algorithm, identifier(RSA, None), &document)
             }
             "EC PRIVATE KEY" => {
-                let key: EcPrivateKey<'_> = document.decode_msg().map_err(malformed)?;
-                let Some(EcParameters::NamedCurve(curve)) = key.parameters else {
-                    return Err(PemError::UnsupportedKey);
-                };
-                let identifier = AlgorithmIdentifierRef { oid: EC, parameters: Some(AnyRef::from(&curve)) };
-                let algorithm = chosen(kind_of(&identifier)?, algorithm)?;
-                host_key(id, algorithm, identifier, document.as_bytes())
+                let curve = EcKey::read(&document).ok_or(PemError::Malformed)?.curve;
+                let identifier = identifier(EC, Some(curve.ok_or(PemError::UnsupportedKey)?));
+                let kind = identifier.as_deref().and_then(|der| Elements::of_sequence(der));
+                let algorithm = chosen(kind_of(kind.ok_or(PemError::Malformed)?)?, algorithm)?;
+                host_key(id, algorithm, identifier, &document)
             }
             "ENCRYPTED PRIVATE KEY" => Err(PemError::Encrypted),
             _ => Err(PemError::WrongLabel),
         }
     }
+
+    /// Reads a key as hosts export it: PKCS#8 in DER. Otherwise as [`PrivateKey::from_pem`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn from_pkcs8(
+        id: Option<KeyId>,
+        algorithm: Option<Algorithm>,
+        der: Zeroizing<Vec<u8>>,
+    ) -> Result<Self, PemError> {
+        let info = Pkcs8::read(&der).ok_or(PemError::Malformed)?;
+        let kind = kind_of(info.identifier)?;
+        let algorithm = chosen(kind, algorithm)?;
+        if kind == Algorithm::Ed25519 {
+            return ed25519(info.key, info.public);
+        }
+        let public = public_half(id, algorithm, info.key)?;
+        Ok(Self::Host(HostKey { public, pkcs8: der }))
+    }
 }
 
 /// The one block of a file. Explanatory text may stand before it (RFC 7468 §2), nothing after it; a header inside it
 /// tells of a key that OpenSSL has encrypted in its old way.
-fn read(pem: &str) -> Result<(&str, SecretDocument), PemError> {
+fn read(pem: &str) -> Result<(&str, Zeroizing<Vec<u8>>), PemError> {
     if pem.contains("Proc-Type:") {
         return Err(PemError::Encrypted);
     }
-    SecretDocument::from_pem(pem.trim()).map_err(malformed)
+    block(pem).ok_or(PemError::Malformed)
 }
 
-fn malformed(_: impl fmt::Debug) -> PemError {
-    PemError::Malformed
+fn block(pem: &str) -> Option<(&str, Zeroizing<Vec<u8>>)> {
+    let (_, rest) = pem.split_once("-----BEGIN ")?;
+    let (label, rest) = rest.split_once("-----")?;
+    let body = rest.trim_end().strip_suffix(&*format!("\n-----END {label}-----"))?;
+    // Allocated once: what a growing text leaves behind would not be wiped.
+    let mut base64 = Zeroizing::new(String::with_capacity(body.len()));
+    body.starts_with(['\r', '\n'])
+        .then(|| body.split(['\r', '\n']).for_each(|line| base64.push_str(line)))?;
+    Some((label, Zeroizing::new(STANDARD.decode(base64.as_bytes()).ok()?)))
+}
+
+/// `SubjectPublicKeyInfo` (RFC 5280 §4.1): the members of its algorithm, and the bits.
+fn key_info(der: &[u8]) -> Option<(Elements<'_>, &[u8])> {
+    let mut members = Elements::of_sequence(der)?;
+    let info = (members.sequence()?, members.bits()?);
+    members.end()?;
+    Some(info)
+}
+
+/// `AlgorithmIdentifier` of a kind of key: with its curve, with NULL for RSA, or with nothing.
+fn identifier(kind: &[u8], curve: Option<&[u8]>) -> Option<Zeroizing<Vec<u8>>> {
+    let kind_der = der::element(der::OBJECT_IDENTIFIER, &[kind])?;
+    let parameters = match curve {
+        Some(curve) => der::element(der::OBJECT_IDENTIFIER, &[curve])?,
+        None if kind == RSA => der::element(der::NULL, &[])?,
+        None => Zeroizing::default(),
+    };
+    der::element(der::SEQUENCE, &[&kind_der, &parameters])
+}
+
+/// `PrivateKeyInfo` or `OneAsymmetricKey` (RFC 5958 §2).
+struct Pkcs8<'a> {
+    identifier: Elements<'a>,
+    key: &'a [u8],
+    public: Option<&'a [u8]>,
+}
+
+impl<'a> Pkcs8<'a> {
+    fn read(der: &'a [u8]) -> Option<Self> {
+        let mut members = Elements::of_sequence(der)?;
+        let version = members.unsigned()?;
+        let (identifier, key) = (members.sequence()?, members.take(der::OCTET_STRING)?);
+        members.optional(ATTRIBUTES)?;
+        let public = members.optional(PUBLIC_BITS)?;
+        members.end()?;
+        let public = match (version, public) {
+            ([0], None) => None,
+            ([1], Some(bits)) => Some(der::whole_bytes(bits)?),
+            _ => return None,
+        };
+        Some(Self { identifier, key, public })
+    }
+}
+
+/// `ECPrivateKey` (RFC 5915 §3).
+struct EcKey<'a> {
+    #[cfg_attr(not(feature = "ecdsa"), expect(dead_code, reason = "the point cannot be computed"))]
+    secret: &'a [u8],
+    curve: Option<&'a [u8]>,
+    point: Option<&'a [u8]>,
+}
+
+impl<'a> EcKey<'a> {
+    fn read(der: &'a [u8]) -> Option<Self> {
+        let mut members = Elements::of_sequence(der)?;
+        (members.unsigned()? == [1]).then_some(())?;
+        let secret = members.take(der::OCTET_STRING)?;
+        let curve = members.optional(CURVE)?.map(|der| Elements::only(der, der::OBJECT_IDENTIFIER));
+        let point = members.optional(PUBLIC_POINT)?.map(|der| Elements::only(der, der::BIT_STRING));
+        members.end()?;
+        let within = |inner: Option<Option<&'a [u8]>>| inner.map_or(Some(None), |inner| inner.map(Some));
+        let point = within(point)?.map_or(Some(None), |bits| der::whole_bytes(bits).map(Some))?;
+        Some(Self { secret, curve: within(curve)?, point })
+    }
 }
 
 /// What a key of this kind is for unless told otherwise.
-fn kind_of(identifier: &AlgorithmIdentifierRef<'_>) -> Result<Algorithm, PemError> {
-    match identifier.oids().map_err(malformed)? {
-        (ED25519, None) => Ok(Algorithm::Ed25519),
-        (EC, Some(P256)) => Ok(Algorithm::EcdsaP256),
-        (EC, Some(P384)) => Ok(Algorithm::EcdsaP384),
-        (RSA, None) => Ok(Algorithm::RsaPkcs1Sha256),
+fn kind_of(mut identifier: Elements<'_>) -> Result<Algorithm, PemError> {
+    let mut parts = || {
+        let kind = identifier.take(der::OBJECT_IDENTIFIER)?;
+        let curve = identifier.optional(der::OBJECT_IDENTIFIER)?;
+        let nothing = identifier.optional(der::NULL)?.is_none_or(<[u8]>::is_empty);
+        Some((kind, curve, nothing && identifier.end().is_some()))
+    };
+    match parts().ok_or(PemError::Malformed)? {
+        (ED25519, None, true) => Ok(Algorithm::Ed25519),
+        (EC, Some(P256), true) => Ok(Algorithm::EcdsaP256),
+        (EC, Some(P384), true) => Ok(Algorithm::EcdsaP384),
+        (RSA, None, true) => Ok(Algorithm::RsaPkcs1Sha256),
         _ => Err(PemError::UnsupportedKey),
     }
 }
@@ -261,23 +352,42 @@ fn public_key(id: Option<KeyId>, algorithm: Algorithm, bits: &[u8]) -> Result<Ve
             VerifyingKey::ecdsa(id, algorithm, x, y)
         }
         _ => {
-            let key = RsaPublicKey::<UintRef<'_>>::from_der(bits).map_err(malformed)?;
-            VerifyingKey::rsa(id, algorithm, key.modulus.as_bytes(), key.public_exponent.as_bytes())
+            let (n, e) = rsa_numbers(bits).ok_or(PemError::Malformed)?;
+            VerifyingKey::rsa(id, algorithm, n, e)
         }
     };
     key.map_err(PemError::Key)
 }
 
+/// `RSAPublicKey` (RFC 8017 A.1.1): modulus and exponent.
+fn rsa_numbers(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut members = Elements::of_sequence(der)?;
+    let numbers = (members.unsigned()?, members.unsigned()?);
+    members.end()?;
+    Some(numbers)
+}
+
+/// The same of an `RSAPrivateKey` of two primes (RFC 8017 A.1.2).
+fn rsa_numbers_of_private(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    const OTHER_NUMBERS: usize = 6;
+    let mut members = Elements::of_sequence(der)?;
+    (members.unsigned()? == [0]).then_some(())?;
+    let numbers = (members.unsigned()?, members.unsigned()?);
+    for _ in 0..OTHER_NUMBERS {
+        members.unsigned()?;
+    }
+    members.end()?;
+    Some(numbers)
+}
+
 /// The public key of a private one, PKCS#1 or SEC1.
 fn public_half(id: Option<KeyId>, algorithm: Algorithm, key: &[u8]) -> Result<VerifyingKey, PemError> {
     if algorithm.is_rsa() {
-        let key = RsaPrivateKey::<UintRef<'_>>::from_der(key).map_err(malformed)?;
-        let (n, e) = (key.modulus.as_bytes(), key.public_exponent.as_bytes());
+        let (n, e) = rsa_numbers_of_private(key).ok_or(PemError::Malformed)?;
         return VerifyingKey::rsa(id, algorithm, n, e).map_err(PemError::Key);
     }
-    let key = EcPrivateKey::from_der(key).map_err(malformed)?;
-    let computed = compute_point(algorithm, key.private_key)?;
-    let point = match (computed, key.public_key) {
+    let key = EcKey::read(key).ok_or(PemError::Malformed)?;
+    let point = match (compute_point(algorithm, &key)?, key.point) {
         (Some(computed), Some(stated)) if computed != stated => return Err(PemError::PublicKeyMismatch),
         (Some(computed), _) => computed,
         (None, stated) => stated.ok_or(PemError::PublicKeyMissing)?.to_vec(),
@@ -287,11 +397,11 @@ fn public_half(id: Option<KeyId>, algorithm: Algorithm, key: &[u8]) -> Result<Ve
 
 /// The point of an EC private key, if this build can compute it.
 #[cfg(feature = "ecdsa")]
-fn compute_point(algorithm: Algorithm, secret: &[u8]) -> Result<Option<Vec<u8>>, PemError> {
+fn compute_point(algorithm: Algorithm, key: &EcKey<'_>) -> Result<Option<Vec<u8>>, PemError> {
     let point = match algorithm {
-        Algorithm::EcdsaP384 => p384::ecdsa::SigningKey::from_slice(secret)
+        Algorithm::EcdsaP384 => p384::ecdsa::SigningKey::from_slice(key.secret)
             .map(|key| key.verifying_key().to_sec1_point(false).as_bytes().to_vec()),
-        _ => p256::ecdsa::SigningKey::from_slice(secret)
+        _ => p256::ecdsa::SigningKey::from_slice(key.secret)
             .map(|key| key.verifying_key().to_sec1_point(false).as_bytes().to_vec()),
     };
     point.map(Some).map_err(|_| PemError::Malformed)
@@ -299,14 +409,14 @@ fn compute_point(algorithm: Algorithm, secret: &[u8]) -> Result<Option<Vec<u8>>,
 
 #[cfg(not(feature = "ecdsa"))]
 #[expect(clippy::unnecessary_wraps, reason = "the other build can fail")]
-const fn compute_point(_: Algorithm, _: &[u8]) -> Result<Option<Vec<u8>>, PemError> {
+const fn compute_point(_: Algorithm, _: &EcKey<'_>) -> Result<Option<Vec<u8>>, PemError> {
     Ok(None)
 }
 
 /// A seed: an octet string in an octet string (RFC 8410 §7).
 fn ed25519(key: &[u8], stated: Option<&[u8]>) -> Result<PrivateKey, PemError> {
-    let seed = <&OctetStringRef>::from_der(key).map_err(malformed)?;
-    let seed = Secret::new(seed.as_bytes().try_into().map_err(malformed)?);
+    let seed = Elements::only(key, der::OCTET_STRING).and_then(|seed| seed.try_into().ok());
+    let seed = Secret::new(seed.ok_or(PemError::Malformed)?);
     let computed = ed25519_dalek::SigningKey::from_bytes(seed.expose()).verifying_key();
     if stated.is_some_and(|stated| stated != computed.as_bytes()) {
         return Err(PemError::PublicKeyMismatch);
@@ -318,13 +428,15 @@ fn ed25519(key: &[u8], stated: Option<&[u8]>) -> Result<PrivateKey, PemError> {
 fn host_key(
     id: Option<KeyId>,
     algorithm: Algorithm,
-    identifier: AlgorithmIdentifierRef<'_>,
+    identifier: Option<Zeroizing<Vec<u8>>>,
     key: &[u8],
 ) -> Result<PrivateKey, PemError> {
     let public = public_half(id, algorithm, key)?;
-    let key = OctetStringRef::new(key).map_err(malformed)?;
-    let pkcs8 = PrivateKeyInfoRef::new(identifier, key).to_der().map_err(malformed)?;
-    Ok(PrivateKey::Host(HostKey { public, pkcs8: Zeroizing::new(pkcs8) }))
+    let pkcs8 = || {
+        let (version, key) = (der::unsigned(&[0])?, der::element(der::OCTET_STRING, &[key])?);
+        der::element(der::SEQUENCE, &[&version, &identifier?, &key])
+    };
+    Ok(PrivateKey::Host(HostKey { public, pkcs8: pkcs8().ok_or(PemError::Malformed)? }))
 }
 
 #[cfg(test)]
@@ -332,7 +444,10 @@ mod tests {
     use super::*;
     use crate::jwt::{AlgorithmName, Thumbprint};
     use serde_json::{Value, json};
-    use std::format;
+
+    fn encoded(label: &str, der: &[u8]) -> String {
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+    }
 
     fn vectors() -> Value {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/jwt/pem.json");
@@ -352,8 +467,8 @@ mod tests {
         match PrivateKey::from_pem(None, algorithm, pem)? {
             PrivateKey::Host(key) => {
                 // What the host is given is the same key.
-                let again = pkcs1::der::pem::encode_string("PRIVATE KEY", LineEnding::LF, key.expose_pkcs8());
-                let again = PrivateKey::from_pem(None, algorithm, &again.unwrap()).unwrap();
+                let again = encoded("PRIVATE KEY", key.expose_pkcs8());
+                let again = PrivateKey::from_pem(None, algorithm, &again).unwrap();
                 assert_eq!(format!("{again:?}"), format!("{key:?}"));
                 Ok(key.verifying_key().clone())
             }
@@ -421,7 +536,7 @@ mod tests {
         #[test]
         fn no_bytes_make_it_fail(bytes: std::vec::Vec<u8>, private: bool) {
             let label = if private { "PRIVATE KEY" } else { "PUBLIC KEY" };
-            let pem = pkcs1::der::pem::encode_string(label, LineEnding::LF, &bytes).unwrap();
+            let pem = encoded(label, &bytes);
             proptest::prop_assert!(VerifyingKey::from_pem(None, None, &pem).is_err());
             proptest::prop_assert!(PrivateKey::from_pem(None, None, &pem).is_err());
         }

@@ -136,7 +136,8 @@ fn write_payload(claims: &AccessTokenClaims) -> Result<String, SignError> {
     if claims.expires_at <= claims.issued_at {
         return Err(SignError::NoLifetime);
     }
-    let payload = serde_json::to_string(&Wire::of(claims)).map_err(|_| SignError::Unencodable)?;
+    let mut payload = serde_json::to_string(&Wire::of(claims)).map_err(|_| SignError::Unencodable)?;
+    claims.custom.append_to(&mut payload);
     // The verifier's own eyes are the last check, so that nothing is signed that it would refuse to read.
     match Facts::read(&payload, None) {
         Ok(_) => Ok(payload),
@@ -176,8 +177,6 @@ struct Wire<'a> {
     acr: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cnf: Option<Confirmation<'a>>,
-    #[serde(flatten)]
-    custom: &'a CustomClaims,
 }
 
 #[derive(Serialize)]
@@ -217,7 +216,6 @@ impl<'a> Wire<'a> {
             auth_time: claims.authenticated_at.map(UnixSeconds::as_secs),
             acr: claims.authentication_class.as_deref(),
             cnf: claims.confirmation_thumbprint.as_deref().map(|jkt| Confirmation { jkt }),
-            custom: &claims.custom,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The registry: which name has which bit, append-only.
 
 use super::{MaskError, MaskWidth, PermissionBit, PermissionMask, PermissionName};
+use crate::order;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -344,7 +345,7 @@ fn refuse_duplicates(names: &[PermissionName]) -> Result<(), RegistryError> {
 /// Names in order, each with its place in the list it came from.
 fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<(&'a str, usize)> {
     let mut sorted: Vec<_> = names.zip(0..).collect();
-    sorted.sort_unstable();
+    order::sort_by_key(&mut sorted, |entry| *entry);
     sorted
 }
 

@@ -3,7 +3,7 @@
 use super::{
     MaskError, MaskWidth, PermissionMask, PermissionName, PermissionRegistry, RegistryError, RoleName,
 };
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// Every role and the mask it stands for, computed once.
@@ -12,7 +12,8 @@ use core::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleTable {
     width: MaskWidth,
-    masks: BTreeMap<RoleName, PermissionMask>,
+    /// By name.
+    masks: Vec<(RoleName, PermissionMask)>,
 }
 
 /// Everything that has been granted to one account, as masks of one width.
@@ -58,7 +59,7 @@ impl RoleTable {
     /// The table without roles.
     #[must_use]
     pub const fn empty(width: MaskWidth) -> Self {
-        Self { width, masks: BTreeMap::new() }
+        Self { width, masks: Vec::new() }
     }
 
     /// Computes the mask of every role.
@@ -80,13 +81,14 @@ impl RoleTable {
                 Ok(mask) => mask,
                 Err(error) => return Err(RoleError::Permission(role, error)),
             };
-            if table.masks.contains_key(&role) {
-                return Err(RoleError::Duplicate(role));
-            }
+            let place = match table.place_of(role.as_str()) {
+                Ok(_) => return Err(RoleError::Duplicate(role)),
+                Err(place) => place,
+            };
             if table.masks.len() >= Self::MAX_ROLES {
                 return Err(RoleError::TooMany);
             }
-            table.masks.insert(role, mask);
+            table.masks.insert(place, (role, mask));
         }
         Ok(table)
     }
@@ -94,7 +96,12 @@ impl RoleTable {
     /// The mask of a role; `None` for a role that is not defined.
     #[must_use]
     pub fn mask_of(&self, role: &str) -> Option<PermissionMask> {
-        self.masks.get(role).copied()
+        self.masks.get(self.place_of(role).ok()?).map(|(_, mask)| *mask)
+    }
+
+    /// Where the role stands, or would.
+    fn place_of(&self, role: &str) -> Result<usize, usize> {
+        self.masks.binary_search_by(|(name, _)| name.as_str().cmp(role))
     }
 
     /// The width of every mask in the table.
@@ -129,7 +136,7 @@ impl RoleTable {
     ///
     /// [`MaskError::WidthMismatch`] when a mask has another width than the table.
     pub fn effective(&self, grants: &Grants<'_>) -> Result<PermissionMask, MaskError> {
-        let roles = grants.roles.iter().filter_map(|role| self.masks.get(role)).copied();
+        let roles = grants.roles.iter().filter_map(|role| self.mask_of(role.as_str()));
         let shared = grants.groups.iter().chain(grants.bundles).map(|mask| mask.without_root());
         roles
             .chain(shared)
