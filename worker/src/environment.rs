@@ -362,25 +362,20 @@ impl Settings {
             root_ttl: config.tokens().root_ttl,
         };
         let verification = verification_policy(&config, &profile)?;
-        let keys = KeyPolicies::of(config.keys())?;
+        let keys = KeyPolicies::of(config.keys(), config.tokens().algorithm.key_kind())?;
         Ok(Self { rotation, open, argon2, accepted_hashes, profile, verification, keys, config })
     }
 }
 
 impl KeyPolicies {
-    fn of(settings: &config::KeySettings) -> Result<Self, Box<dyn std::error::Error>> {
+    fn of(settings: &config::KeySettings, signing: KeyKind) -> Result<Self, Box<dyn std::error::Error>> {
         let copies = keyring::COPY_USABLE_FOR.as_secs();
         let after = |seconds: u32| Some(Seconds::new(seconds.saturating_add(copies)));
         // Other isolates learn of a key when they renew their copy; a minute more for their clocks.
         let lead = Seconds::new(copies.saturating_add(60));
         let signed = after(Environment::longest_access_token().as_secs());
         Ok(Self {
-            signing: KeyPolicy::new(
-                KeyKind::Ed25519,
-                settings.publish_before,
-                settings.rotate_after,
-                signed,
-            )?,
+            signing: KeyPolicy::new(signing, settings.publish_before, settings.rotate_after, signed)?,
             edge_tag: KeyPolicy::new(
                 KeyKind::Secret,
                 lead,

@@ -8,6 +8,7 @@ use std::fmt;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use worker::js_sys::{Array, Function, JSON, Object, Promise, Reflect, Uint8Array, global};
+use zeroize::Zeroizing;
 
 /// Why the host did not do what it was asked. What it says never quotes a key.
 #[derive(Debug)]
@@ -64,6 +65,24 @@ impl WebKey {
         let arguments = [self.parameters.clone(), self.key.clone(), signature.into(), message.into()];
         Ok(call("verify", &arguments).await?.is_truthy())
     }
+}
+
+/// A new private key, as PKCS#8 in DER.
+pub(crate) async fn generate(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, HostError> {
+    const MODULUS_BITS: u32 = 2048;
+    const EXPONENT: [u8; 3] = [1, 0, 1];
+    let parameters = parameters(algorithm)?;
+    if algorithm.is_rsa() {
+        Reflect::set(&parameters, &"modulusLength".into(), &MODULUS_BITS.into())?;
+        Reflect::set(&parameters, &"publicExponent".into(), &Uint8Array::from(&EXPONENT[..]))?;
+    }
+    let usages = Array::of2(&"sign".into(), &"verify".into());
+    let pair = call("generateKey", &[parameters, true.into(), usages.into()]).await?;
+    let private = Reflect::get(&pair, &"privateKey".into())?;
+    let exported = Uint8Array::new(&call("exportKey", &["pkcs8".into(), private]).await?);
+    let pkcs8 = Zeroizing::new(exported.to_vec());
+    exported.fill(0, 0, exported.length());
+    Ok(pkcs8)
 }
 
 /// What WebCrypto wants to know of an algorithm, for every operation: each ignores what is not for it.

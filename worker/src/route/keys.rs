@@ -39,8 +39,9 @@ pub(crate) fn permissions(exchange: &Exchange) -> Answer {
 pub(crate) async fn public_key(exchange: &Exchange) -> Answer {
     let keyring = exchange.keyring().await?;
     let key = keyring.signing();
+    // A symmetric key has nothing to be published.
     let (Some(public_key), Some(jwk)) = (key.to_pem(), key.public_jwk()) else {
-        return Err(Problem::internal("public key", "the signing key is symmetric"));
+        return Err(Problem::not_found());
     };
     let members = json::parse(jwk.as_bytes()).map_err(|error| Problem::internal("public key", error))?;
     let key_type = members.member("kty").and_then(|kty| kty.as_text()).map(|kty| kty.to_cow().into_owned());

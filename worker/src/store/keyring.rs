@@ -6,7 +6,9 @@
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::call::{Unconfirmed, ask};
-use crate::object::keyring::{KeyMaterial, KeyPurpose, KeyView, KeyringCall, LoadAnswer, NAME, OrderAnswer};
+use crate::object::keyring::{
+    KeyMaterial, KeyPurpose, KeyView, KeyringCall, LoadAnswer, NAME, OrderAnswer, algorithm_of,
+};
 use crate::webcrypto::WebKey;
 use crate::wire::problem::Problem;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -15,10 +17,10 @@ use postern_core::grant::{Grant, IssuedToken, TokenProfile};
 use postern_core::id::{KeyId, TokenId};
 use postern_core::identifier::length_prefixed;
 use postern_core::jwt::{
-    KeySet, SignatureVerdict, SigningKey, VerificationPolicy, VerifiedClaims, VerifyError, VerifyingKey,
-    begin,
+    Algorithm, KeySet, PrivateKey, SignatureVerdict, SigningKey, VerificationPolicy, VerifiedClaims,
+    VerifyError, VerifyingKey, begin,
 };
-use postern_core::keyring::{ImportField, ImportTexts, Imported, ImportedSigner, KeyState, import};
+use postern_core::keyring::{ImportField, ImportTexts, Imported, ImportedSigner, KeyKind, KeyState, import};
 use postern_core::password::{Pepper, Peppers};
 use postern_core::secret::Secret;
 use postern_core::session::EdgeKey;
@@ -133,7 +135,7 @@ pub(crate) async fn rotate(
     order(environment, &KeyringCall::Rotate { operation, purpose }).await
 }
 
-/// Takes a signing key away. The same operation again is answered again.
+/// Takes a signing or edge-tag key away. The same operation again is answered again.
 pub(crate) async fn revoke(
     environment: &Environment,
     operation: String,
@@ -182,25 +184,25 @@ impl Keyring {
         let active = |purpose| of(purpose, KeyState::is_active)?.into_iter().next().ok_or_else(unusable);
         let other = |purpose| of(purpose, |state| !state.is_active());
 
-        let signing_key = |seed: &Secret<32>| {
-            SigningKey::ed25519(seed)
-                .and_then(|key| key.with_algorithm_name(environment.algorithm_name()))
-                .map_err(|error| Problem::internal("keyring", error))
-        };
-        let own = signing_key(&active(KeyPurpose::Signing)?.1)?;
-        let mut checking = vec![own.verifying_key().clone()];
-        for (_, seed) in other(KeyPurpose::Signing)? {
-            checking.push(signing_key(&seed)?.verifying_key().clone());
+        let signing = keys.iter().filter(|key| key.purpose == KeyPurpose::Signing);
+        let mut checking = Vec::new();
+        let mut signer = None;
+        for stored in signing {
+            let key = signing_key(stored).ok_or_else(unusable)?;
+            let key = named_as_configured(key, environment)?;
+            checking.push(key.verifying_key().clone());
+            if stored.state.is_active() {
+                signer = Some(key);
+            }
         }
         let imported = imported(environment)?;
         checking.extend(imported.checking);
-        let signer = match imported.signer {
-            None => Signer::Here(own),
-            Some(signer) => {
-                checking.push(signer.verifying_key().clone());
-                Signer::of(signer, environment).await?
-            }
-        };
+        if let Some(key) = imported.signer {
+            let key = named_as_configured(key, environment)?;
+            checking.push(key.verifying_key().clone());
+            signer = Some(key);
+        }
+        let signer = Signer::of(signer.ok_or_else(unusable)?).await?;
         let key_set = KeySet::from_keys(checking).map_err(|error| {
             Problem::misconfigured(format_args!("PUBLIC_KEYS, with the keyring: {error}"))
         })?;
@@ -317,13 +319,37 @@ async fn host_keys(key_set: &KeySet) -> Result<Vec<(KeyId, WebKey)>, Problem> {
     Ok(host_keys)
 }
 
+/// A signing key of the keyring's own, ready for use.
+fn signing_key(key: &KeyMaterial) -> Option<ImportedSigner> {
+    let material = Zeroizing::new(base64url::decode(key.material.as_bytes()).ok()?);
+    let id = || key.kid.as_deref()?.parse().ok();
+    let here = match key.kind {
+        KeyKind::Ed25519 => SigningKey::ed25519(&Secret::from_slice(&material)?),
+        KeyKind::Secret => SigningKey::hmac_sha256(id()?, &material),
+        KeyKind::P256 | KeyKind::Rsa => {
+            let private = PrivateKey::from_pkcs8(id(), algorithm_of(key.kind), material).ok()?;
+            let PrivateKey::Host(private) = private else { return None };
+            return Some(ImportedSigner::Host { public: private.verifying_key().clone(), private });
+        }
+    };
+    here.ok().map(ImportedSigner::Here)
+}
+
+/// Ed25519 has two names, of which the configuration has chosen one.
+fn named_as_configured(key: ImportedSigner, environment: &Environment) -> Result<ImportedSigner, Problem> {
+    match key {
+        ImportedSigner::Here(key) if key.algorithm() == Algorithm::Ed25519 => {
+            let named = key.with_algorithm_name(environment.algorithm_name());
+            named.map(ImportedSigner::Here).map_err(|error| Problem::internal("keyring", error))
+        }
+        other => Ok(other),
+    }
+}
+
 impl Signer {
-    async fn of(imported: ImportedSigner, environment: &Environment) -> Result<Self, Problem> {
-        match imported {
-            ImportedSigner::Here(key) => {
-                let key = key.with_algorithm_name(environment.algorithm_name());
-                Ok(Self::Here(key.map_err(|error| Problem::internal("keyring", error))?))
-            }
+    async fn of(key: ImportedSigner) -> Result<Self, Problem> {
+        match key {
+            ImportedSigner::Here(key) => Ok(Self::Here(key)),
             ImportedSigner::Host { public, private } => {
                 let private = WebKey::to_sign(&private).await;
                 Ok(Self::Host { public, private: private.map_err(Problem::misconfigured)? })

@@ -1,6 +1,8 @@
 //! Lint: settings that are allowed and still worth a word.
 
-use super::{Config, Environment, MailSender, RegistrationMode, SessionLimit, ValidationMode};
+use super::{
+    Config, Environment, MailSender, RegistrationMode, SessionLimit, SigningAlgorithm, ValidationMode,
+};
 use crate::time::Seconds;
 use alloc::format;
 use alloc::string::String;
@@ -115,6 +117,11 @@ fn tokens(config: &Config, findings: &mut Findings) {
 }
 
 fn keys(config: &Config, findings: &mut Findings) {
+    if config.tokens.algorithm == SigningAlgorithm::Hs256 {
+        let message =
+            "tokens.algorithm is HS256: whoever can check a token can make one, and no key is published";
+        findings.add(Severity::Warn, "signing_hs256", message);
+    }
     let publish_before = config.keys.publish_before.as_secs();
     if publish_before < DAY {
         let message = format!(

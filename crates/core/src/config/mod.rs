@@ -16,7 +16,7 @@ pub use lint::{Deployment, Finding, Severity};
 pub use settings::{
     AccountSettings, AlgorithmName, BreachCheck, CodeSettings, Composition, KeySettings, LockoutSettings, MailSender,
     MailSettings, MailedForm, PasswordResetSettings, PasswordSettings, PermissionSettings, Preset, ProfileClaim,
-    ProfileClaimError, RegistrationMode, RegistrationSettings, SessionLimit, SessionSettings, SignInSettings,
+    ProfileClaimError, RegistrationMode, RegistrationSettings, SessionLimit, SessionSettings, SignInSettings, SigningAlgorithm,
     TokenSettings, UsernameRule, ValidationMode, ValidationSettings, VerificationSettings,
 };
 pub use url::{Audience, Issuer, UrlError, WebUrl};

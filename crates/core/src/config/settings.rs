@@ -4,6 +4,7 @@ use super::limits::RateLimit;
 use super::section::{Section, Value};
 use super::url::{Issuer, WebUrl};
 use crate::identifier::EmailAddress;
+use crate::keyring::KeyKind;
 use crate::password::{HashKind, HashKinds};
 use crate::permission::{MaskWidth, PermissionMask, PermissionName, PermissionRegistry, RoleName, RoleTable};
 use crate::time::Seconds;
@@ -42,6 +43,32 @@ impl Preset {
             Self::Default => values.0,
             Self::HighSecurity => values.1,
             Self::HighThroughput => values.2,
+        }
+    }
+}
+
+/// What the keyring's own keys sign access tokens with. Keys that a deployment brings along have their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SigningAlgorithm {
+    /// Ed25519 (RFC 8032).
+    EdDsa,
+    /// ECDSA on P-256 (RFC 7518 §3.4), computed by the host.
+    Es256,
+    /// RSA of 2048 bits (RFC 7518 §3.3), computed by the host.
+    Rs256,
+    /// HMAC (RFC 7518 §3.2): whoever can check a token can make one.
+    Hs256,
+}
+
+impl SigningAlgorithm {
+    /// The kind of key that it takes.
+    #[must_use]
+    pub const fn key_kind(self) -> KeyKind {
+        match self {
+            Self::EdDsa => KeyKind::Ed25519,
+            Self::Es256 => KeyKind::P256,
+            Self::Rs256 => KeyKind::Rsa,
+            Self::Hs256 => KeyKind::Secret,
         }
     }
 }
@@ -122,7 +149,9 @@ impl FromStr for ProfileClaim {
 pub struct TokenSettings {
     /// Life of an access token, 1 to 900 seconds, default 300.
     pub access_ttl: Seconds,
-    /// The name of the algorithm in the header, default `EdDSA`.
+    /// What the keyring's own keys sign with, default `EdDSA`. To change it is to begin a rotation.
+    pub algorithm: SigningAlgorithm,
+    /// The name of Ed25519 in the header, default `EdDSA`.
     pub algorithm_name: AlgorithmName,
     /// How far two clocks may differ, 0 to 120 seconds, default 30.
     pub leeway: Seconds,
@@ -141,10 +170,17 @@ pub struct TokenSettings {
 impl TokenSettings {
     pub(super) fn read(mut section: Section<'_>, preset: Preset) -> Self {
         let names = [("EdDSA", AlgorithmName::EdDsa), ("Ed25519", AlgorithmName::Ed25519)];
+        let algorithms = [
+            ("EdDSA", SigningAlgorithm::EdDsa),
+            ("ES256", SigningAlgorithm::Es256),
+            ("RS256", SigningAlgorithm::Rs256),
+            ("HS256", SigningAlgorithm::Hs256),
+        ];
         let max_age = section.seconds("max_age_seconds", 0, 0..=900);
         let profile_claims = section.list::<ProfileClaim>("profile_claims").unwrap_or_default();
         let settings = Self {
             access_ttl: section.seconds("access_ttl_seconds", preset.pick((300, 300, 900)), 1..=900),
+            algorithm: section.choice("algorithm", SigningAlgorithm::EdDsa, &algorithms),
             algorithm_name: section.choice("algorithm_name", AlgorithmName::EdDsa, &names),
             leeway: section.seconds("leeway_seconds", 30, 0..=120),
             root_ttl: section.seconds("root_ttl_seconds", 120, 1..=120),

@@ -2,11 +2,13 @@
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
+use crate::object::keyring::pair::HostPair;
 use crate::object::keyring::stored::{Material, RootKey, StoredKey, draw};
-use crate::object::keyring::{KEYS, KeyPurpose, KeyView, MOST_ROWS, OrderAnswer};
+use crate::object::keyring::{KEYS, KeyPurpose, KeyView, MOST_ROWS, OrderAnswer, edge_key_name};
 use crate::object::records::Records;
 use crate::outbox::message::{AuditEvent, Message};
 use crate::outbox::rows;
+use postern_core::codec::base64url;
 use postern_core::jwt::SigningKey;
 use postern_core::keyring::{
     Change, KeyKind, KeyRecord, KeyState, RevokeRefusal, RotateRefusal, plan, revoke, rotate,
@@ -18,7 +20,7 @@ use zeroize::Zeroizing;
 /// What an operator may order.
 pub(super) enum Order {
     Rotate(KeyPurpose),
-    /// A signing key, by its name.
+    /// A signing or edge-tag key, by its name.
     Revoke(String),
 }
 
@@ -39,6 +41,10 @@ pub(super) struct Lines<'a> {
     root_key: Option<&'a RootKey>,
     ambient: Ambient,
     keys: Vec<StoredKey>,
+    /// What the host has made for this change.
+    pairs: core::slice::Iter<'a, HostPair>,
+    /// What it has yet to make.
+    lacking: Option<KeyKind>,
 }
 
 impl<'a> Lines<'a> {
@@ -46,10 +52,16 @@ impl<'a> Lines<'a> {
         sql: &'a SqlStorage,
         environment: &'a Environment,
         root_key: Option<&'a RootKey>,
+        pairs: &'a [HostPair],
         ambient: Ambient,
     ) -> Result<Self> {
         let keys = Records::new(sql, KEYS).first(MOST_ROWS)?;
-        Ok(Self { sql, environment, root_key, ambient, keys })
+        Ok(Self { sql, environment, root_key, ambient, keys, pairs: pairs.iter(), lacking: None })
+    }
+
+    /// The kind of key pair for want of which the change has failed.
+    pub(super) const fn lacking(&self) -> Option<KeyKind> {
+        self.lacking
     }
 
     /// Makes the first key of every purpose that has none, seals what lies in the clear, and names what has no name.
@@ -103,9 +115,14 @@ impl<'a> Lines<'a> {
     }
 
     fn revoke(&mut self, kid: &str) -> Result<OrderAnswer> {
-        let purpose = KeyPurpose::Signing;
-        let named = |key: &&StoredKey| key.purpose == purpose && key.kid.as_deref() == Some(kid);
-        let Some(id) = self.keys.iter().find(named).map(|key| key.record().id) else {
+        let named = |key: &&StoredKey| match key.purpose {
+            KeyPurpose::Signing => key.kid.as_deref() == Some(kid),
+            KeyPurpose::EdgeTag => edge_key_name(key.record().id) == kid,
+            // Without the one every password would be lost, without the other every row.
+            KeyPurpose::Pepper | KeyPurpose::Sharding => false,
+        };
+        let Some((purpose, id)) = self.keys.iter().find(named).map(|key| (key.purpose, key.record().id))
+        else {
             return Ok(OrderAnswer::Unknown);
         };
         let policy = self.environment.key_policy(purpose);
@@ -153,21 +170,31 @@ impl<'a> Lines<'a> {
     }
 
     fn create(&mut self, purpose: KeyPurpose, record: KeyRecord) -> Result<()> {
-        let material: Material = match record.kind {
-            KeyKind::Secret | KeyKind::Ed25519 => Zeroizing::new(draw::<32>(self.ambient)?.to_vec()),
-            KeyKind::P256 | KeyKind::Rsa => {
-                return Err(Error::RustError("keys of this kind cannot be made here".into()));
-            }
-        };
-        let kid = match purpose {
-            KeyPurpose::Signing => Some(name_of(&material)?),
-            KeyPurpose::EdgeTag | KeyPurpose::Pepper | KeyPurpose::Sharding => None,
-        };
+        let (material, kid) = self.make(purpose, record.kind)?;
         let mut key = StoredKey::new(purpose, record, &material, kid, self.ambient.now());
         key.seal(self.root_key, self.ambient)?;
         Records::new(self.sql, KEYS).put_new(&key.name(), &key)?;
         self.keys.push(key);
         Ok(())
+    }
+
+    /// A new key, and its name if it signs.
+    fn make(&mut self, purpose: KeyPurpose, kind: KeyKind) -> Result<(Material, Option<String>)> {
+        if matches!(kind, KeyKind::P256 | KeyKind::Rsa) {
+            let Some(pair) = self.pairs.find(|pair| pair.kind == kind) else {
+                self.lacking = Some(kind);
+                return Err(Error::RustError("the host has yet to make a key".into()));
+            };
+            return Ok((pair.material.clone(), Some(pair.kid.clone())));
+        }
+        let material: Material = Zeroizing::new(draw::<32>(self.ambient)?.to_vec());
+        let kid = match (purpose, kind) {
+            (KeyPurpose::Signing, KeyKind::Ed25519) => Some(name_of(&material)?),
+            // By chance: a name that follows from the secret would give guesses something to be checked with.
+            (KeyPurpose::Signing, _) => Some(base64url::encode(&draw::<16>(self.ambient)?)),
+            (KeyPurpose::EdgeTag | KeyPurpose::Pepper | KeyPurpose::Sharding, _) => None,
+        };
+        Ok((material, kid))
     }
 
     fn update(&mut self, purpose: KeyPurpose, record: KeyRecord) -> Result<()> {

@@ -1,14 +1,17 @@
 //! `KeyringObject`: the one writer of signing keys, edge-tag keys and peppers.
 //!
 //! The first call makes the first keys, in one transaction, so that a deployment needs no secret to be pasted and
-//! two first requests agree. Later changes are decided by `postern_core::keyring`, once a minute and by an operator's
+//! two first requests agree. Key pairs of RSA and P-256 are made by the host, which cannot be waited for inside a
+//! transaction: it is tried again with the pair that it lacked. Later changes are decided by `postern_core::keyring`, once a minute and by an operator's
 //! order; reading changes nothing. With the secret `POSTERN_ROOT_KEY` bound, every key is stored sealed under it
 //! (XChaCha20-Poly1305); keys that were stored before it was bound are sealed on the next call. A sealed key that the
 //! root key does not open is an error, never a reason to make new ones.
 
 mod lines;
+mod pair;
 mod stored;
 
+pub(crate) use pair::algorithm_of;
 pub(crate) use stored::{ROOT_KEY_BINDING, secret_bytes};
 
 use crate::ambient::Ambient;
@@ -21,6 +24,7 @@ use crate::object::transaction::commit;
 use crate::outbox::message::Owner;
 use crate::outbox::rows;
 use lines::{Lines, Order};
+use pair::HostPair;
 use postern_core::codec::base64url;
 use postern_core::keyring::{KeyKind, KeyState};
 use serde::{Deserialize, Serialize};
@@ -46,7 +50,8 @@ pub(crate) enum KeyringCall {
     List,
     /// Begin to rotate the keys of a purpose. Answered with an [`OrderAnswer`].
     Rotate { operation: String, purpose: KeyPurpose },
-    /// Take a signing key away at once. Answered with an [`OrderAnswer`].
+    /// Take a signing or edge-tag key away at once, by its `kid` or [`edge_key_name`]. Answered with an
+    /// [`OrderAnswer`].
     Revoke { operation: String, kid: String },
     /// Outbox rows whose delivery is confirmed. Answered with `true`.
     Acknowledge { ids: Vec<String> },
@@ -99,8 +104,11 @@ pub(crate) struct KeyMaterial {
     pub(crate) id: u32,
     pub(crate) kind: KeyKind,
     pub(crate) state: KeyState,
-    /// base64url: 32 bytes.
+    /// base64url: 32 bytes, or PKCS#8.
     pub(crate) material: String,
+    /// The name of a signing key.
+    #[serde(default)]
+    pub(crate) kid: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -108,6 +116,11 @@ pub(crate) enum LoadAnswer {
     Keys(Vec<KeyMaterial>),
     /// The stored keys are sealed under a root key that is not bound, or the bound one is malformed.
     RootKeyUnusable,
+}
+
+/// How an operator names an edge-tag key, which tells nobody its name.
+pub(crate) fn edge_key_name(id: u32) -> String {
+    format!("edge_tag.{id}")
 }
 
 /// One key as an operator sees it.
@@ -229,18 +242,34 @@ impl KeyringObject {
         &self,
         root_key: Option<&RootKey>,
         ambient: Ambient,
-        decide: impl FnOnce(&mut Lines<'_>) -> Result<T>,
+        decide: impl Fn(&mut Lines<'_>) -> Result<T>,
     ) -> Result<T> {
+        /// More than any change makes.
+        const MOST_PAIRS: usize = 4;
         let environment =
             Environment::open(&self.env).map_err(|problem| Error::RustError(problem.code().into()))?;
         let storage = self.state.storage();
         let sql = storage.sql();
-        let outcome = commit(&storage, || {
-            records::create(&sql, &[KEYS])?;
-            records::create_expiring(&sql, &[ORDERS])?;
-            rows::create(&sql)?;
-            decide(&mut Lines::read(&sql, &environment, root_key, ambient)?)
-        })?;
+        let mut pairs: Vec<HostPair> = Vec::new();
+        let outcome = loop {
+            let mut lacking = None;
+            let outcome = commit(&storage, || {
+                records::create(&sql, &[KEYS])?;
+                records::create_expiring(&sql, &[ORDERS])?;
+                rows::create(&sql)?;
+                let mut lines = Lines::read(&sql, &environment, root_key, &pairs, ambient)?;
+                let outcome = decide(&mut lines);
+                lacking = lines.lacking();
+                outcome
+            });
+            match lacking {
+                // Others may have made the key meanwhile: all is read and decided again.
+                Some(kind) if outcome.is_err() && pairs.len() < MOST_PAIRS => {
+                    pairs.push(HostPair::generate(kind).await?);
+                }
+                _ => break outcome?,
+            }
+        };
         // What is committed is answered: an alarm that is not set now is set by the next change.
         if let Err(error) = rows::wake(&storage).await {
             worker::console_error!("keyring: no alarm is set: {error}");
@@ -273,6 +302,7 @@ fn live(stored: &[StoredKey], root_key: Option<&RootKey>) -> Option<Vec<KeyMater
             kind: record.kind,
             state: record.state,
             material,
+            kid: key.kid.clone(),
         })
     })
     .collect()

@@ -50,7 +50,7 @@ pub(crate) async fn rotate(exchange: &Exchange) -> Answer {
     }
 }
 
-/// Takes a signing key away at once. If it was in use, a new one is, also at once.
+/// Takes a signing or edge-tag key away at once. If it was in use, a new one is, also at once.
 pub(crate) async fn revoke(exchange: &Exchange, kid: &str) -> Answer {
     let operator = operator::authorise(exchange).await?;
     match keyring::revoke(&exchange.environment, operator.operation, kid.into()).await? {
