@@ -10,6 +10,7 @@ use crate::route::{
 };
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
+use std::pin::Pin;
 use worker::Method;
 
 /// Everything that is served, and nothing else.
@@ -145,11 +146,19 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Post, "/dev/two-writes", Route::DevelopmentTwoWrites),
 ];
 
+/// Every answer behind a pointer, so that each route is a function of its own: an engine that compiles functions when
+/// they are first called compiles one route and not all, and a request takes the memory of its route alone.
+macro_rules! each_on_its_own {
+    (match $route:ident { $($(#[$attribute:meta])* $pattern:pat => $answer:expr,)* }) => {
+        match $route { $($(#[$attribute])* $pattern => Box::pin(async move { $answer }),)* }
+    };
+}
+
 /// Serves one request.
 pub(crate) async fn serve(exchange: &Exchange) -> Answer {
     let path = exchange.request.path();
     let (route, segment) = find(&exchange.request.method(), &path)?;
-    match route {
+    let serving: Pin<Box<dyn Future<Output = Answer> + '_>> = each_on_its_own!(match route {
         Route::Health => health::handle(exchange).await,
         Route::Jwks => keys::jwks(exchange).await,
         Route::PublicKey => keys::public_key(exchange).await,
@@ -207,7 +216,8 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::DevelopmentPanic => crate::route::development::panic(),
         #[cfg(feature = "development")]
         Route::DevelopmentTwoWrites => crate::route::development::two_writes(exchange).await,
-    }
+    });
+    serving.await
 }
 
 /// The route, and the segment that its `*` stands for.
