@@ -5,7 +5,7 @@ use crate::wire::problem::Problem;
 use postern_core::json::{self, Kind, Value};
 use postern_core::secret::SecretText;
 use postern_core::time::UnixMillis;
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use worker::Request;
 use worker::js_sys::{Reflect, Uint8Array};
@@ -183,11 +183,19 @@ fn check_media_type(request: &Request) -> Result<(), Problem> {
     }
 }
 
+/// Reads the body. One that says beforehand that it is small comes in one piece, since HTTP lets none be longer than it
+/// says; any other comes chunk by chunk, and only up to the limit.
 async fn read_bytes(request: &Request) -> Result<Vec<u8>, Problem> {
+    let length = request.headers().get("content-length").ok().flatten();
+    if length.and_then(|text| text.parse().ok()).is_some_and(|length: usize| length <= MAX_BODY_BYTES) {
+        let whole = request.inner().array_buffer().map_err(unreadable)?;
+        let bytes = Uint8Array::new(&JsFuture::from(whole).await.map_err(unreadable)?).to_vec();
+        return if bytes.len() > MAX_BODY_BYTES { Err(Problem::body_too_large()) } else { Ok(bytes) };
+    }
     let Some(stream) = request.inner().body() else { return Ok(Vec::new()) };
     match read_up_to(stream, MAX_BODY_BYTES).await {
         Ok(bytes) => bytes.ok_or_else(Problem::body_too_large),
-        Err(_) => Err(Problem::invalid_field("body", "could not be read to its end")),
+        Err(error) => Err(unreadable(error)),
     }
 }
 
@@ -210,4 +218,8 @@ pub(crate) async fn read_up_to(stream: ReadableStream, most: usize) -> Result<Op
         }
         bytes.extend_from_slice(&chunk.to_vec());
     }
+}
+
+fn unreadable(_: JsValue) -> Problem {
+    Problem::invalid_field("body", "could not be read to its end")
 }
