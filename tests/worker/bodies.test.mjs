@@ -257,8 +257,9 @@ describe("bodies", { concurrency: 4 }, () => {
       for (const other of ["GET", "POST", "PUT", "PATCH", "DELETE"].filter((candidate) => candidate !== method)) {
         for (const path of paths) {
           const answer = await checked(await server.fetch(path, { method: other }));
-          if (other === "DELETE" && path.startsWith(`${AUTH}/sessions/`)) {
-            // For DELETE it is the id of a session.
+          const isSession = other === "DELETE" && path.startsWith(`${AUTH}/sessions/`);
+          if (isSession || (other === "PATCH" && path === `${AUTH}/me`)) {
+            // For DELETE it is the id of a session; one's own profile knows PATCH.
             refused(answer, 401, "token_missing");
           } else {
             refused(answer, 405, "method_not_allowed");

@@ -15,8 +15,7 @@ pub(crate) const MARKER: &str = "POSTERN-DEVELOPMENT-SURFACE";
 
 /// `GET /dev/mailbox?to=ADDRESS` → the mails to that address, newest first.
 pub(crate) async fn mailbox(exchange: &Exchange) -> Answer {
-    let url = exchange.request.url().map_err(|error| Problem::internal("url", error))?;
-    let to = url.query_pairs().find(|(name, _)| name == "to").map(|(_, value)| value.trim().to_lowercase());
+    let to = exchange.query("to").map(|to| to.trim().to_lowercase());
     let to = to.ok_or_else(|| Problem::invalid_field("to", "is required in the query"))?;
     let mails = mailbox::read(&exchange.environment.mailbox()?, &to).await;
     let mails = mails.map_err(|error| Problem::unavailable(MARKER, error))?;

@@ -5,6 +5,7 @@ use crate::environment::Environment;
 use crate::store::directory::Directory;
 use crate::store::keyring::{self, Keyring};
 use crate::wire::problem::Problem;
+use postern_core::codec::form;
 use postern_core::session::DeviceHint;
 use std::future::Future;
 use std::net::{IpAddr, Ipv6Addr};
@@ -78,6 +79,13 @@ impl Exchange {
     /// What the request says of its device, for the list of sessions.
     pub(crate) fn device(&self) -> DeviceHint {
         DeviceHint::new(self.header("user-agent").as_deref(), self.header("cf-connecting-ip").as_deref())
+    }
+
+    /// A parameter of the request's query, decoded. Not by `Request::url`: a parser of any URL brings the tables of
+    /// Unicode along that international host names need, a quarter of the module.
+    pub(crate) fn query(&self, name: &str) -> Option<String> {
+        let url = self.request.inner().url();
+        form::parameter(url.split_once('?')?.1, name)
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<String> {

@@ -31,9 +31,8 @@ pub(crate) async fn available(exchange: &Exchange) -> Answer {
     if rule(exchange) == UsernameRule::Off {
         return Err(Problem::feature_disabled());
     }
-    let url = exchange.request.url().map_err(|error| Problem::internal("url", error))?;
-    let asked = url.query_pairs().find(|(name, _)| name == "username");
-    let asked = asked.ok_or_else(|| Problem::invalid_field("username", "is required in the query"))?.1;
+    let asked = exchange.query("username");
+    let asked = asked.ok_or_else(|| Problem::invalid_field("username", "is required in the query"))?;
     let username = chosen(&asked)?;
     let (keyring, source) = (exchange.keyring().await?, exchange.source());
     let limit = exchange.environment.config().limits().username_check_per_source;

@@ -1,7 +1,9 @@
-//! Text encodings of bytes. Each value has exactly one accepted text; everything else is refused.
+//! Text encodings of bytes. Each value has exactly one accepted text; everything else is refused. The exception is
+//! [`form`]: browsers write it.
 
 pub mod base32;
 pub mod base64url;
+pub mod form;
 
 /// The text is not the canonical encoding of any bytes: a character outside the alphabet, padding, white
 /// space, an impossible length, or unused bits that are not zero.
