@@ -8,6 +8,7 @@ use crate::store::kv::KvStore;
 use crate::wire::problem::Problem;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use postern_core::codec::base16;
 use postern_core::config::{
     self, Composition, Config, Deployment, Finding, MailedForm, SessionLimit, Severity,
 };
@@ -291,7 +292,7 @@ impl Environment {
     pub(crate) fn draw_id(&self) -> worker::Result<String> {
         let random = Ambient::read().random::<16>();
         let bytes = random.map_err(|problem| worker::Error::RustError(problem.code().into()))?.into_bytes();
-        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(base16::encode(&bytes))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::route::exchange::{Event, Exchange};
 use crate::wire::answer::Answer;
+use postern_core::codec::base16;
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::{Context, Env, MessageBatch, Request, Response, Result, ScheduleContext, ScheduledEvent, event};
@@ -60,7 +61,7 @@ async fn serve(request: Request, env: &Env, context: Context, ambient: Ambient) 
 
 fn draw_request_id(ambient: Ambient) -> String {
     match ambient.random::<16>() {
-        Ok(random) => random.into_bytes().iter().map(|byte| format!("{byte:02x}")).collect(),
+        Ok(random) => base16::encode(&random.into_bytes()),
         Err(_) => String::new(),
     }
 }

@@ -1,5 +1,6 @@
 //! Identities: parsed once at the door, a type of their own after.
 
+use crate::codec::base16;
 use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
@@ -66,7 +67,7 @@ macro_rules! random_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                f.write_str(base16::encode_id(&self.0, &mut [0; 32]))
             }
         }
 
@@ -79,7 +80,7 @@ macro_rules! random_id {
         #[cfg(feature = "serde")]
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(base16::encode_id(&self.0, &mut [0; 32]))
             }
         }
 

@@ -8,7 +8,7 @@ use crate::object::intake::{
     Selector, name,
 };
 use crate::outbox::message::MailTemplate;
-use crate::store::keyring::Keyring;
+use crate::store::keyring::{Keyring, row_name};
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId, RegistrationId, TenantId};
 use postern_core::identifier::{EmailAddress, Username};
@@ -106,7 +106,7 @@ impl<'a> Intake<'a> {
         let tenant = environment.config().tenant();
         let digest = keyring.digest(&[b"intake", tenant.as_str().as_bytes(), kind, value]);
         let [first, .., last] = digest;
-        let subject = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let subject = row_name(&digest);
         // Shard and row name come from different bytes, so that a shard's rows do not share a prefix.
         Self { environment, tenant, subject, shard: (first ^ last) % SHARDS }
     }

@@ -12,7 +12,7 @@ use crate::object::keyring::{
 use crate::webcrypto::WebKey;
 use crate::wire::problem::Problem;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use postern_core::codec::base64url;
+use postern_core::codec::{base16, base64url};
 use postern_core::grant::{Grant, IssuedToken, TokenProfile};
 use postern_core::id::{KeyId, TokenId};
 use postern_core::identifier::length_prefixed;
@@ -294,6 +294,13 @@ impl Keyring {
         mac.update(&length_prefixed(parts));
         mac.finalize().into_bytes().into()
     }
+}
+
+/// The first half of a digest in hexadecimal digits: enough to name a row by.
+pub(crate) fn row_name(digest: &[u8; 32]) -> String {
+    let mut digits = base16::encode(digest);
+    digits.truncate(32);
+    digits
 }
 
 /// What the deployment brings along; refused as a whole if any of it is unusable.

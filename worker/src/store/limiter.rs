@@ -3,7 +3,7 @@
 use crate::environment::Environment;
 use crate::object::call::ask_once;
 use crate::object::limiter::{SHARDS, Take, TakeAnswer, TakeCall, name};
-use crate::store::keyring::Keyring;
+use crate::store::keyring::{Keyring, row_name};
 use crate::wire::problem::Problem;
 use postern_core::config::RateLimit;
 
@@ -35,7 +35,7 @@ impl<'a> Limits<'a> {
             let tenant = self.environment.config().tenant().as_str().as_bytes();
             let digest =
                 self.keyring.digest(&[b"limit", rule.as_bytes(), tenant, self.key.as_bytes(), value]);
-            let bucket = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+            let bucket = row_name(&digest);
             let (count, period_seconds) = (limit.count(), limit.period().as_secs());
             self.takes.push(Take { bucket, count, period_seconds });
         }

@@ -1,6 +1,7 @@
 //! Text encodings of bytes. Each value has exactly one accepted text; everything else is refused. The exception is
 //! [`form`]: browsers write it.
 
+pub mod base16;
 pub mod base32;
 pub mod base64url;
 pub mod form;
