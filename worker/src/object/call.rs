@@ -4,6 +4,7 @@ use crate::object::records;
 use crate::operations;
 use crate::wire::outgoing;
 use postern_core::json::record::{self, RecordError};
+use postern_core::json::{self, Unwritable};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use worker::{Headers, ObjectNamespace, Request, Response};
@@ -47,8 +48,8 @@ impl From<RecordError> for Unconfirmed {
     }
 }
 
-impl From<serde_json::Error> for Unconfirmed {
-    fn from(error: serde_json::Error) -> Self {
+impl From<Unwritable> for Unconfirmed {
+    fn from(error: Unwritable) -> Self {
         Self(error.to_string())
     }
 }
@@ -61,7 +62,7 @@ pub(crate) async fn ask<C: Serialize, A: DeserializeOwned>(
     name: &str,
     call: &C,
 ) -> Result<A, Unconfirmed> {
-    let message = serde_json::to_string(&Envelope { version: VERSION, call })?;
+    let message = json::write(&Envelope { version: VERSION, call })?;
     match decoded(send(namespace, name, &message).await) {
         Ok(answer) => Ok(answer),
         Err(_) => decoded(send(namespace, name, &message).await),
@@ -75,7 +76,7 @@ pub(crate) async fn ask_once<C: Serialize, A: DeserializeOwned>(
     name: &str,
     call: &C,
 ) -> Result<A, Unconfirmed> {
-    decoded(send(namespace, name, &serde_json::to_string(&Envelope { version: VERSION, call })?).await)
+    decoded(send(namespace, name, &json::write(&Envelope { version: VERSION, call })?).await)
 }
 
 /// Not generic, like all that need not be: what is here would be compiled once more for every kind of answer.
@@ -106,5 +107,5 @@ pub(crate) async fn receive<C: DeserializeOwned>(mut request: Request) -> worker
 
 /// The object's side: the answer to a call.
 pub(crate) fn answer<A: Serialize>(answer: &A) -> worker::Result<Response> {
-    Response::from_bytes(serde_json::to_vec(answer)?)
+    Response::from_bytes(records::write(answer)?.into_bytes())
 }

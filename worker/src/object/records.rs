@@ -7,7 +7,7 @@
 //! one statement over an index and never reads a record.
 
 use crate::object::sql::exec;
-use postern_core::json::record;
+use postern_core::json::{self, record};
 use postern_core::time::UnixMillis;
 use serde::{Serialize, de::DeserializeOwned};
 use worker::{Error, Result, SqlStorage, SqlStorageValue};
@@ -62,14 +62,14 @@ impl<'a> Records<'a> {
             "INSERT INTO {} (key, record) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET record = excluded.record",
             self.table
         );
-        exec(self.sql, &query, vec![key.into(), serde_json::to_string(record)?.into()])?;
+        exec(self.sql, &query, vec![key.into(), write(record)?.into()])?;
         Ok(())
     }
 
     /// Stores a record only if its key is free.
     pub(crate) fn put_new<T: Serialize>(&self, key: &str, record: &T) -> Result<()> {
         let query = format!("INSERT OR IGNORE INTO {} (key, record) VALUES (?, ?)", self.table);
-        exec(self.sql, &query, vec![key.into(), serde_json::to_string(record)?.into()])?;
+        exec(self.sql, &query, vec![key.into(), write(record)?.into()])?;
         Ok(())
     }
 
@@ -125,7 +125,7 @@ impl<'a> Expiring<'a> {
              DO UPDATE SET record = excluded.record, expires_at = excluded.expires_at",
             self.0.table
         );
-        let record = serde_json::to_string(record)?;
+        let record = write(record)?;
         exec(self.0.sql, &query, vec![key.into(), record.into(), millis(expires_at)])?;
         Ok(())
     }
@@ -158,6 +158,11 @@ impl<'a> Expiring<'a> {
 /// A record as it was written.
 pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     record::read(text).map_err(|error| Error::RustError(error.to_string()))
+}
+
+/// A record as it is stored and sent.
+pub(crate) fn write<T: Serialize>(record: &T) -> Result<String> {
+    json::write(record).map_err(|error| Error::RustError(error.to_string()))
 }
 
 /// A time as SQLite stores it.

@@ -191,7 +191,7 @@ fn put(sql: &SqlStorage, mark: &RevocationMark) -> Result<()> {
     }
     let query = "INSERT INTO revocations (key, until, record) VALUES (?, ?, ?) \
                  ON CONFLICT (key) DO UPDATE SET until = excluded.until, record = excluded.record";
-    let record = serde_json::to_string(mark)?;
+    let record = records::write(mark)?;
     exec(sql, query, vec![key.into(), millis(mark.until), record.into()])?;
     Ok(())
 }

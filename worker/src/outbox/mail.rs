@@ -8,6 +8,7 @@ use crate::wire::outgoing;
 use crate::wire::problem::Problem;
 use postern_core::config::MailSender;
 use postern_core::intake::CodePurpose;
+use postern_core::json;
 use postern_core::time::UnixMillis;
 use serde::Serialize;
 use worker::{AbortSignal, Fetch, Headers};
@@ -124,7 +125,7 @@ async fn post(
         link: letter.link.as_deref(),
     };
     let failed = |error: &dyn std::fmt::Display| Problem::unavailable("mail service", error);
-    let body = serde_json::to_string(&posted).map_err(|error| failed(&error))?;
+    let body = json::write(&posted).map_err(|error| failed(&error))?;
     let headers = Headers::new();
     headers.set("idempotency-key", id).map_err(|error| failed(&error))?;
     let request = outgoing::post(url, &headers, &body).map_err(|error| failed(&error))?;

@@ -3,6 +3,7 @@
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::alarm;
+use crate::object::records;
 use crate::object::records::millis;
 use crate::object::sql::exec;
 use crate::operations::{self, Store};
@@ -41,7 +42,7 @@ pub(crate) fn create(sql: &SqlStorage) -> Result<()> {
 
 /// Adds a row inside the owner's transaction. The same id twice is one row.
 pub(crate) fn enqueue(sql: &SqlStorage, id: &str, message: Message, now: UnixMillis) -> Result<()> {
-    let row = serde_json::to_string(&Row { created_at: now, attempts: 0, message })?;
+    let row = records::write(&Row { created_at: now, attempts: 0, message })?;
     let query = "INSERT OR IGNORE INTO outbox (id, next_at, record) VALUES (?, ?, ?)";
     exec(sql, query, vec![id.into(), millis(now), row.into()])?;
     Ok(())
@@ -124,7 +125,7 @@ async fn deliver(
                 message: row.message.clone(),
             };
             operations::count(Store::Queue);
-            Environment::queue(env)?.send(serde_json::to_string(&parcel)?).await
+            Environment::queue(env)?.send(records::write(&parcel)?).await
         }
         // They go together and before everything else: `outbox::marks`.
         Message::Mark(_) => Err(Error::RustError("a mark was left to the rows".into())),
@@ -153,7 +154,8 @@ fn defer(sql: &SqlStorage, id: &str, mut row: Row, first: Seconds, now: UnixMill
     let wait = first.as_secs().saturating_mul(doubled).min(RETRY_AT_MOST.as_secs());
     row.attempts = row.attempts.saturating_add(1);
     let query = "UPDATE outbox SET record = ? WHERE id = ?";
-    exec(sql, query, vec![serde_json::to_string(&row)?.into(), id.into()])?;
+    exec(sql, query, vec![records::write(&row)?.into(), id.into()])?;
+    sql.exec(query, vec![records::write(&row)?.into(), id.into()])?;
     move_to(sql, id, now.plus(Seconds::new(wait)))
 }
 

@@ -31,7 +31,7 @@ pub(crate) async fn jwks(exchange: &Exchange) -> Answer {
 /// The permission registry that the masks in tokens are made with, as the npm package takes it.
 pub(crate) fn permissions(exchange: &Exchange) -> Answer {
     let registry = &exchange.environment.config().permissions().registry;
-    let document = serde_json::to_string(registry).map_err(|error| Problem::internal("registry", error))?;
+    let document = json::write(registry).map_err(|error| Problem::internal("registry", error))?;
     publish(exchange, "application/json", document)
 }
 
@@ -45,7 +45,7 @@ pub(crate) async fn public_key(exchange: &Exchange) -> Answer {
     };
     let members = json::parse(jwk.as_bytes()).map_err(|error| Problem::internal("public key", error))?;
     let key_type = members.member("kty").and_then(|kty| kty.as_text()).map(|kty| kty.to_cow().into_owned());
-    let document = serde_json::to_string(&PublicKey { public_key, key_type: key_type.unwrap_or_default() });
+    let document = json::write(&PublicKey { public_key, key_type: key_type.unwrap_or_default() });
     let document = document.map_err(|error| Problem::internal("public key", error))?;
     publish(exchange, "application/json", with_member(document, "jwk", &jwk))
 }

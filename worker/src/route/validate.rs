@@ -11,6 +11,7 @@ use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::flow::validate::{RouteMode, TokenSubject};
 use postern_core::id::{AccountId, SessionId};
+use postern_core::json;
 use postern_core::jwt::VerifiedClaims;
 use postern_core::permission::PermissionMask;
 use serde::Serialize;
@@ -105,7 +106,7 @@ async fn document(event: &Event, body: Body) -> Result<String, Problem> {
         permissions: question.include_permissions.then_some(permissions),
         session,
     };
-    let text = serde_json::to_string(&valid).map_err(|error| Problem::internal("answer", error))?;
+    let text = json::write(&valid).map_err(|error| Problem::internal("answer", error))?;
     Ok(with_member(text, "claims", claims.payload()))
 }
 

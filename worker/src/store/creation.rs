@@ -5,6 +5,7 @@ use crate::store::statement::Statement;
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, TenantId};
 use postern_core::identifier::Username;
+use postern_core::json;
 use postern_core::time::UnixMillis;
 use worker::wasm_bindgen::JsValue;
 
@@ -68,7 +69,7 @@ impl Directory {
         let email = optional(new.email.as_ref().map(|email| email.value));
         let username = optional(new.username.map(Username::as_str));
         let status = if new.awaits_proof { "pending_verification" } else { "active" };
-        let roles = serde_json::to_string(new.roles).map_err(|error| Problem::internal("roles", error))?;
+        let roles = json::write(new.roles).map_err(|error| Problem::internal("roles", error))?;
         statements.push(self.prepare(
             "INSERT INTO users (account_id, tenant, email, username, name, status, roles, created_at) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -14,6 +14,7 @@ use postern_core::account::AccountStatus;
 use postern_core::flow::login::StoredCredential;
 use postern_core::id::{AccountId, OperationId, TenantId};
 use postern_core::identifier::EmailAddress;
+use postern_core::json;
 use postern_core::json::record;
 use postern_core::password::StoredHash;
 use postern_core::time::{Seconds, UnixMillis};
@@ -188,7 +189,7 @@ impl Directory {
         change: &FenceChange,
         now: UnixMillis,
     ) -> Result<Statement, Problem> {
-        let about = serde_json::to_string(change).map_err(|error| Problem::internal("fence", error))?;
+        let about = json::write(change).map_err(|error| Problem::internal("fence", error))?;
         self.prepare(
             "INSERT INTO pending_fences (account_id, credential_version, created_at, next_at, attempts, change) \
              SELECT account_id, version, ?, ?, 0, ? FROM credentials \

@@ -1,5 +1,6 @@
 //! KV at the edge: copies for reading. Every write of KV but the development mailbox's is in this file.
 
+use crate::object::records;
 use crate::operations::{self, Store};
 use crate::outbox::message::SessionSnapshot;
 use crate::store::kv::KvStore;
@@ -25,7 +26,7 @@ pub(crate) async fn read_revocation_shard(edge: &KvStore, shard: u8) -> Result<O
 
 /// Replaces the shard. Called by its `RevocationObject` only.
 pub(crate) async fn write_revocation_shard(edge: &KvStore, shard: u8, list: &RevocationShard) -> Result<()> {
-    put(edge, &shard_key(shard), &serde_json::to_string(list)?, SHARD_TTL_SECONDS).await
+    put(edge, &shard_key(shard), &records::write(list)?, SHARD_TTL_SECONDS).await
 }
 
 /// Replaces a session's snapshot. Called by the outbox of its `AccountObject` only.
@@ -36,7 +37,7 @@ pub(crate) async fn write_snapshot(
 ) -> Result<()> {
     let ttl = now.seconds_until(snapshot.expires_at);
     let key = snapshot_key(&snapshot.account, &snapshot.session);
-    put(edge, &key, &serde_json::to_string(snapshot)?, ttl).await
+    put(edge, &key, &records::write(snapshot)?, ttl).await
 }
 
 /// A session's snapshot as some copy of it stands here.

@@ -27,11 +27,7 @@ pub(crate) async fn keep(edge: &KvStore, id: &str, mail: &SentMail) -> Result<()
     // Keys sort upwards, so the newest mail gets the lowest number.
     let age = u64::MAX.saturating_sub(mail.created_at);
     let key = format!("{}{age:020}/{id}", prefix(&mail.to));
-    edge.put(&key, serde_json::to_string(mail)?)?
-        .expiration_ttl(KEEP_SECONDS)
-        .execute()
-        .await
-        .map_err(Error::from)
+    edge.put(&key, records::write(mail)?)?.expiration_ttl(KEEP_SECONDS).execute().await.map_err(Error::from)
 }
 
 /// The mails to an address, newest first.

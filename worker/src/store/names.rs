@@ -6,6 +6,7 @@ use crate::store::directory::{Directory, millis, unavailable};
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, TenantId};
 use postern_core::identifier::Username;
+use postern_core::json;
 use postern_core::time::UnixMillis;
 use serde::Deserialize;
 use worker::wasm_bindgen::JsValue;
@@ -36,7 +37,7 @@ impl Directory {
         names: &[Username],
     ) -> Result<Vec<String>, Problem> {
         let names: Vec<&str> = names.iter().map(Username::as_str).collect();
-        let names = serde_json::to_string(&names).map_err(|error| Problem::internal("names", error))?;
+        let names = json::write(&names).map_err(|error| Problem::internal("names", error))?;
         let query =
             "SELECT name FROM owner_names WHERE tenant = ? AND name IN (SELECT value FROM json_each(?))";
         let statement = self.prepare(query, &[tenant.as_str().into(), names.into()])?;

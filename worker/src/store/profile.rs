@@ -5,10 +5,10 @@ use crate::wire::problem::Problem;
 use postern_core::config::ProfileClaim;
 use postern_core::id::{AccountId, TenantId};
 use postern_core::identifier::EmailAddress;
+use postern_core::json;
 use postern_core::jwt::CustomClaims;
 use postern_core::time::UnixMillis;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use worker::wasm_bindgen::JsValue;
 
 /// What `me` shows.
@@ -29,6 +29,21 @@ pub(crate) struct Profile {
     pending_until: Option<u64>,
 }
 
+/// The claims of an access token under the names of OpenID Connect Core §5.1.
+#[derive(Serialize)]
+struct ProfileClaims<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_verified: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preferred_username: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locale: Option<&'a str>,
+}
+
 impl Profile {
     pub(crate) const fn has_password(&self) -> bool {
         self.has_password != 0
@@ -36,16 +51,17 @@ impl Profile {
 
     /// The claims of an access token that are wanted, as far as there is something to say.
     pub(crate) fn claims(&self, wanted: &[ProfileClaim]) -> Result<CustomClaims, Problem> {
-        let text = |text: Option<&String>| text.map(|text| Value::from(text.as_str()));
-        let value = |claim| match claim {
-            ProfileClaim::Email => text(self.email.as_ref()),
-            ProfileClaim::EmailVerified => Some(self.verified_at.is_some().into()),
-            ProfileClaim::PreferredUsername => text(self.username.as_ref()),
-            ProfileClaim::Name => text(Some(&self.name)),
-            ProfileClaim::Locale => text(self.locale.as_ref()),
+        let wants = |claim| wanted.contains(&claim);
+        let claims = ProfileClaims {
+            email: self.email.as_deref().filter(|_| wants(ProfileClaim::Email)),
+            email_verified: wants(ProfileClaim::EmailVerified).then_some(self.verified_at.is_some()),
+            preferred_username: self.username.as_deref().filter(|_| wants(ProfileClaim::PreferredUsername)),
+            name: Some(&*self.name).filter(|_| wants(ProfileClaim::Name)),
+            locale: self.locale.as_deref().filter(|_| wants(ProfileClaim::Locale)),
         };
-        let claims = wanted.iter().filter_map(|claim| Some((claim.name().into(), value(*claim)?)));
-        CustomClaims::new(claims.collect()).map_err(|error| Problem::internal("profile claims", error))
+        let failed = |error: &dyn std::fmt::Display| Problem::internal("profile claims", error);
+        let text = json::write(&claims).map_err(|error| failed(&error))?;
+        CustomClaims::from_json(&text).map_err(|error| failed(&error))
     }
 
     /// The address that the account will have once its code comes back.

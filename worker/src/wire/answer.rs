@@ -1,6 +1,7 @@
 //! Successful answers.
 
 use crate::wire::problem::Problem;
+use postern_core::json::write;
 use serde::Serialize;
 use worker::Response;
 
@@ -9,8 +10,8 @@ pub(crate) type Answer = Result<Response, Problem>;
 
 /// A JSON answer that no cache may keep: everything that holds or describes a session.
 pub(crate) fn json<T: Serialize>(status: u16, body: &T) -> Answer {
-    let bytes = serde_json::to_vec(body).map_err(|error| Problem::internal("answer", error))?;
-    respond(status, "application/json", "no-store", bytes)
+    let text = write(body).map_err(|error| Problem::internal("answer", error))?;
+    respond(status, "application/json", "no-store", text.into_bytes())
 }
 
 /// Any answer with its content type and caching rule.

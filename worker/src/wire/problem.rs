@@ -1,6 +1,7 @@
 //! Refusals as `application/problem+json` (RFC 9457): one stable `code` each, and never a hint whether an
 //! account exists.
 
+use postern_core::json;
 use serde::Serialize;
 use std::fmt::Display;
 use worker::{Headers, Response};
@@ -221,7 +222,7 @@ impl Problem {
             retry_after_seconds: self.0.retry_after_seconds,
         };
         // Texts and numbers only: there is nothing in it that could not be written.
-        serde_json::to_string(&document).unwrap_or_default()
+        json::write(&document).unwrap_or_default()
     }
 
     /// The response to an HTTP request.

@@ -109,7 +109,7 @@ fn an_organization_takes_the_place_of_global_roles_and_of_root() {
 
 #[test]
 fn entitlements_and_custom_claims_reach_the_token() {
-    let custom = CustomClaims::new(json!({"plan": "pro"}).as_object().unwrap().clone()).unwrap();
+    let custom = CustomClaims::from_json(r#"{"plan": "pro"}"#).unwrap();
     let grant =
         grant(&reader().to_text()).with_entitlements(vec!["export".into()]).with_custom_claims(custom);
     let (_, claims) = sign(grant, 300, 120).unwrap();

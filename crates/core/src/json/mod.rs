@@ -1,4 +1,5 @@
-//! A strict, non-recursive JSON reader (RFC 8259) for JOSE headers, claims and key sets.
+//! A strict, non-recursive JSON reader (RFC 8259) for JOSE headers, claims and key sets, and what reads and writes
+//! records.
 //!
 //! [`parse`] checks the whole text once: UTF-8, syntax, depth, duplicate member names, surrogates, the range of
 //! numbers. What it returns is walked without further errors, and nothing is copied or unescaped until asked for:
@@ -19,12 +20,16 @@ pub mod record;
 mod scan;
 mod text;
 mod value;
+#[cfg(feature = "serde")]
+mod write;
 
 #[cfg(feature = "verify")]
 pub(crate) use scan::Member;
 pub use scan::depth_within;
 pub use text::{Chars, Text};
 pub use value::{Elements, Kind, Members, Value};
+#[cfg(feature = "serde")]
+pub use write::{Unwritable, write};
 
 /// How many arrays and objects may enclose a value: 16 levels.
 pub const MAX_DEPTH: usize = 16;

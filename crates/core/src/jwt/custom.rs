@@ -1,7 +1,7 @@
 //! Custom claims of tokens to be signed: what a deployment adds, kept from ever meaning something else.
 
 use super::Claim;
-use crate::json;
+use crate::json::{self, JsonError};
 use alloc::string::String;
 use core::fmt;
 use serde_json::{Map, Value};
@@ -50,6 +50,8 @@ pub struct CustomClaims(String);
 /// Why custom claims are refused, in the order of the checks. No value is ever quoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CustomClaimError {
+    /// No JSON object, or one with a number that no verifier reads.
+    Unreadable,
     /// More than [`CustomClaims::MAX_CLAIMS`].
     TooMany,
     /// A name is empty, longer than [`CustomClaims::MAX_NAME_BYTES`], or has a character that is no visible ASCII.
@@ -62,8 +64,6 @@ pub enum CustomClaimError {
     TooDeep,
     /// All of them as one JSON object have more than [`CustomClaims::MAX_BYTES`].
     TooLarge,
-    /// A number that no verifier reads.
-    Unreadable,
 }
 
 impl fmt::Display for CustomClaimError {
@@ -75,7 +75,7 @@ impl fmt::Display for CustomClaimError {
             Self::Reserved(name) => write!(f, "a custom claim may not be named {name}"),
             Self::TooDeep => f.write_str("a custom claim has more than 4 levels"),
             Self::TooLarge => f.write_str("the custom claims have more than 2048 bytes"),
-            Self::Unreadable => f.write_str("a custom claim has a number that no verifier reads"),
+            Self::Unreadable => f.write_str("the custom claims are no JSON object that every verifier reads"),
         }
     }
 }
@@ -100,12 +100,25 @@ impl CustomClaims {
     /// # Errors
     ///
     /// [`CustomClaimError`], whose variants stand in check order.
-    pub fn new(claims: Map<String, Value>) -> Result<Self, CustomClaimError> {
-        if claims.len() > Self::MAX_CLAIMS {
+    pub fn new(claims: &Map<String, Value>) -> Result<Self, CustomClaimError> {
+        Self::from_json(&serde_json::to_string(claims).map_err(|_| CustomClaimError::Unreadable)?)
+    }
+
+    /// Checks claims that are to be signed, written as one JSON object.
+    ///
+    /// # Errors
+    ///
+    /// [`CustomClaimError`], whose variants stand in check order.
+    pub fn from_json(text: &str) -> Result<Self, CustomClaimError> {
+        let object = json::parse(text.as_bytes()).map_err(|error| match error {
+            JsonError::TooDeep => CustomClaimError::TooDeep,
+            _ => CustomClaimError::Unreadable,
+        })?;
+        let members = object.members().ok_or(CustomClaimError::Unreadable)?;
+        if members.clone().count() > Self::MAX_CLAIMS {
             return Err(CustomClaimError::TooMany);
         }
-        claims.keys().try_for_each(|name| check_name(name))?;
-        let text = serde_json::to_string(&claims).map_err(|_| CustomClaimError::Unreadable)?;
+        members.into_iter().try_for_each(|(name, _)| check_name(&name.to_cow()))?;
         // The object around them is not a level of theirs.
         if !json::depth_within(text.as_bytes(), Self::MAX_DEPTH.saturating_add(1)) {
             return Err(CustomClaimError::TooDeep);
@@ -113,9 +126,8 @@ impl CustomClaims {
         if text.len() > Self::MAX_BYTES {
             return Err(CustomClaimError::TooLarge);
         }
-        json::parse(text.as_bytes()).map_err(|_| CustomClaimError::Unreadable)?;
-        let members = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-        Ok(Self(members.unwrap_or_default().into()))
+        let members = object.raw().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        Ok(Self(members.unwrap_or_default().trim().into()))
     }
 
     /// Adds them, as the last members, to a JSON object that has others.
@@ -149,7 +161,7 @@ mod tests {
     use std::format;
 
     fn of(claims: &Value) -> Result<CustomClaims, CustomClaimError> {
-        CustomClaims::new(claims.as_object().unwrap().clone())
+        CustomClaims::new(claims.as_object().unwrap())
     }
 
     #[test]
@@ -181,8 +193,8 @@ mod tests {
     #[test]
     fn number_depth_and_size_are_bounded() {
         let many = |count: usize| -> Map<_, _> { (0..count).map(|n| (format!("c{n}"), json!(n))).collect() };
-        assert!(CustomClaims::new(many(32)).is_ok());
-        assert_eq!(CustomClaims::new(many(33)).err(), Some(CustomClaimError::TooMany));
+        assert!(CustomClaims::new(&many(32)).is_ok());
+        assert_eq!(CustomClaims::new(&many(33)).err(), Some(CustomClaimError::TooMany));
         let deep = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
         assert!(of(&json!({"d": deep(4)})).is_ok());
         assert_eq!(of(&json!({"d": deep(5)})).err(), Some(CustomClaimError::TooDeep));
@@ -191,6 +203,12 @@ mod tests {
         assert!(of(&json!({"t": "x".repeat(2040)})).is_ok());
         assert_eq!(of(&json!({"t": "x".repeat(2041)})).err(), Some(CustomClaimError::TooLarge));
         assert_eq!(of(&json!({"t": "\u{1}".repeat(400)})).err(), Some(CustomClaimError::TooLarge));
+        for text in ["", "[]", "1", "{", r#"{"a":1}x"#, r#"{"a":1e400}"#, r#"{"a":1,"a":2}"#] {
+            assert_eq!(CustomClaims::from_json(text), Err(CustomClaimError::Unreadable), "{text}");
+        }
+        assert_eq!(CustomClaims::from_json(&"[".repeat(99)), Err(CustomClaimError::TooDeep));
+        assert_eq!(CustomClaims::from_json(r#" { "a" : [1] } "#), Ok(CustomClaims(r#""a" : [1]"#.into())));
+        assert_eq!(CustomClaims::from_json("{ }"), Ok(CustomClaims::default()));
         let mut object = String::from(r#"{"a":1}"#);
         CustomClaims::default().append_to(&mut object);
         assert_eq!(object, r#"{"a":1}"#);

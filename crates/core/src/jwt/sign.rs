@@ -6,6 +6,7 @@ use super::{
 };
 use crate::codec::base64url;
 use crate::id::{AccountId, ClientId, SessionId, TenantId, TokenId};
+use crate::json;
 use crate::time::UnixSeconds;
 use alloc::format;
 use alloc::string::String;
@@ -136,7 +137,7 @@ fn write_payload(claims: &AccessTokenClaims) -> Result<String, SignError> {
     if claims.expires_at <= claims.issued_at {
         return Err(SignError::NoLifetime);
     }
-    let mut payload = serde_json::to_string(&Wire::of(claims)).map_err(|_| SignError::Unencodable)?;
+    let mut payload = json::write(&Wire::of(claims)).map_err(|_| SignError::Unencodable)?;
     claims.custom.append_to(&mut payload);
     // The verifier's own eyes are the last check, so that nothing is signed that it would refuse to read.
     match Facts::read(&payload, None) {
@@ -263,7 +264,7 @@ mod tests {
     }
 
     fn custom(claims: &serde_json::Value) -> CustomClaims {
-        CustomClaims::new(claims.as_object().unwrap().clone()).unwrap()
+        CustomClaims::new(claims.as_object().unwrap()).unwrap()
     }
 
     fn full_claims() -> AccessTokenClaims {

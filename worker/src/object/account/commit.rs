@@ -9,6 +9,7 @@ use crate::outbox::message::{AuditEvent, Mail, MailTemplate, Message, Recipient}
 use crate::outbox::{marks, rows};
 use postern_core::account::AccountRecord;
 use postern_core::id::{OperationId, SessionId, TenantId};
+use postern_core::json;
 use postern_core::order;
 use postern_core::revocation::{RevocationMark, Revoked};
 use postern_core::session::{Notice, SessionAudit, SessionRecord};
@@ -300,7 +301,7 @@ fn ended_at(session: &SessionRecord) -> UnixMillis {
 
 /// The name under which an event is serialized.
 fn name_of(event: &impl Serialize) -> String {
-    let text = serde_json::to_string(event).unwrap_or_default();
+    let text = json::write(event).unwrap_or_default();
     text.trim_matches('"').into()
 }
 

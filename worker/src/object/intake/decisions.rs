@@ -3,10 +3,11 @@
 use super::{ATTEMPTS, AttemptAnswer, BUDGETS, IntakeCall, RATES, SHARD};
 use crate::environment::Environment;
 use crate::object::limiter::drained_at;
+use crate::object::records;
 use crate::object::records::{Expiring, Records};
 use crate::outbox::message::Message;
 use crate::outbox::rows;
-use crate::store::keyring::Keyring;
+use crate::store::keyring::{Keyring, row_name};
 use postern_core::config;
 use postern_core::intake::{GuessBudget, GuessLimit, pending_password};
 use postern_core::password::Pepper;
@@ -27,38 +28,36 @@ pub(super) struct Intake<'a> {
 impl Intake<'_> {
     pub(super) fn answer(&self, call: IntakeCall) -> Result<Vec<u8>> {
         let answer = match call {
-            IntakeCall::OpenSignUp(call) => serde_json::to_vec(&self.open_sign_up(*call)?),
-            IntakeCall::ResendSignUp(call) => serde_json::to_vec(&self.resend_sign_up(*call)?),
+            IntakeCall::OpenSignUp(call) => records::write(&self.open_sign_up(*call)?),
+            IntakeCall::ResendSignUp(call) => records::write(&self.resend_sign_up(*call)?),
             IntakeCall::HoldName { subject, holder } => {
-                serde_json::to_vec(&self.hold_name(&subject, holder.as_ref())?)
+                records::write(&self.hold_name(&subject, holder.as_ref())?)
             }
-            IntakeCall::ClaimSignUp(call) => serde_json::to_vec(&self.claim_sign_up(*call)?),
+            IntakeCall::ClaimSignUp(call) => records::write(&self.claim_sign_up(*call)?),
             IntakeCall::FinishSignUp { subject, operation } => {
-                serde_json::to_vec(&self.finish_sign_up(&subject, operation)?)
+                records::write(&self.finish_sign_up(&subject, operation)?)
             }
             IntakeCall::BeginAttempt { subject, source } => {
-                serde_json::to_vec(&self.begin_attempt(&subject, &source)?)
+                records::write(&self.begin_attempt(&subject, &source)?)
             }
-            IntakeCall::ClearAttempts { subject, source } => serde_json::to_vec(&self.store_attempts(
-                &subject,
-                &source,
-                LockoutRecords::after_success(),
-            )?),
+            IntakeCall::ClearAttempts { subject, source } => {
+                records::write(&self.store_attempts(&subject, &source, LockoutRecords::after_success())?)
+            }
             IntakeCall::ForgiveAttempts { subject } => {
                 Expiring::new(self.sql, ATTEMPTS).delete_starting_with(&identifier_key(&subject))?;
-                serde_json::to_vec(&true)
+                records::write(&true)
             }
-            IntakeCall::MailSecret(call) => serde_json::to_vec(&self.mail_secret(*call)?),
+            IntakeCall::MailSecret(call) => records::write(&self.mail_secret(*call)?),
             IntakeCall::TakeRequest { subject, purpose } => {
-                serde_json::to_vec(&self.take_request(&subject, purpose)?)
+                records::write(&self.take_request(&subject, purpose)?)
             }
-            IntakeCall::PresentSecret(call) => serde_json::to_vec(&self.present_secret(&call)?),
+            IntakeCall::PresentSecret(call) => records::write(&self.present_secret(&call)?),
             IntakeCall::Acknowledge { ids } => {
                 rows::acknowledge(self.sql, &ids)?;
-                serde_json::to_vec(&true)
+                records::write(&true)
             }
         };
-        Ok(answer?)
+        answer.map(String::into_bytes)
     }
 
     /// Takes one from a limit on this key; the seconds to wait if there is none left.
@@ -141,7 +140,7 @@ impl Intake<'_> {
 
     /// 16 bytes of the keyed digest of `parts`, in hexadecimal digits.
     pub(super) fn digest(&self, parts: &[&[u8]]) -> String {
-        self.keyring.digest(parts).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        row_name(&self.keyring.digest(parts))
     }
 
     pub(super) fn pepper(&self) -> Result<&Pepper> {
