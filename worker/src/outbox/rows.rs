@@ -3,8 +3,7 @@
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::alarm;
-use crate::object::records;
-use crate::object::records::millis;
+use crate::object::records::{self, millis};
 use crate::object::sql::exec;
 use crate::operations::{self, Store};
 use crate::outbox::message::{Message, Owner, Parcel};
