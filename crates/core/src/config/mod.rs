@@ -14,10 +14,11 @@ mod url;
 pub use limits::{Limits, RateLimit};
 pub use lint::{Deployment, Finding, Severity};
 pub use settings::{
-    AccountSettings, AlgorithmName, BreachCheck, CodeSettings, Composition, KeySettings, LockoutSettings, MailSender,
-    MailSettings, MailedForm, PasswordResetSettings, PasswordSettings, PermissionSettings, Preset, ProfileClaim,
-    ProfileClaimError, RegistrationMode, RegistrationSettings, SessionLimit, SessionSettings, SignInSettings, SigningAlgorithm,
-    TokenSettings, UsernameRule, ValidationMode, ValidationSettings, VerificationSettings,
+    AccountSettings, AlgorithmName, BreachCheck, CodeSettings, Composition, KeySettings, LockoutSettings,
+    MailSender, MailSettings, MailedForm, PasswordResetSettings, PasswordSettings, PermissionSettings,
+    Preset, ProfileClaim, ProfileClaimError, RegistrationMode, RegistrationSettings, SessionLimit,
+    SessionSettings, SignInSettings, SigningAlgorithm, TokenSettings, UsernameRule, ValidationMode,
+    ValidationSettings, VerificationSettings,
 };
 pub use url::{Audience, Issuer, UrlError, WebUrl};
 

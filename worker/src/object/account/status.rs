@@ -21,7 +21,7 @@ impl Account<'_> {
         request: StatusRequest,
     ) -> Result<StatusAnswer> {
         let sql = self.sql();
-        let told = serde_json::to_string(&request)?;
+        let told = records::write(&request)?;
         if records::exist(&sql, ORDERS)? {
             match orders::look_up(&sql, operation, &told, self.now)? {
                 Known::Answered(answer) => return Ok(answer),

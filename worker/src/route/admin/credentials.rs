@@ -173,7 +173,7 @@ async fn is_the_one_that_was_set(
         None => credential.password_hash.is_none(),
         Some(new) => {
             let keyring = exchange.keyring().await?;
-            match password::check(exchange, &keyring, new, Some(&credential.stored()?)) {
+            match password::check(exchange, &keyring, new, Some(&credential.stored(&exchange.environment))) {
                 LoginOutcome::Proven { .. } => true,
                 LoginOutcome::Refused(_) => false,
                 LoginOutcome::Unavailable(error) => return Err(Problem::unavailable("password hash", error)),

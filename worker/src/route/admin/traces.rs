@@ -77,7 +77,8 @@ pub(crate) async fn export(exchange: &Exchange, id: &str) -> Answer {
 pub(crate) async fn exported(exchange: &Exchange, account: &AccountId) -> Answer {
     let user = users::document(exchange, account).await?;
     let sessions = Accounts::new(&exchange.environment).list_all(account).await?;
-    let sessions = serde_json::to_string(&sessions).map_err(|error| Problem::internal("export", error))?;
+    let sessions =
+        postern_core::json::write(&sessions).map_err(|error| Problem::internal("export", error))?;
     let tenant = exchange.environment.config().tenant();
     let more = MOST_EXPORTED_EVENTS.saturating_add(1);
     let mut events = exchange.directory()?.events(tenant, account, None, &Place::start(), more).await?;
