@@ -1,44 +1,15 @@
 // The release build: no development surface, no start without a complete configuration, and mail that leaves.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 
 import { AUTH, PASSWORD, checked, client, granted, newAddress, refused, startOpenServer, tokenOf } from "./support/accounts.mjs";
+import { startMailService } from "./support/mail_service.mjs";
 import { until } from "./support/people.mjs";
 import { startServer } from "./support/server.mjs";
 
 const FROM = "no-reply@example.com";
 const PATHS = ["/health", "/.well-known/jwks.json", `${AUTH}/public-key`, `${AUTH}/me`, `${AUTH}/sessions`, "/", "/dev/mailbox?to=a@example.com", "/nowhere"];
-
-/** A mail service: keeps what it is sent, and answers with the next of `answers`, or 200. */
-async function mailService() {
-  const received = [];
-  const answers = [];
-  const service = createServer(async (request, response) => {
-    const chunks = await request.toArray();
-    received.push({
-      method: request.method,
-      url: request.url,
-      headers: request.headers,
-      letter: JSON.parse(Buffer.concat(chunks).toString()),
-    });
-    const status = answers.shift() ?? 200;
-    if (status !== "silence") response.writeHead(status).end();
-  });
-  service.listen(0, "127.0.0.1");
-  await once(service, "listening");
-  return {
-    url: `http://127.0.0.1:${service.address().port}/send?key=1`,
-    answers,
-    to: (address) => received.filter(({ letter }) => letter.to === address),
-    stop: () => {
-      service.closeAllConnections();
-      service.close();
-    },
-  };
-}
 
 const codeOf = ({ letter }) => letter.code;
 
@@ -47,10 +18,10 @@ describe("a release", () => {
   let person;
   let service;
   before(async () => {
-    service = await mailService();
+    service = await startMailService();
     server = await startOpenServer({
       variant: "release",
-      vars: { mail: { sender: "http", url: service.url, from: FROM, timeout_ms: 2000 } },
+      vars: { mail: { sender: "http", url: `${service.origin}/send?key=1`, from: FROM, timeout_ms: 2000 } },
     });
     person = client(server);
   });
@@ -94,8 +65,10 @@ describe("a release", () => {
     assert.equal(mail.headers["content-type"], "application/json");
     assert.ok(mail.headers["idempotency-key"].length >= 16);
     assert.notEqual(mail.headers["idempotency-key"], registration, "the mail service could confirm the address");
-    const { id, from, to, subject, text, code, ...rest } = mail.letter;
-    assert.deepEqual([id, from, to, rest], [mail.headers["idempotency-key"], FROM, email, {}]);
+    const { id, from, to, subject, text, html, code, ...rest } = mail.letter;
+    assert.deepEqual([id, from, to], [mail.headers["idempotency-key"], FROM, email]);
+    assert.deepEqual(rest, { template: "sign_up_code", language: "en" });
+    assert.ok(html.includes(code) && !html.includes("Ada"));
     assert.match(code, /^\d{6}$/);
     assert.ok(text.includes(code));
     assert.ok(subject.length > 0 && !text.includes("Ada"), "anybody may have typed that name");

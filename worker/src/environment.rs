@@ -3,6 +3,7 @@
 
 use crate::ambient::Ambient;
 use crate::object::keyring::{KeyPurpose, ROOT_KEY_BINDING};
+use crate::outbox::{sender, templates};
 use crate::store::keyring;
 use crate::store::kv::KvStore;
 use crate::wire::problem::Problem;
@@ -10,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use postern_core::codec::base16;
 use postern_core::config::{
-    self, Composition, Config, Deployment, Finding, MailedForm, SessionLimit, Severity,
+    self, Composition, Config, Deployment, Finding, MailSender, MailedForm, SessionLimit, Severity,
 };
 use postern_core::grant::TokenProfile;
 use postern_core::intake::{CodePurpose, GuessLimit, MailedPolicy, SignUpPolicy, UsePolicy};
@@ -124,9 +125,14 @@ impl Environment {
         self.env.secret(OPERATOR_TOKEN_BINDING).ok().map(|secret| Zeroizing::new(secret.to_string()))
     }
 
+    /// What is bound under a name; `undefined` if nothing is.
+    pub(crate) fn bound(&self, name: &str) -> JsValue {
+        bound(&self.env, name)
+    }
+
     /// A text bound as a secret or a variable; an empty one is none.
     pub(crate) fn bound_text(&self, name: &str) -> Option<Zeroizing<String>> {
-        let text = Reflect::get(&self.env, &name.into()).ok()?.as_string().map(Zeroizing::new)?;
+        let text = self.bound(name).as_string().map(Zeroizing::new)?;
         (!text.trim().is_empty()).then_some(text)
     }
 
@@ -297,7 +303,7 @@ impl Environment {
 }
 
 fn read(env: &Env) -> Result<Settings, String> {
-    let bound = |name: &str| Reflect::get(env, &name.into()).unwrap_or_default();
+    let bound = |name: &str| bound(env, name);
     if let Some(missing) = BINDINGS.into_iter().find(|name| bound(name).is_undefined()) {
         return Err(format!("the binding {missing} is missing"));
     }
@@ -316,6 +322,7 @@ fn read(env: &Env) -> Result<Settings, String> {
         config::Environment::Production
     };
     config.check_for(here).map_err(|errors| errors.to_string())?;
+    check_mail(&config, &bound)?;
     if here == config::Environment::Production {
         let root_key_present = !bound(ROOT_KEY_BINDING).is_undefined();
         warn_of(&config.lint(Deployment { environment: here, root_key_present }));
@@ -330,6 +337,27 @@ fn signer_key(binding: &JsValue) -> Result<Option<SignerKey>, String> {
     let bytes = STANDARD.decode(text.trim()).ok().map(Zeroizing::new);
     let key = bytes.and_then(|bytes| SignerKey::from_slice(&bytes));
     key.map(Some).ok_or_else(|| format!("{FIREBASE_SIGNER_KEY_BINDING} must be 64 bytes in base64"))
+}
+
+fn bound(env: &Env, name: &str) -> JsValue {
+    Reflect::get(env, &name.into()).unwrap_or_default()
+}
+
+/// What the mails need besides the configuration.
+fn check_mail(config: &Config, bound: &dyn Fn(&str) -> JsValue) -> Result<(), String> {
+    let mail = config.mail();
+    let missing = match &mail.sender {
+        MailSender::Service(service) if service.api.needs_key() => Some(sender::KEY_BINDING),
+        MailSender::Cloudflare { .. } => Some(sender::CLOUDFLARE_BINDING),
+        _ => None,
+    };
+    if let Some(name) = missing.filter(|name| bound(name).is_undefined()) {
+        return Err(format!("mail.sender needs {name}, which is not bound"));
+    }
+    if templates::languages().all(|language| language != mail.language.as_str()) {
+        return Err("there are no templates in mail.language".into());
+    }
+    Ok(())
 }
 
 /// Says in the log, once per isolate, what is allowed but dangerous.

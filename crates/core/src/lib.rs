@@ -12,7 +12,7 @@
 //!
 //! # Features
 //!
-//! Features add modules and never change behaviour: `verify`, `comb`, `issue`, `password`, `config`, all on by
+//! Features add modules and never change behaviour: `verify`, `comb`, `issue`, `password`, `mail`, `config`, all on by
 //! default; `imported` and `import` for password hashes of other systems, `ecdsa`, `rsa` and `pem` for other keys.
 #![no_std]
 #![cfg_attr(
@@ -45,6 +45,8 @@ pub mod json;
 #[cfg(feature = "verify")]
 pub mod jwt;
 pub mod keyring;
+#[cfg(feature = "mail")]
+pub mod mail;
 pub mod order;
 #[cfg(any(feature = "password", feature = "config"))]
 pub mod password;

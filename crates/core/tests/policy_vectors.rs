@@ -291,7 +291,7 @@ fn the_development_mailbox_is_refused_in_production() {
     assert_eq!(config.mail().sender, MailSender::DevelopmentMailbox);
     assert_eq!(config.check_for(Environment::Development), Ok(()));
     let errors = config.check_for(Environment::Production).unwrap_err();
-    assert_eq!(errors.to_string(), r#"mail.sender: must be "http" in production, is "development_mailbox""#);
+    assert_eq!(errors.to_string(), r#"mail.sender: must not be "development_mailbox" in production"#);
     let bare = Deployment { environment: Environment::Development, root_key_present: false };
     let found: Vec<_> =
         config.lint(bare).iter().map(|finding| (finding.severity.as_str(), finding.code)).collect();

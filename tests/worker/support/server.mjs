@@ -32,6 +32,7 @@ process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
  * @param {Record<string, string>} [options.secrets] secret bindings
  * @param {(string | { name: string, main: string })[]} [options.neighbours] other Workers beside it: the path of a
  *   Wrangler configuration, or a module that gets `AuthService` as `env.AUTH` and the HTTP API as `env.HTTP`
+ * @param {object} [options.bindings] further members of the Wrangler configuration
  * @returns {Promise<{
  *   url: string,
  *   fetch: typeof fetch,
@@ -44,9 +45,9 @@ process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
  *   stop: () => Promise<void>,
  * }>} `fetch` takes a path; `getEnv` gives D1 and KV as the Worker sees them
  */
-export async function startServer({ variant = "development", vars = {}, secrets = {}, neighbours = [] } = {}) {
+export async function startServer({ variant = "development", vars = {}, secrets = {}, neighbours = [], bindings = {} } = {}) {
   const folder = scratchFolder();
-  const configPath = writeConfiguration(folder, variant, vars);
+  const configPath = writeConfiguration(folder, variant, vars, bindings);
   const others = neighbours.map((one) => ({ configPath: typeof one === "string" ? one : writeNeighbour(folder, one) }));
   const harness = createTestHarness({ root: folder, workers: [{ configPath, secrets }, ...others] });
   let url;
@@ -157,7 +158,7 @@ export async function startPersistentServer({ variant = "development", persistTo
 }
 
 /** `wrangler.toml` for a built variant: same bindings, no build step, configuration laid over. */
-function writeConfiguration(folder, variant, vars) {
+function writeConfiguration(folder, variant, vars, bindings = {}) {
   const main = join(ROOT, "build", variant, "shim.js");
   if (!existsSync(main)) throw new Error(`${main} is missing: run "cargo xtask build --${variant}"`);
   const config = readConfig({ config: join(ROOT, "wrangler.toml") }, { hideWarnings: true });
@@ -175,6 +176,7 @@ function writeConfiguration(folder, variant, vars) {
     queues: config.queues,
     triggers: config.triggers,
     ratelimits: config.ratelimits,
+    ...bindings,
   };
   const path = join(folder, "wrangler.json");
   writeFileSync(path, JSON.stringify(derived));

@@ -9,6 +9,7 @@ use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::outbox::mail;
 use crate::outbox::message::{AuditEvent, Message, Owner, Parcel};
+use crate::outbox::sender::Fate;
 use crate::store::accounts::Accounts;
 use crate::store::directory::{AuditRow, Directory};
 use crate::store::{intake, keyring};
@@ -65,7 +66,11 @@ async fn deliver(
     match &parcel.message {
         Message::Mail(message) => {
             if !directory.was_delivered(&parcel.id).await? {
-                mail::send(environment, &directory, parcel, message, ambient.now()).await?;
+                let fate = mail::send(environment, &directory, parcel, message, ambient.now()).await?;
+                if let Fate::Refused(status) = fate {
+                    // Not the address: the log is no place for it.
+                    worker::console_error!("message {}: refused for good with {status}, given up", parcel.id);
+                }
                 directory.record_delivery(&parcel.id, ambient.now()).await?;
             }
         }

@@ -1,17 +1,15 @@
-//! Mails: written from what the outbox says, sent by the configured sender.
+//! Mails: written from what the outbox says, and handed to the configured sender.
 
 use crate::environment::Environment;
-use crate::outbox::letter::{self, Letter};
+use crate::outbox::letter::{self, Draft};
 use crate::outbox::message::{Mail, MailTemplate, Parcel, Recipient};
-use crate::store::directory::Directory;
-use crate::wire::outgoing;
+use crate::outbox::sender::{self, Envelope, Fate};
+use crate::outbox::templates;
+use crate::store::directory::{Directory, Reader};
 use crate::wire::problem::Problem;
-use postern_core::config::MailSender;
 use postern_core::intake::CodePurpose;
-use postern_core::json;
+use postern_core::mail::Letter;
 use postern_core::time::UnixMillis;
-use serde::Serialize;
-use worker::{AbortSignal, Fetch, Headers};
 
 /// Writes and sends one mail. An account without an address gets none, and neither does one that is restricted.
 pub(crate) async fn send(
@@ -20,31 +18,37 @@ pub(crate) async fn send(
     parcel: &Parcel,
     mail: &Mail,
     now: UnixMillis,
-) -> Result<(), Problem> {
-    let to = match &mail.to {
-        Recipient::Address(address) => Some(address.clone()),
-        Recipient::Account(account) => directory.mail_address(&mail.tenant, account, now).await?,
-    };
-    let Some(to) = to else { return Ok(()) };
-    let Some(letter) = write(environment, directory, mail, &to, now).await? else { return Ok(()) };
-    match &environment.config().mail().sender {
-        MailSender::Http { url, from, timeout } => {
-            let timeout = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
-            post(url.as_str(), from.as_str(), &parcel.id, &to, &letter, timeout).await
+) -> Result<Fate, Problem> {
+    let reader = match &mail.to {
+        Recipient::Address(address) => {
+            Some(Reader { email: Some(address.clone()), name: String::new(), locale: None })
         }
-        MailSender::DevelopmentMailbox => keep(environment, parcel, to, letter).await,
-    }
+        Recipient::Account(account) => directory.reader(&mail.tenant, account, now).await?,
+    };
+    let Some(Reader { email: Some(to), name, locale }) = reader else { return Ok(Fate::Sent) };
+    let Some((draft, owners)) = draft(environment, directory, mail, &to, name, now).await? else {
+        return Ok(Fate::Sent);
+    };
+    let wanted = [locale.or(owners), mail.language.clone()];
+    let values: Vec<_> = draft.values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let settings = environment.config().mail();
+    let written = templates::render(settings, &wanted, draft.letter, &values);
+    let (language, rendered) =
+        written.ok_or_else(|| Problem::misconfigured("there are no templates in mail.language"))?;
+    let envelope = Envelope { parcel, to: &to, draft: &draft, values: &values, language, rendered };
+    sender::carry(environment, envelope).await
 }
 
-/// The letter, or `None` if nobody is to get one: whether an address has an account is looked up here, where no
-/// request can measure it.
-async fn write(
+/// The letter, with the language that the owner of the address has chosen; or `None` if nobody is to get one: whether
+/// an address has an account is looked up here, where no request can measure it.
+async fn draft(
     environment: &Environment,
     directory: &Directory,
     mail: &Mail,
     to: &str,
+    name: String,
     now: UnixMillis,
-) -> Result<Option<Letter>, Problem> {
+) -> Result<Option<(Draft, Option<String>)>, Problem> {
     let config = environment.config();
     let owner = match &mail.template {
         MailTemplate::SignUpCode { .. }
@@ -56,8 +60,9 @@ async fn write(
     if owner.as_ref().is_some_and(|owner| owner.status.is_restricted()) {
         return Ok(None);
     }
-    Ok(match &mail.template {
-        MailTemplate::SignUpCode { .. } if owner.is_some() => Some(letter::account_exists()),
+    let locale = owner.as_ref().and_then(|owner| owner.locale.clone());
+    let draft = match &mail.template {
+        MailTemplate::SignUpCode { .. } if owner.is_some() => Some(Draft::notice(Letter::AccountExists)),
         MailTemplate::SignUpCode { code, ttl_seconds } => {
             Some(letter::code(CodePurpose::SignUp, code, *ttl_seconds))
         }
@@ -66,7 +71,7 @@ async fn write(
             Some(letter::set_password(name, link, *ttl_seconds))
         }
         MailTemplate::Code { purpose: CodePurpose::ChangeIdentifier, .. } if owner.is_some() => {
-            Some(letter::address_taken())
+            Some(Draft::notice(Letter::AddressTaken))
         }
         MailTemplate::Code { purpose, code, ttl_seconds } => {
             let is_open = match (purpose, &owner) {
@@ -86,75 +91,9 @@ async fn write(
             Some(owner) => letter::link(config.mail(), *purpose, owner.account_id, secret, *ttl_seconds),
             None => None,
         },
-        MailTemplate::SessionReuse => Some(letter::session_reuse()),
+        MailTemplate::Welcome => Some(letter::welcome(name)),
+        MailTemplate::SessionReuse => Some(Draft::notice(Letter::SessionEnded)),
         MailTemplate::CredentialChanged(change) => Some(letter::credential_changed(*change)),
-    })
-}
-
-/// What the mail service is told.
-#[derive(Serialize)]
-struct Posted<'a> {
-    id: &'a str,
-    from: &'a str,
-    to: &'a str,
-    subject: &'a str,
-    text: &'a str,
-    /// The code or link in the text, for services that fill templates of their own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    link: Option<&'a str>,
-}
-
-/// Hands the mail to an HTTP mail service; any answer but 2xx within the timeout is tried again by the queue.
-async fn post(
-    url: &str,
-    from: &str,
-    id: &str,
-    to: &str,
-    letter: &Letter,
-    timeout_ms: u32,
-) -> Result<(), Problem> {
-    let posted = Posted {
-        id,
-        from,
-        to,
-        subject: letter.subject,
-        text: &letter.text,
-        code: letter.code.as_deref(),
-        link: letter.link.as_deref(),
     };
-    let failed = |error: &dyn std::fmt::Display| Problem::unavailable("mail service", error);
-    let body = json::write(&posted).map_err(|error| failed(&error))?;
-    let headers = Headers::new();
-    headers.set("idempotency-key", id).map_err(|error| failed(&error))?;
-    let request = outgoing::post(url, &headers, &body).map_err(|error| failed(&error))?;
-    let signal: AbortSignal = AbortSignal::from(worker::web_sys::AbortSignal::timeout_with_u32(timeout_ms));
-    let response = Fetch::Request(request).send_with_signal(&signal).await.map_err(|error| failed(&error))?;
-    match response.status_code() {
-        200..=299 => Ok(()),
-        status => Err(failed(&format_args!("answered {status}"))),
-    }
-}
-
-#[cfg(feature = "development")]
-async fn keep(environment: &Environment, parcel: &Parcel, to: String, mail: Letter) -> Result<(), Problem> {
-    use crate::store::mailbox::{self, SentMail};
-    let Letter { subject, text, code, link } = mail;
-    let created_at = parcel.created_at.as_millis();
-    let mail = SentMail { to, subject: subject.into(), text, code, link, created_at };
-    mailbox::keep(&environment.mailbox()?, &parcel.id, &mail)
-        .await
-        .map_err(|error| Problem::unavailable("mailbox", error))
-}
-
-/// A release build has refused this configuration when it was opened.
-#[cfg(not(feature = "development"))]
-async fn keep(
-    _environment: &Environment,
-    _parcel: &Parcel,
-    _to: String,
-    _mail: Letter,
-) -> Result<(), Problem> {
-    Err(Problem::misconfigured("there is no development mailbox in a release build"))
+    Ok(draft.map(|draft| (draft, locale)))
 }

@@ -46,7 +46,9 @@ impl Message {
                 | MailTemplate::SetPassword { ttl_seconds, .. }
                 | MailTemplate::Code { ttl_seconds, .. }
                 | MailTemplate::Link { ttl_seconds, .. } => Seconds::new(*ttl_seconds),
-                MailTemplate::SessionReuse | MailTemplate::CredentialChanged(_) => NOTICE_MATTERS_FOR,
+                MailTemplate::SessionReuse | MailTemplate::CredentialChanged(_) | MailTemplate::Welcome => {
+                    NOTICE_MATTERS_FOR
+                }
             })),
             Self::Mark(mark) => Some(mark.until),
             Self::Audit(_) | Self::Status | Self::Snapshot { .. } => None,
@@ -63,6 +65,9 @@ pub(crate) struct Mail {
     pub(crate) tenant: String,
     pub(crate) to: Recipient,
     pub(crate) template: MailTemplate,
+    /// The language that the request which brought it about would like best.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) language: Option<String>,
 }
 
 /// To whom a mail goes.
@@ -92,6 +97,8 @@ pub(crate) enum MailTemplate {
     SessionReuse,
     /// The way into the account has changed.
     CredentialChanged(CredentialChange),
+    /// The account exists since a moment ago.
+    Welcome,
 }
 
 /// One line of the audit trail.

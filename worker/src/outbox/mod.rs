@@ -11,5 +11,7 @@ pub(crate) mod mail;
 pub(crate) mod marks;
 pub(crate) mod message;
 pub(crate) mod rows;
+pub(crate) mod sender;
 pub(crate) mod snapshot;
 pub(crate) mod status;
+pub(crate) mod templates;

@@ -5,22 +5,12 @@ use crate::object::development::{Between, NAME, Remaining, TwoWrites};
 use crate::object::revocation::RevocationCall;
 use crate::operations;
 use crate::route::exchange::Exchange;
-use crate::store::mailbox;
 use crate::wire::answer::{Answer, json, respond};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 
 /// The build looks for this text in the wasm of a release, and fails if it is there.
 pub(crate) const MARKER: &str = "POSTERN-DEVELOPMENT-SURFACE";
-
-/// `GET /dev/mailbox?to=ADDRESS` → the mails to that address, newest first.
-pub(crate) async fn mailbox(exchange: &Exchange) -> Answer {
-    let to = exchange.query("to").map(|to| to.trim().to_lowercase());
-    let to = to.ok_or_else(|| Problem::invalid_field("to", "is required in the query"))?;
-    let mails = mailbox::read(&exchange.environment.mailbox()?, &to).await;
-    let mails = mails.map_err(|error| Problem::unavailable(MARKER, error))?;
-    json(200, &mails)
-}
 
 /// `GET /dev/operations` → what the last request has asked of the stores until it was answered, and until now.
 pub(crate) fn operations() -> Answer {

@@ -2,6 +2,7 @@
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
+use crate::outbox::templates;
 use crate::store::directory::Directory;
 use crate::store::keyring::{self, Keyring};
 use crate::wire::problem::Problem;
@@ -86,6 +87,11 @@ impl Exchange {
     pub(crate) fn query(&self, name: &str) -> Option<String> {
         let url = self.request.inner().url();
         form::parameter(url.split_once('?')?.1, name)
+    }
+
+    /// The language of ours that the client would like best, for mails.
+    pub(crate) fn language(&self) -> Option<&'static str> {
+        templates::preferred(&self.header("accept-language")?)
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<String> {

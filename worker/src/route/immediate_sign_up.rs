@@ -65,8 +65,9 @@ pub(crate) async fn create(
         let status = if awaits_proof { AccountStatus::PendingVerification } else { AccountStatus::Active };
         return json(201, &Created { id: account, status });
     }
-    let new =
-        NewSession { session, session_key, roles, status: AccountStatus::Active, device: exchange.device() };
+    let (device, language) = (exchange.device(), exchange.language());
+    let status = AccountStatus::Active;
+    let new = NewSession { session, session_key, roles, status, device, created: true, language };
     let proof = FirstFactor::Password(PasswordVerified::of_new_account(account));
     let admitted = Accounts::new(&exchange.environment).open(proof, new, keyring).await?;
     tokens::answer(exchange, keyring, admitted).await

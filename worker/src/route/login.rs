@@ -68,7 +68,8 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     clear_afterwards(exchange, keyring.clone(), email, source);
 
     let status = found.map_or(AccountStatus::Active, |found| found.status);
-    let new = NewSession { session, session_key, roles, status, device: exchange.device() };
+    let device = exchange.device();
+    let new = NewSession { session, session_key, roles, status, device, created: false, language: None };
     let admitted = Accounts::new(environment).open(FirstFactor::Password(proof), new, &keyring).await?;
     tokens::answer(exchange, &keyring, admitted).await
 }

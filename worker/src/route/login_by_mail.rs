@@ -43,12 +43,14 @@ pub(crate) async fn verify(exchange: &Exchange, kind: Kind) -> Answer {
     let session_key = exchange.ambient.random()?;
     let (used, email, credential) = presented.used(exchange, purpose_of(kind)).await?;
     let session = SessionId::from_bytes(*used.operation().as_bytes());
+    let created = credential.is_none();
     let (proof, roles, status) = match (credential, email) {
         (Some(credential), _) => proven(used, &credential)?,
         (None, Some(email)) => create(exchange, used, account, &email).await?,
         (None, None) => return Err(Problem::code_invalid()),
     };
-    let new = NewSession { session, session_key, roles, status, device: exchange.device() };
+    let (device, language) = (exchange.device(), exchange.language());
+    let new = NewSession { session, session_key, roles, status, device, created, language };
     let keyring = exchange.keyring().await?;
     let admitted = Accounts::new(&exchange.environment).open(proof, new, &keyring).await?;
     tokens::answer(exchange, &keyring, admitted).await

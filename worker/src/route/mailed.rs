@@ -100,7 +100,8 @@ pub(crate) async fn mail(
         }
     };
     let operation = new_operation(exchange)?;
-    intake.mail_secret(NewSecret { purpose, bound_to, secret, operation, to, template }).await?;
+    let language = exchange.language();
+    intake.mail_secret(NewSecret { purpose, bound_to, secret, operation, to, template, language }).await?;
     json(202, &Accepted { success: true, expires_in: ttl_seconds })
 }
 

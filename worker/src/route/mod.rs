@@ -7,6 +7,8 @@ pub(crate) mod change_email;
 pub(crate) mod change_password;
 #[cfg(feature = "development")]
 pub(crate) mod development;
+#[cfg(feature = "development")]
+pub(crate) mod development_mailbox;
 pub(crate) mod exchange;
 pub(crate) mod health;
 pub(crate) mod immediate_sign_up;

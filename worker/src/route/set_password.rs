@@ -93,6 +93,7 @@ pub(crate) async fn mail_link(
             token: token.to_text().expose().into(),
             ttl_seconds: environment.mailed_policy(purpose).time_to_live.as_secs(),
         },
+        language: exchange.language(),
     };
     Intake::of_email(environment, keyring, email).mail_secret(link).await
 }

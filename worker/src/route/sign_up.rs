@@ -82,6 +82,7 @@ async fn wait_for_code(
         registration,
         code: one_time_code(exchange.ambient.random()?),
         password: hash,
+        language: exchange.language(),
     };
     intake.open_sign_up(&email, new).await?;
     accepted(exchange, registration)
@@ -98,7 +99,8 @@ pub(crate) async fn resend(exchange: &Exchange) -> Answer {
     let keyring = exchange.keyring().await?;
     let code = one_time_code(exchange.ambient.random()?);
     let intake = Intake::of_email(&exchange.environment, &keyring, &email);
-    intake.resend_sign_up(&email, registration, &code, new_operation(exchange)?).await?;
+    let (operation, language) = (new_operation(exchange)?, exchange.language());
+    intake.resend_sign_up(&email, registration, &code, operation, language).await?;
     accepted(exchange, registration)
 }
 

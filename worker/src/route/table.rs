@@ -20,6 +20,7 @@ enum Route {
     Jwks,
     PublicKey,
     Permissions,
+    Capabilities,
     ListKeys,
     RotateKeys,
     RevokeKey,
@@ -84,6 +85,7 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Head, "/api/v1/auth/public-key", Route::PublicKey),
     (Method::Get, "/api/v1/auth/permissions", Route::Permissions),
     (Method::Head, "/api/v1/auth/permissions", Route::Permissions),
+    (Method::Get, "/api/v1/auth/admin/capabilities", Route::Capabilities),
     (Method::Get, "/api/v1/auth/admin/keys", Route::ListKeys),
     (Method::Post, "/api/v1/auth/admin/keys/rotate", Route::RotateKeys),
     (Method::Post, "/api/v1/auth/admin/keys/*/revoke", Route::RevokeKey),
@@ -163,6 +165,7 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::Jwks => keys::jwks(exchange).await,
         Route::PublicKey => keys::public_key(exchange).await,
         Route::Permissions => keys::permissions(exchange),
+        Route::Capabilities => admin::capabilities::show(exchange).await,
         Route::ListKeys => admin::keys::list(exchange).await,
         Route::RotateKeys => admin::keys::rotate(exchange).await,
         Route::RevokeKey => admin::keys::revoke(exchange, segment).await,
@@ -209,7 +212,7 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::RevokeAllSessions => sessions::revoke_all(exchange).await,
         Route::Validate => validate::handle(exchange).await,
         #[cfg(feature = "development")]
-        Route::DevelopmentMailbox => crate::route::development::mailbox(exchange).await,
+        Route::DevelopmentMailbox => crate::route::development_mailbox::handle(exchange).await,
         #[cfg(feature = "development")]
         Route::DevelopmentOperations => crate::route::development::operations(),
         #[cfg(feature = "development")]

@@ -63,6 +63,8 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         roles,
         status: AccountStatus::Active,
         device: exchange.device(),
+        created: true,
+        language: exchange.language(),
     };
     let admitted = Accounts::new(environment).open(FirstFactor::Address(proof), new, &keyring).await?;
     let answer = tokens::answer(exchange, &keyring, admitted).await?;

@@ -48,6 +48,10 @@ pub(crate) struct NewSession {
     /// As the directory has it. For an account object that was never opened; any other knows better.
     pub(crate) status: AccountStatus,
     pub(crate) device: DeviceHint,
+    /// The same request has created the account.
+    pub(crate) created: bool,
+    /// The language that the request would like best.
+    pub(crate) language: Option<&'static str>,
 }
 
 impl<'a> Accounts<'a> {
@@ -75,6 +79,8 @@ impl<'a> Accounts<'a> {
             edge_key_id: current_edge_key(keyring)?,
             amr: proof.methods(),
             device: new.device,
+            created: new.created,
+            language: new.language.map(Into::into),
         }));
         let answer = self.ask(&proof.account(), &call).await.map_err(unavailable)?;
         admitted(answer, token_id, about)

@@ -80,6 +80,16 @@ pub(crate) struct Owner {
     pub(crate) verified_at: Option<u64>,
     /// As the copy in the directory has it.
     pub(crate) status: AccountStatus,
+    /// The language that its owner has chosen.
+    pub(crate) locale: Option<String>,
+}
+
+/// Whoever a mail to an account goes to.
+#[derive(Deserialize)]
+pub(crate) struct Reader {
+    pub(crate) email: Option<String>,
+    pub(crate) name: String,
+    pub(crate) locale: Option<String>,
 }
 
 pub(crate) struct Directory(D1Database);
@@ -125,7 +135,7 @@ impl Directory {
         now: UnixMillis,
     ) -> Result<Option<Owner>, Problem> {
         let query = concat!(
-            "SELECT i.account_id, i.verified_at, ",
+            "SELECT i.account_id, i.verified_at, u.locale, ",
             status!(),
             " AS status FROM identifiers i JOIN users u ON u.account_id = i.account_id \
              WHERE i.tenant = ?2 AND i.kind = 'email' AND i.value = ?3"
@@ -135,19 +145,19 @@ impl Directory {
     }
 
     /// The address that mails to an account go to; none if it has no address, is restricted, or is gone.
-    pub(crate) async fn mail_address(
+    pub(crate) async fn reader(
         &self,
         tenant: &str,
         account: &AccountId,
         now: UnixMillis,
-    ) -> Result<Option<String>, Problem> {
+    ) -> Result<Option<Reader>, Problem> {
         let query = concat!(
-            "SELECT email FROM users u WHERE account_id = ?2 AND tenant = ?3 AND ",
+            "SELECT email, name, locale FROM users u WHERE account_id = ?2 AND tenant = ?3 AND ",
             status!(),
             " IN ('active', 'pending_verification')"
         );
         let statement = self.prepare(query, &[millis(now), account.to_string().into(), tenant.into()])?;
-        statement.first(Some("email")).await.map_err(unavailable)
+        statement.first(None).await.map_err(unavailable)
     }
 
     /// Replaces or removes the password and opens a fence that the account object must confirm, in one batch.

@@ -38,6 +38,8 @@ pub(crate) struct NewSignUp<'a> {
     /// In full length; how much of it is mailed is decided by the guesses at the address.
     pub(crate) code: SecretText,
     pub(crate) password: Option<PasswordHash>,
+    /// The language that the request would like best.
+    pub(crate) language: Option<&'static str>,
 }
 
 /// A code or link about to be mailed.
@@ -50,6 +52,8 @@ pub(crate) struct NewSecret<'a> {
     pub(crate) operation: OperationId,
     pub(crate) to: &'a EmailAddress,
     pub(crate) template: MailTemplate,
+    /// The language that the request would like best.
+    pub(crate) language: Option<&'static str>,
 }
 
 /// A code or link that came back.
@@ -122,6 +126,7 @@ impl<'a> Intake<'a> {
             registration: new.registration,
             code: new.code.expose().into(),
             password: new.password,
+            language: new.language.map(Into::into),
         }));
         let answer: LimitAnswer = self.ask(&call).await.map_err(unavailable)?;
         answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
@@ -138,6 +143,7 @@ impl<'a> Intake<'a> {
         registration: RegistrationId,
         code: &SecretText,
         operation: OperationId,
+        language: Option<&'static str>,
     ) -> Result<(), Problem> {
         let call = IntakeCall::ResendSignUp(Box::new(ResendSignUpCall {
             shard: self.shard,
@@ -147,6 +153,7 @@ impl<'a> Intake<'a> {
             registration,
             operation,
             code: code.expose().into(),
+            language: language.map(Into::into),
         }));
         match self.ask(&call).await.map_err(unavailable)? {
             ResendAnswer::Mailed => Ok(()),
@@ -231,6 +238,7 @@ impl<'a> Intake<'a> {
             secret: new.secret,
             to: new.to.as_str().into(),
             template: new.template,
+            language: new.language.map(Into::into),
         }));
         let answer: LimitAnswer = self.ask(&call).await.map_err(unavailable)?;
         answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))

@@ -7,18 +7,19 @@
 
 mod limits;
 mod lint;
+mod mail;
 mod section;
 mod settings;
 mod url;
 
 pub use limits::{Limits, RateLimit};
 pub use lint::{Deployment, Finding, Severity};
+pub use mail::{MailApi, MailSender, MailService, MailSettings};
 pub use settings::{
     AccountSettings, AlgorithmName, BreachCheck, CodeSettings, Composition, KeySettings, LockoutSettings,
-    MailSender, MailSettings, MailedForm, PasswordResetSettings, PasswordSettings, PermissionSettings,
-    Preset, ProfileClaim, ProfileClaimError, RegistrationMode, RegistrationSettings, SessionLimit,
-    SessionSettings, SignInSettings, SigningAlgorithm, TokenSettings, UsernameRule, ValidationMode,
-    ValidationSettings, VerificationSettings,
+    MailedForm, PasswordResetSettings, PasswordSettings, PermissionSettings, Preset, ProfileClaim,
+    ProfileClaimError, RegistrationMode, RegistrationSettings, SessionLimit, SessionSettings, SignInSettings,
+    SigningAlgorithm, TokenSettings, UsernameRule, ValidationMode, ValidationSettings, VerificationSettings,
 };
 pub use url::{Audience, Issuer, UrlError, WebUrl};
 
@@ -134,10 +135,10 @@ impl Config {
     pub fn check_for(&self, environment: Environment) -> Result<(), ConfigErrors> {
         match (environment, &self.mail.sender) {
             (Environment::Production, MailSender::DevelopmentMailbox) => {
-                let rule = "must be \"http\" in production, is \"development_mailbox\"".into();
+                let rule = "must not be \"development_mailbox\" in production".into();
                 Err(Violation { path: "mail.sender".into(), rule }.into())
             }
-            (Environment::Production, MailSender::Http { .. }) | (Environment::Development, _) => Ok(()),
+            _ => Ok(()),
         }
     }
 

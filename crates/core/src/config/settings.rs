@@ -2,8 +2,6 @@
 
 use super::limits::RateLimit;
 use super::section::{Section, Value};
-use super::url::{Issuer, WebUrl};
-use crate::identifier::EmailAddress;
 use crate::keyring::KeyKind;
 use crate::password::{HashKind, HashKinds};
 use crate::permission::{MaskWidth, PermissionMask, PermissionName, PermissionRegistry, RoleName, RoleTable};
@@ -13,7 +11,6 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::num::NonZeroU32;
 use core::str::FromStr;
-use core::time::Duration;
 
 /// One year, the longest that anything may live.
 const YEAR: u32 = 31_536_000;
@@ -751,76 +748,4 @@ fn read_roles(section: &mut Section<'_>, registry: &PermissionRegistry, resolve:
             RoleTable::empty(registry.width())
         },
     )
-}
-
-/// Who carries mail.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MailSender {
-    /// `development_mailbox`: nothing leaves the machine; refused in production.
-    DevelopmentMailbox,
-    /// `http`: a JSON request to a mail service.
-    Http {
-        /// Where the request goes.
-        url: WebUrl,
-        /// The sender's address.
-        from: EmailAddress,
-        /// When to give up, 100 to 30,000 milliseconds, default 10,000.
-        timeout: Duration,
-    },
-}
-
-/// `mail`: how codes and links reach people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MailSettings {
-    /// Who carries it, default the development mailbox.
-    pub sender: MailSender,
-    /// The page that a link to set a password opens, default the issuer followed by `/set-password`. No
-    /// query.
-    pub set_password_url: WebUrl,
-    /// The page that a link to reset the password opens, default the issuer followed by `/reset-password`. No
-    /// query.
-    pub reset_password_url: WebUrl,
-    /// The page that a link to log in opens, default the issuer followed by `/login-link`. No query.
-    pub login_link_url: WebUrl,
-    /// The page that a link to prove an address opens, default the issuer followed by `/verify-email`. No query.
-    pub verify_email_url: WebUrl,
-}
-
-impl MailSettings {
-    pub(super) fn read(mut section: Section<'_>, issuer: &Issuer) -> Self {
-        let http = section.choice("sender", false, &[("development_mailbox", false), ("http", true)]);
-        for field in ["url", "from"] {
-            if http && !section.has(field) {
-                section.refuse(field, "is required when mail.sender is \"http\"");
-            }
-        }
-        if !http && section.has("url") {
-            section.refuse("url", "has no effect unless mail.sender is \"http\"");
-        }
-        let url = section.parsed::<WebUrl>("url");
-        let from = section.parsed::<EmailAddress>("from");
-        let timeout = Duration::from_millis(section.number("timeout_ms", 10_000, 100..=30_000).into());
-        let sender = match (http, url, from) {
-            (true, Some(url), Some(from)) => MailSender::Http { url, from, timeout },
-            _ => MailSender::DevelopmentMailbox,
-        };
-        let set_password = section.parsed::<WebUrl>("set_password_url");
-        let reset_password = section.parsed::<WebUrl>("reset_password_url");
-        let login_link = section.parsed::<WebUrl>("login_link_url");
-        let verify_email = section.parsed::<WebUrl>("verify_email_url");
-        let mut page = |name: &'static str, url: Option<WebUrl>, default: &'static str| {
-            if url.as_ref().is_some_and(|url| url.as_str().contains('?')) {
-                section.refuse(name, "must not have a query");
-            }
-            url.unwrap_or_else(|| issuer.join(default))
-        };
-        Self {
-            set_password_url: page("set_password_url", set_password, "/set-password"),
-            reset_password_url: page("reset_password_url", reset_password, "/reset-password"),
-            login_link_url: page("login_link_url", login_link, "/login-link"),
-            verify_email_url: page("verify_email_url", verify_email, "/verify-email"),
-            sender,
-        }
-    }
 }

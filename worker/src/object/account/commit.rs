@@ -38,6 +38,7 @@ pub(super) struct Change {
     pub(super) notices: Vec<Notice>,
     /// The address that a change of credentials is told to; the account's own if there is none.
     pub(super) notify: Option<String>,
+    pub(super) welcome: Option<Welcome>,
     /// What is answered to an order, for its repetition.
     pub(super) order: Option<Order>,
     /// Nothing but the account's own record is kept.
@@ -51,6 +52,12 @@ pub(super) struct Order {
     pub(super) operation: String,
     pub(super) told: String,
     pub(super) answer: StatusAnswer,
+}
+
+/// A new account is greeted.
+pub(super) struct Welcome {
+    /// The language that its owner would like best.
+    pub(super) language: Option<String>,
 }
 
 /// A session with a new generation, and the operation that brought it about.
@@ -165,6 +172,14 @@ impl Account<'_> {
         if change.copy_status {
             messages.push(Message::Status);
         }
+        if let Some(Welcome { language }) = &change.welcome {
+            messages.push(Message::Mail(Mail {
+                tenant: account.tenant.to_string(),
+                to: Recipient::Account(account.id),
+                template: MailTemplate::Welcome,
+                language: language.clone(),
+            }));
+        }
         for notice in &change.notices {
             messages.extend(self.notice(account, notice, change.notify.as_ref()));
         }
@@ -202,6 +217,7 @@ impl Account<'_> {
                 tenant: account.tenant.to_string(),
                 to: Recipient::Account(account.id),
                 template: MailTemplate::SessionReuse,
+                language: None,
             })],
             Notice::CredentialChanged { change, at } => vec![
                 audit(None, *at, name_of(change), None),
@@ -209,6 +225,7 @@ impl Account<'_> {
                     tenant: account.tenant.to_string(),
                     to: notify.map_or(Recipient::Account(account.id), |to| Recipient::Address(to.clone())),
                     template: MailTemplate::CredentialChanged(*change),
+                    language: None,
                 }),
             ],
             Notice::StatusChanged { status, until, by, reason, at } => {

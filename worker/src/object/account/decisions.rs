@@ -1,6 +1,6 @@
 //! The calls of an account: load, let the core decide, commit what it decided.
 
-use super::commit::{Advanced, Change, RevokedAll, vanished};
+use super::commit::{Advanced, Change, RevokedAll, Welcome, vanished};
 use super::{
     Account, AccountCall, AdmissionAnswer, AdmissionRefusal, Done, Ended, FenceChange, OpenCall, RefreshCall,
 };
@@ -60,6 +60,7 @@ impl Account<'_> {
 
     fn open(&self, call: OpenCall) -> Result<AdmissionAnswer> {
         let stored = self.load()?;
+        let welcome = call.created && stored.is_none() && self.environment.config().mail().welcome;
         // Never opened: the directory knows what it starts from. A tombstone is a record like any other.
         let mut account = stored.unwrap_or_else(|| call.seed.clone());
         let mut sessions = self.sessions()?;
@@ -85,7 +86,9 @@ impl Account<'_> {
         match session::open(&account, &sessions, request, self.now, &self.environment.open_policy()) {
             OpenOutcome::Opened { token, session, evicted, account, notices } => {
                 let admission = Admission::of(&account, &session);
-                self.commit(Change { put: evicted, notices, opened: Some(session), ..Change::of(account) })?;
+                let welcome = welcome.then_some(Welcome { language: call.language });
+                let opened = Some(session);
+                self.commit(Change { put: evicted, notices, opened, welcome, ..Change::of(account) })?;
                 Ok(AdmissionAnswer::Admitted { token, admission: Box::new(admission) })
             }
             OpenOutcome::AlreadyOpen { token } => {

@@ -96,6 +96,12 @@ pub(crate) struct OpenCall {
     pub(crate) edge_key_id: u32,
     pub(crate) amr: Vec<String>,
     pub(crate) device: DeviceHint,
+    /// The request that opens it has created the account.
+    #[serde(default)]
+    pub(crate) created: bool,
+    /// The language that the request would like best.
+    #[serde(default)]
+    pub(crate) language: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -85,6 +85,9 @@ pub(crate) struct OpenSignUpCall {
     /// As long as it may become: the shard knows how much of it is mailed.
     pub(crate) code: String,
     pub(crate) password: Option<PasswordHash>,
+    /// The language of the mail, if the request had a wish.
+    #[serde(default)]
+    pub(crate) language: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -97,6 +100,9 @@ pub(crate) struct ResendSignUpCall {
     pub(crate) operation: OperationId,
     /// As long as it may become.
     pub(crate) code: String,
+    /// The language of the mail, if the request had a wish.
+    #[serde(default)]
+    pub(crate) language: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -186,6 +192,9 @@ pub(crate) struct MailSecretCall {
     pub(crate) secret: String,
     pub(crate) to: String,
     pub(crate) template: MailTemplate,
+    /// The language of the mail, if the request had a wish.
+    #[serde(default)]
+    pub(crate) language: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]

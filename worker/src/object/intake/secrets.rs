@@ -57,7 +57,7 @@ impl Intake<'_> {
             }
             other => other,
         };
-        let mail = Mail { tenant: call.name.tenant.to_string(), to, template };
+        let mail = Mail { tenant: call.name.tenant.to_string(), to, template, language: call.language };
         let id = self.digest(&[b"mailed secret", call.operation.as_bytes()]);
         self.post(call.shard, &id, Message::Mail(mail))?;
         Ok(LimitAnswer { retry_after_seconds: None })

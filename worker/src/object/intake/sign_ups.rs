@@ -44,7 +44,7 @@ impl Intake<'_> {
             self.store_sign_ups(&call.subject, writes)?;
             // The id goes to the mail service, which must not learn the registration.
             let id = self.digest(&[b"sign-up mail", call.registration.as_bytes()]);
-            self.mail_code(call.shard, &id, &call.tenant, call.email, &code)?;
+            self.mail_code(call.shard, &id, &call.tenant, (call.email, call.language), &code)?;
         }
         Ok(LimitAnswer { retry_after_seconds: None })
     }
@@ -65,7 +65,7 @@ impl Intake<'_> {
                 }
                 self.store_sign_ups(&call.subject, writes)?;
                 let id = self.digest(&[b"sign-up mail", operation.as_bytes()]);
-                self.mail_code(call.shard, &id, &call.tenant, call.email, &code)?;
+                self.mail_code(call.shard, &id, &call.tenant, (call.email, call.language), &code)?;
                 Ok(ResendAnswer::Mailed)
             }
             ResendOutcome::Repeated => Ok(ResendAnswer::Mailed),
@@ -81,13 +81,13 @@ impl Intake<'_> {
         shard: u8,
         id: &str,
         tenant: &TenantId,
-        email: String,
+        (email, language): (String, Option<String>),
         code: &SecretText,
     ) -> Result<()> {
         let ttl_seconds = self.environment.sign_up_policy().time_to_live.as_secs();
         let template = MailTemplate::SignUpCode { code: code.expose().into(), ttl_seconds };
         let to = Recipient::Address(email);
-        self.post(shard, id, Message::Mail(Mail { tenant: tenant.to_string(), to, template }))
+        self.post(shard, id, Message::Mail(Mail { tenant: tenant.to_string(), to, template, language }))
     }
 
     /// A name is held for as long as a sign-up waits. The directory has the last word.
