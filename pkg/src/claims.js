@@ -96,6 +96,11 @@ export class Claims {
   }
 
   /** @param {string} name */
+  hasEntitlement(name) {
+    return this.entitlements.includes(name);
+  }
+
+  /** @param {string} name */
   can(name) {
     // The one hot line of this file: fields are read one by one, because an object for them costs as much as the test.
     const bit = (this.#registry ?? noRegistry()).bitOf(name);

@@ -242,6 +242,8 @@ export declare class Claims<Name extends string = string> {
   readonly isRoot: boolean;
   /** Whether the account has this role. */
   hasRole(role: string): boolean;
+  /** Whether the account had this entitlement when the token was issued. */
+  hasEntitlement(name: string): boolean;
   /** Whether the token grants this permission. @throws {PermissionError} `permission_unknown` */
   can(name: Name): boolean;
   /** Whether the token grants all of these; true for none. @throws {PermissionError} `permission_unknown` */

@@ -34,6 +34,7 @@ test("a token made by jose is accepted, and every claim is readable", async () =
   assert.ok(claims.hasRole("editor") && !claims.hasRole("admin"));
   assert.equal(claims.organization, "acme");
   assert.deepEqual(claims.entitlements, ["pro"]);
+  assert.ok(claims.hasEntitlement("pro") && !claims.hasEntitlement("p") && !claims.hasEntitlement("toString"));
   assert.deepEqual(claims.authenticationMethods, ["pwd", "otp"]);
   assert.equal(claims.authenticatedAt, NOW - 9);
   assert.deepEqual(claims.payload.plan, { seats: 3 });
