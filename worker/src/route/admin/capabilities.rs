@@ -5,7 +5,7 @@ use crate::outbox::templates;
 use crate::route::admin::operator;
 use crate::route::exchange::Exchange;
 use crate::wire::answer::{Answer, json};
-use postern_core::config::{MailSender, ResetStrategy};
+use postern_core::config::{MailSender, MailedForm};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -30,8 +30,9 @@ pub(crate) async fn show(exchange: &Exchange) -> Answer {
         ("sign_in_codes", sign_in.codes),
         ("sign_in_links", sign_in.links),
         ("sign_in_creates_accounts", sign_in.creates_accounts),
-        ("password_reset_by_link", reset.enabled && reset.by == ResetStrategy::Link),
-        ("password_reset_by_code", reset.enabled && reset.by == ResetStrategy::Code),
+        ("password_reset_by_link", reset.enabled && reset.by == MailedForm::Link),
+        ("password_reset_by_code", reset.enabled && reset.by == MailedForm::Code),
+        ("password_reset_by_uuid", reset.enabled && reset.by == MailedForm::Uuid),
         ("session_snapshots", config.sessions().snapshots),
         ("welcome_mail", config.mail().welcome),
     ];
