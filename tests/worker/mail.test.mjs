@@ -145,6 +145,7 @@ describe("mails", () => {
       await tab.goto(`${server.url}/dev/mailbox`);
       assert.equal(await tab.title(), "Mailbox");
       await tab.click("text=Willkommen");
+      await tab.waitForURL(/\?mail=/);
       assert.equal(await tab.title(), "Willkommen");
       assert.ok((await tab.textContent("pre")).startsWith(`Guten Tag ${HOSTILE},`));
       const frame = tab.frameLocator("iframe");
@@ -152,6 +153,7 @@ describe("mails", () => {
       assert.equal(await frame.locator("html").getAttribute("lang"), "de");
       if (process.env.SCREENSHOTS) await tab.screenshot({ path: `${process.env.SCREENSHOTS}/mail.png`, fullPage: true });
       await tab.click("text=All mails");
+      await tab.waitForURL(/\/dev\/mailbox$/);
       if (process.env.SCREENSHOTS) await tab.screenshot({ path: `${process.env.SCREENSHOTS}/mailbox.png`, fullPage: true });
       assert.equal(await tab.title(), "Mailbox");
       assert.deepEqual(problems, []);

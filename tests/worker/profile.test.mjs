@@ -33,7 +33,7 @@ describe("the profile", { concurrency: 4 }, () => {
       { ...empty, created_at: 0 },
       {
         id, email, pending_email: null, username: null, name: "Ada", biography: null, locale: null, is_verified: true,
-        has_password: true, is_2fa_enabled: false, roles: ["user"], created_at: 0, updated_at: null,
+        has_password: true, is_2fa_enabled: false, roles: ["user"], entitlements: [], created_at: 0, updated_at: null,
       },
     );
     const written = { name: "Ada <b>Lovelace</b> & 'co'", biography: "First\nsecond <script>alert(1)</script>\t'; DROP TABLE users; --", locale: "en-GB" };

@@ -5,6 +5,7 @@ use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::store::accounts::Accounts;
 use crate::store::directory::{Directory, PendingFence};
+use crate::store::entitlements::{self, OpenList};
 use crate::store::{fence, keyring};
 use crate::wire::problem::Problem;
 use postern_core::account::Actor;
@@ -25,6 +26,7 @@ pub(crate) async fn run(environment: &Environment, ambient: Ambient) -> Result<(
     let steps = [
         ("fences", close_fences(environment, &directory, now).await),
         ("deleted accounts", purge_deleted(environment, &directory, now).await),
+        ("entitlements", tell_entitlements(environment, &directory, now).await),
         ("keys", keyring::settle(environment).await),
         ("deliveries", directory.forget_deliveries(before(now, KEEP_DELIVERIES)).await),
         ("changes of address", directory.forget_email_changes(now).await),
@@ -49,6 +51,20 @@ async fn close_fences(
         if let Err(problem) = closed {
             worker::console_error!("fence of {} stays open: {}", open.account_id, problem.code());
             directory.postpone_fence(&open.account_id, next_try(&open, now)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Changes of entitlements that their account objects have not confirmed.
+async fn tell_entitlements(
+    environment: &Environment,
+    directory: &Directory,
+    now: UnixMillis,
+) -> Result<(), Problem> {
+    for OpenList { account_id } in directory.open_entitlement_lists(now).await? {
+        if entitlements::publish(environment, directory, &account_id, now).await.is_err() {
+            directory.postpone_entitlement_list(&account_id, now).await?;
         }
     }
     Ok(())

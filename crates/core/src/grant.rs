@@ -16,7 +16,7 @@ use crate::jwt::{
 };
 use crate::permission::PermissionMask;
 use crate::session::{KeyThumbprint, SessionRecord};
-use crate::time::{Seconds, UnixSeconds};
+use crate::time::{Seconds, UnixMillis, UnixSeconds};
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -47,12 +47,15 @@ pub struct Admission {
     pub auth_time: u64,
     /// The key that the session is bound to, if any (RFC 9449 §6).
     pub key_thumbprint: Option<KeyThumbprint>,
+    /// Names of the entitlements that count now.
+    #[serde(default)]
+    pub entitlements: Vec<String>,
 }
 
 impl Admission {
-    /// What the owner of `account` says of its live `session`.
+    /// What the owner of `account` says of its live `session` at a moment.
     #[must_use]
-    pub fn of(account: &AccountRecord, session: &SessionRecord) -> Self {
+    pub fn of(account: &AccountRecord, session: &SessionRecord, now: UnixMillis) -> Self {
         Self {
             account: account.id,
             tenant: account.tenant.clone(),
@@ -65,6 +68,7 @@ impl Admission {
             amr: session.amr.clone(),
             auth_time: session.auth_time.as_secs(),
             key_thumbprint: session.key_thumbprint,
+            entitlements: account.entitlements.names_at(account.clock.read(now)),
         }
     }
 }
@@ -121,7 +125,8 @@ impl Grant {
     /// an account's owner.
     #[must_use]
     pub fn assertion(admission: Admission) -> Self {
-        Self { admission, organization: None, entitlements: Vec::new(), custom: CustomClaims::default() }
+        let entitlements = admission.entitlements.clone();
+        Self { admission, organization: None, entitlements, custom: CustomClaims::default() }
     }
 
     /// The same grant, for a token that acts in one organization: it has that organization's roles and permissions
@@ -131,7 +136,7 @@ impl Grant {
         Self { organization: Some(access), ..self }
     }
 
-    /// The same grant with the names of these entitlements.
+    /// The same grant with the names of these entitlements, in place of the owner's.
     #[must_use]
     pub fn with_entitlements(self, entitlements: Vec<String>) -> Self {
         Self { entitlements, ..self }

@@ -31,6 +31,8 @@ pub mod codec;
 pub mod config;
 #[cfg(feature = "verify")]
 pub mod ed25519;
+#[cfg(feature = "issue")]
+pub mod entitlement;
 pub mod entropy;
 #[cfg(feature = "issue")]
 pub mod flow;

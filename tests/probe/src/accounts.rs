@@ -93,6 +93,7 @@ fn try_sessions() -> Result<(), Box<dyn Error>> {
             registry_version: 0,
             authorization_version: 1,
         },
+        entitlements: Box::default(),
         clock: ObjectClock::default(),
     };
     let request = OpenRequest {

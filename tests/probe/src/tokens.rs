@@ -34,6 +34,7 @@ fn try_sign_and_verify() -> Result<bool, Box<dyn Error>> {
         amr: vec!["pwd".into()],
         auth_time: 1_700_000_000,
         key_thumbprint: None,
+        entitlements: vec![],
     });
     let profile = TokenProfile {
         issuer: ISSUER.into(),

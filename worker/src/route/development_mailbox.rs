@@ -20,18 +20,14 @@ const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:64em;margin:2em aut
 
 /// `?to=ADDRESS` → the mails to that address, newest first; in a browser those to everybody, or one as `?mail=NAME`.
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
-    let url = exchange.request.url().map_err(|error| Problem::internal("url", error))?;
-    let query = |wanted: &str| {
-        url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
-    };
-    let to = query("to").map(|to| to.trim().to_lowercase()).filter(|to| !to.is_empty());
+    let to = exchange.query("to").map(|to| to.trim().to_lowercase()).filter(|to| !to.is_empty());
     let edge = exchange.environment.mailbox()?;
     let unavailable = |error| Problem::unavailable(MARKER, error);
     if !exchange.header("accept").is_some_and(|accept| accept.contains("text/html")) {
         let to = to.ok_or_else(|| Problem::invalid_field("to", "is required in the query"))?;
         return json(200, &mailbox::read(&edge, &to).await.map_err(unavailable)?);
     }
-    match query("mail") {
+    match exchange.query("mail") {
         Some(name) => {
             let mail = mailbox::find(&edge, &name).await.map_err(unavailable)?;
             page(&one(&mail.ok_or_else(Problem::not_found)?))
@@ -48,14 +44,12 @@ fn list(mails: &[(String, SentMail)], to: &str) -> String {
     let mut rows = String::new();
     for (name, mail) in mails {
         let at = written(mail.created_at);
-        let name: String = worker::Url::parse_with_params("x:", [("mail", name)])
-            .map(|url| url.query().unwrap_or_default().into())
-            .unwrap_or_default();
+        let name = String::from(js_sys::encode_uri_component(name));
         let (to, subject, code) =
             (escaped(&mail.to), escaped(&mail.subject), escaped(mail.code.as_deref().unwrap_or_default()));
         let name = escaped(&name);
         rows.push_str(&format!(
-            "<tr><td>{at}</td><td>{to}</td><td><a href=\"/dev/mailbox?{name}\">{subject}</a></td><td>{code}</td></tr>"
+            "<tr><td>{at}</td><td>{to}</td><td><a href=\"/dev/mailbox?mail={name}\">{subject}</a></td><td>{code}</td></tr>"
         ));
     }
     let to = escaped(to);

@@ -30,6 +30,7 @@ struct Me<'a> {
     has_password: bool,
     is_2fa_enabled: bool,
     roles: &'a [String],
+    entitlements: &'a [String],
     /// Milliseconds since the epoch.
     created_at: u64,
     updated_at: Option<u64>,
@@ -116,6 +117,7 @@ async fn show(exchange: &Exchange, caller: &Authenticated) -> Answer {
         has_password: profile.has_password(),
         is_2fa_enabled: false,
         roles: caller.claims.roles(),
+        entitlements: caller.claims.entitlements(),
         created_at: profile.created_at,
         updated_at: profile.updated_at,
     };

@@ -14,6 +14,7 @@ use postern_core::account::{
     AccountRecord, AccountStatus, Actor, AuthorizationSnapshot, ObjectClock, StatusRefusal, StatusRequest,
 };
 use postern_core::codec::base64url;
+use postern_core::entitlement::EntitlementSnapshot;
 use postern_core::entropy::Random;
 use postern_core::flow::validate::TokenSubject;
 use postern_core::grant::Grant;
@@ -274,6 +275,23 @@ impl<'a> Accounts<'a> {
         if ended.pending { Err(Unconfirmed::because("marks are pending")) } else { Ok(()) }
     }
 
+    /// Tells the account what it has now.
+    pub(crate) async fn entitle(
+        &self,
+        account: &AccountId,
+        entitlements: EntitlementSnapshot,
+    ) -> Result<(), Unconfirmed> {
+        let because = |problem: Problem| Unconfirmed::because(problem.code());
+        let directory = Directory::new(self.environment.directory().map_err(because)?);
+        let credential = directory.credential_of(self.tenant, account).await.map_err(because)?;
+        // Whoever is gone has nothing.
+        let Some(credential) = credential else { return Ok(()) };
+        let roles = credential.roles().map_err(because)?;
+        let seed = Box::new(self.seed(*account, credential.credential_version, (roles, credential.status)));
+        let ended: Ended = self.ask(account, &AccountCall::Entitle { seed, entitlements }).await?;
+        if ended.pending { Err(Unconfirmed::because("marks are pending")) } else { Ok(()) }
+    }
+
     pub(crate) async fn acknowledge(&self, account: &AccountId, ids: Vec<String>) -> Result<(), Unconfirmed> {
         self.ask::<bool>(account, &AccountCall::Acknowledge { ids }).await.map(|_| ())
     }
@@ -300,6 +318,7 @@ impl<'a> Accounts<'a> {
                 registry_version,
                 authorization_version: credential_version,
             },
+            entitlements: Box::default(),
             clock: ObjectClock::default(),
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod address;
 pub(crate) mod creation;
 pub(crate) mod directory;
 pub(crate) mod edge;
+pub(crate) mod entitlements;
 pub(crate) mod fence;
 pub(crate) mod intake;
 pub(crate) mod keyring;

@@ -151,6 +151,10 @@ impl Problem {
         Self::new(409, "too_many_keys", "There are too many keys")
     }
 
+    pub(crate) fn too_many_entitlements() -> Self {
+        Self::new(409, "too_many_entitlements", "The account has as many entitlements as it may")
+    }
+
     /// The account behind proven credentials may not sign in, for the reason the code names.
     pub(crate) fn account(code: &'static str) -> Self {
         Self::new(403, code, "The account may not sign in")

@@ -12,6 +12,7 @@ pub use status::{
     StatusRefusal, StatusRequest, change_status, purge,
 };
 
+use crate::entitlement::EntitlementSnapshot;
 use crate::id::{AccountId, TenantId};
 use crate::time::UnixMillis;
 use alloc::boxed::Box;
@@ -138,6 +139,9 @@ pub struct AccountRecord {
     pub fenced_version: u32,
     /// What goes into the account's access tokens.
     pub authorization: AuthorizationSnapshot,
+    /// What the account has been given besides, which goes there too.
+    #[serde(default)]
+    pub entitlements: Box<EntitlementSnapshot>,
     /// The latest time this account has acted at.
     pub clock: ObjectClock,
 }
@@ -243,6 +247,7 @@ mod tests {
                 registry_version: 7,
                 authorization_version: 3,
             },
+            entitlements: Box::default(),
             clock: ObjectClock::new(UnixMillis::new(5)),
         };
         let text = serde_json::to_string(&record).unwrap();

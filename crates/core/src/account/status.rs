@@ -194,7 +194,8 @@ pub fn change_status(
     };
     let (status, cause, reason) = match new {
         Ok(new) => new,
-        Err(outcome) => return outcome,
+        Err(Some(refusal)) => return StatusOutcome::Refused(refusal),
+        Err(None) => return StatusOutcome::Unchanged,
     };
     let until = cause.until;
     let account =
@@ -230,17 +231,17 @@ fn set(
     until: Option<UnixMillis>,
     request: &StatusRequest,
     at: UnixMillis,
-) -> Result<NewStatus, StatusOutcome> {
+) -> Result<NewStatus, Option<StatusRefusal>> {
     let from = account.status_at(at);
     if rank(from) > rank(to) {
-        return Err(StatusOutcome::Refused(StatusRefusal::Conflict(from)));
+        return Err(Some(StatusRefusal::Conflict(from)));
     }
     if until.is_some_and(|until| until <= at) {
-        return Err(StatusOutcome::Refused(StatusRefusal::UntilPassed));
+        return Err(Some(StatusRefusal::UntilPassed));
     }
     let before = account.cause.as_deref();
     if from == to && before.and_then(|cause| cause.until) == until {
-        return Err(StatusOutcome::Unchanged);
+        return Err(None);
     }
     let weighed = from.is_restricted();
     let (returns_to, returns_with) = match before {
@@ -262,7 +263,7 @@ fn lift(
     lifted: AccountStatus,
     request: &StatusRequest,
     at: UnixMillis,
-) -> Result<NewStatus, StatusOutcome> {
+) -> Result<NewStatus, Option<StatusRefusal>> {
     let from = account.status_at(at);
     if lifted == AccountStatus::PendingVerification
         && from.is_restricted()
@@ -272,8 +273,7 @@ fn lift(
     }
     if lifted != from || matches!(from, AccountStatus::Active | AccountStatus::Purged) {
         // What does not weigh on the account need not be lifted.
-        let conflict = StatusOutcome::Refused(StatusRefusal::Conflict(from));
-        return Err(if from.is_restricted() { conflict } else { StatusOutcome::Unchanged });
+        return Err(from.is_restricted().then_some(StatusRefusal::Conflict(from)));
     }
     let (to, with) = account.cause.as_ref().map_or((AccountStatus::Active, None), |cause| {
         match cause.returns_with.as_ref() {
@@ -349,6 +349,7 @@ pub fn purge(
             permission_mask: String::new(),
             ..account.authorization
         },
+        entitlements: Box::default(),
         clock: ObjectClock::new(at),
         id: account.id,
         tenant: account.tenant.clone(),

@@ -2,6 +2,7 @@
 
 use super::limits::RateLimit;
 use super::section::{Section, Value};
+use super::url::WebUrl;
 use crate::keyring::KeyKind;
 use crate::password::{HashKind, HashKinds};
 use crate::permission::{MaskWidth, PermissionMask, PermissionName, PermissionRegistry, RoleName, RoleTable};
@@ -11,6 +12,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::num::NonZeroU32;
 use core::str::FromStr;
+use core::time::Duration;
 
 /// One year, the longest that anything may live.
 const YEAR: u32 = 31_536_000;

@@ -5,7 +5,6 @@ use crate::codec::base64url;
 use crate::jwt::{KeySet, TenantRule, VerificationPolicy, VerifiedClaims, verify};
 use crate::permission::{MaskWidth, PermissionBit};
 use crate::secret::Secret;
-use serde_json::json;
 use std::vec;
 
 const NOW: UnixSeconds = UnixSeconds::new(1_700_000_000);
@@ -31,6 +30,7 @@ fn grant(mask: &str) -> Grant {
         amr: vec!["pwd".into()],
         auth_time: 1_699_999_000,
         key_thumbprint: None,
+        entitlements: vec![],
     })
 }
 

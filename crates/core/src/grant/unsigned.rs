@@ -97,6 +97,7 @@ mod tests {
             amr: vec!["pwd".to_string()],
             auth_time: 1_700_000_000,
             key_thumbprint: None,
+            entitlements: vec![],
         };
         let profile = TokenProfile {
             issuer: issuer.to_string(),

@@ -214,6 +214,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::{Config, MailSender};
+    use alloc::string::ToString as _;
     use serde_json::{Value, json};
 
     fn service(mail: &Value) -> MailService {

@@ -35,3 +35,6 @@ pub use rotation::{
 };
 pub use tag::EdgeKey;
 pub use validate::{SessionVerdict, check};
+
+#[cfg(test)]
+pub(crate) use record::tests::account as test_account;

@@ -378,6 +378,7 @@ pub(crate) mod tests {
                 registry_version: 1,
                 authorization_version: 1,
             },
+            entitlements: Default::default(),
             clock: ObjectClock::default(),
         }
     }

@@ -54,6 +54,7 @@ pub(crate) fn opened(
             registry_version: 1,
             authorization_version: 1,
         },
+        entitlements: Box::default(),
         clock: ObjectClock::default(),
     };
     let request = OpenRequest {

@@ -172,6 +172,17 @@ impl Account<'_> {
         if change.copy_status {
             messages.push(Message::Status);
         }
+        let list_of = |account: &AccountRecord| account.entitlements.version;
+        if before.map_or(0, list_of) != list_of(account) {
+            messages.push(Message::Audit(AuditEvent {
+                occurred_at: self.now,
+                tenant: account.tenant.to_string(),
+                account: Some(account.id),
+                session: None,
+                event: "entitlements_changed".into(),
+                detail: Some(account.entitlements.names_at(self.now).join(" ")),
+            }));
+        }
         if let Some(Welcome { language }) = &change.welcome {
             messages.push(Message::Mail(Mail {
                 tenant: account.tenant.to_string(),

@@ -7,6 +7,7 @@ use super::{
 use crate::object::call;
 use crate::outbox::rows;
 use postern_core::account::{AccountRecord, AuthorizationSnapshot, ObjectClock};
+use postern_core::entitlement::{EntitlementOutcome, EntitlementSnapshot, change_entitlements};
 use postern_core::grant::Admission;
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
 use postern_core::order;
@@ -45,6 +46,7 @@ impl Account<'_> {
             AccountCall::Purge { tenant, by, deleted_before } => {
                 Done::Written(call::answer(&self.purge(&tenant, by, deleted_before)?)?)
             }
+            AccountCall::Entitle { seed, entitlements } => Done::Ended(self.entitle(*seed, entitlements)?),
             AccountCall::Check { tenant, session, account_version } => {
                 Done::Read(call::answer(&self.check(&tenant, session, account_version)?)?)
             }
@@ -85,7 +87,7 @@ impl Account<'_> {
         };
         match session::open(&account, &sessions, request, self.now, &self.environment.open_policy()) {
             OpenOutcome::Opened { token, session, evicted, account, notices } => {
-                let admission = Admission::of(&account, &session);
+                let admission = Admission::of(&account, &session, self.now);
                 let welcome = welcome.then_some(Welcome { language: call.language });
                 let opened = Some(session);
                 self.commit(Change { put: evicted, notices, opened, welcome, ..Change::of(account) })?;
@@ -94,7 +96,7 @@ impl Account<'_> {
             OpenOutcome::AlreadyOpen { token } => {
                 sessions.retain(|session| session.id == call.session);
                 let session = sessions.first().ok_or_else(|| Error::RustError("session vanished".into()))?;
-                let admission = Box::new(Admission::of(&account, session));
+                let admission = Box::new(Admission::of(&account, session, self.now));
                 Ok(AdmissionAnswer::Admitted { token, admission })
             }
             OpenOutcome::Refused(refusal) => Ok(AdmissionAnswer::Refused(refusal_of_open(refusal))),
@@ -285,9 +287,24 @@ impl Account<'_> {
         }
     }
 
+    fn entitle(&self, seed: AccountRecord, entitlements: EntitlementSnapshot) -> Result<Ended> {
+        // Never opened: it begins with what the directory knows, and with this.
+        let account = self.load()?.unwrap_or_else(|| seed.clone());
+        if account.tenant != seed.tenant {
+            return Ok(Ended::NOTHING);
+        }
+        match change_entitlements(&account, entitlements, self.now) {
+            EntitlementOutcome::Applied(account) => {
+                self.commit(Change::of(account))?;
+                Ok(Ended::now(0))
+            }
+            EntitlementOutcome::AlreadyApplied | EntitlementOutcome::Purged => Ok(Ended::BEFORE),
+        }
+    }
+
     fn admission(&self, account: &AccountRecord, session: &SessionRecord) -> Box<Admission> {
         let authorization = self.resolved(account.authorization.clone());
-        Box::new(Admission::of(&AccountRecord { authorization, ..account.clone() }, session))
+        Box::new(Admission::of(&AccountRecord { authorization, ..account.clone() }, session, self.now))
     }
 
     /// The snapshot with the mask that the roles have by the registry of this deployment.

@@ -15,6 +15,7 @@ use crate::object::records::{self, Records};
 use crate::outbox::message::Owner;
 use crate::outbox::{marks, rows};
 use postern_core::account::{AccountRecord, AccountStatus, Actor, StatusRefusal, StatusRequest};
+use postern_core::entitlement::EntitlementSnapshot;
 use postern_core::grant::Admission;
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
 use postern_core::session::{CredentialChange, DeviceHint, RefreshTokenClaim, RevokeReason, TokenParts};
@@ -69,6 +70,9 @@ pub(crate) enum AccountCall {
     Status { tenant: TenantId },
     /// Forget all of a deleted account but that it was there. Answered with a [`PurgeAnswer`].
     Purge { tenant: TenantId, by: Actor, deleted_before: Option<UnixMillis> },
+    /// The account has other entitlements; the seed is what it starts from if it was never opened. Answered with
+    /// [`Ended`].
+    Entitle { seed: Box<AccountRecord>, entitlements: EntitlementSnapshot },
     /// Outbox rows whose delivery is confirmed. Answered with `true`.
     Acknowledge { ids: Vec<String> },
 }

@@ -3,6 +3,7 @@
 pub(crate) mod capabilities;
 pub(crate) mod create_user;
 pub(crate) mod credentials;
+pub(crate) mod entitlements;
 pub(crate) mod keys;
 mod operator;
 pub(crate) mod status;
