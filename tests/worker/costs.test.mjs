@@ -164,7 +164,7 @@ describe("the costs of a flow", () => {
     const { answer: refreshed, total: afterRefresh } = counted.get("refresh");
     assert.deepEqual([refreshed.account, refreshed.intake, refreshed.revocation, refreshed.limiter], [1, 0, 0, 1]);
     assert.equal(afterRefresh.d1_statements + afterRefresh.kv_reads + afterRefresh.kv_writes + afterRefresh.queue_messages, 0);
-    assert.ok(counted.get("login").total.d1_rows_written <= 3);
+    assert.ok(counted.get("login").total.d1_rows_written <= 4);
     for (const flow of ["validate, jwt_only", "validate, hybrid", "validate, strict"]) {
       const { total } = counted.get(flow);
       assert.equal(total.object_rows_written + total.d1_rows_written + total.kv_writes, 0, flow);
