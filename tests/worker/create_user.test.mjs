@@ -56,7 +56,12 @@ describe("an operator creates accounts", { concurrency: 4 }, () => {
     assert.deepEqual(answers[0].body, answers[1].body, answers.map(({ text }) => text).join());
     assert.deepEqual((await create(order, { key })).body, answers[0].body);
     refused(await create({ ...order, email: newAddress() }, { key }), 409, "idempotency_key_reused");
-    refused(await create({ ...order, name: "Eve" }, { key }), 409, "idempotency_key_reused");
+    for (const other of [{ name: "Eve" }, { roles: ["admin"] }, { username: newName() }, { send_invitation: false }]) {
+      refused(await create({ ...order, ...other }, { key }), 409, "idempotency_key_reused");
+    }
+    // What has become of the account makes no other order of it.
+    await directory.prepare("UPDATE users SET name = 'Grace', roles = '[]' WHERE account_id = ?").bind(answers[0].body.id).run();
+    assert.equal((await create(order, { key })).status, 201);
     assert.equal((await accountsOf(server, email)).length, 1);
     await until("the invitation", async () => (await operator.mails(email)).length >= 1, 60);
     assert.equal((await operator.mails(email)).length, 1, "one order, one mail");

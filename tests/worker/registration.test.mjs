@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import {
-  PASSWORD, accountsOf, assertAlike, claimsOf, client, granted, newAddress, observed, otherThan, quiet, refused, startOpenServer,
+  PASSWORD, accountsOf, assertAlike, claimsOf, client, granted, newAddress, observed, otherThan, quiet, refused, startOpenServer, tokenOf,
 } from "./support/accounts.mjs";
 import { until } from "./support/people.mjs";
 
@@ -23,7 +23,7 @@ async function cooledSignUp(server, registration) {
   }
 }
 
-describe("after the proof", { concurrency: 4 }, () => {
+describe("after the proof", () => {
   let server;
   let person;
   before(async () => {
@@ -230,6 +230,15 @@ describe("at once, and used when the address is proven", { concurrency: 4 }, () 
     assert.deepEqual(errors, [{ field: "password", rule: "is required" }]);
     refused(await signUp(email, { password: "short" }), 400, "invalid_request");
     assert.deepEqual([await accountsOf(server, email), await person.mails(email)], [[], []]);
+  });
+
+  test("who owns the address takes it back from whoever signed up with it", async () => {
+    const email = newAddress();
+    assert.equal((await signUp(email, { password: OTHER_PASSWORD, name: "Eve" })).status, 201);
+    const { link } = await person.mailed("request-password-reset", email, "Reset your password");
+    succeeded(await person.post("reset-password", { token: tokenOf({ link }), password: PASSWORD }));
+    granted(await person.login(email, PASSWORD));
+    refused(await person.login(email, OTHER_PASSWORD), 401, "invalid_credentials");
   });
 });
 

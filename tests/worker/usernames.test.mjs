@@ -29,7 +29,7 @@ async function startWith(usernames, more = {}) {
   return { server, person, signUp, codeTo, account, change, available, directory };
 }
 
-describe("usernames that may be chosen", { concurrency: 4 }, () => {
+describe("usernames that may be chosen", () => {
   let it;
   before(async () => (it = await startWith("optional")));
   after(() => it?.server.stop());
@@ -51,7 +51,10 @@ describe("usernames that may be chosen", { concurrency: 4 }, () => {
       refused(await it.available(bad), 400, "invalid_request");
     }
     for (const bad of [1, true, {}, ["ada_l"]]) refused(await it.signUp(newAddress(), { username: bad }), 400, "invalid_request");
-    refused(await it.person.send("GET", `${AUTH}/username-available`), 400, "invalid_request");
+    for (const query of ["", "?", "?name=ada_l", "?username", "?username=", "?username=%", "?username=%ff%fe", "?xusername=ada_l"]) {
+      refused(await it.person.send("GET", `${AUTH}/username-available${query}`), 400, "invalid_request");
+    }
+    assert.equal((await it.person.send("GET", `${AUTH}/username-available?a=b&username=%41da_%6C0&c`)).body.username, "ada_l0");
   });
 
   test("of two sign-ups for one name the second is refused while the first waits, and the address may ask again", async () => {

@@ -25,7 +25,7 @@ async function start(vars) {
   return { server, owner, directory, unproven, isVerified };
 }
 
-describe("an address proven by a link", { concurrency: 4 }, () => {
+describe("an address proven by a link", () => {
   let it;
   before(async () => (it = await start({ verification: { by: "link" } })));
   after(() => it?.server.stop());

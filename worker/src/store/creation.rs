@@ -94,6 +94,20 @@ impl Directory {
         }
     }
 
+    /// An account whose id begins with the same digits, if there is one.
+    pub(crate) async fn with_same_beginning(
+        &self,
+        account: &AccountId,
+        digits: usize,
+    ) -> Result<Option<AccountId>, Problem> {
+        let beginning: String = account.to_string().chars().take(digits).collect();
+        // Sorts after every digit.
+        let end = format!("{beginning}g");
+        let query = "SELECT account_id FROM users WHERE account_id > ? AND account_id < ? LIMIT 1";
+        let statement = self.prepare(query, &[beginning.into(), end.into()])?;
+        statement.first(Some("account_id")).await.map_err(unavailable)
+    }
+
     fn identifier(
         &self,
         Shared { account, tenant, at }: &Shared,

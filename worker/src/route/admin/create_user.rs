@@ -20,6 +20,8 @@ use postern_core::secret::SecretText;
 use serde::Serialize;
 
 const MOST_ROLES: usize = 64;
+/// The digits of an account id that come from the key of the order.
+const SAME_KEY_DIGITS: usize = 16;
 
 struct Input {
     email: Option<EmailAddress>,
@@ -43,23 +45,16 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let operator = operator::authorise(exchange).await?;
     let input = read(exchange).await?;
     let keyring = exchange.keyring().await?;
-    let (account, operation) = ids(&keyring, exchange, &operator);
-    let hash = input.password.as_ref().map(|password| password::hashed(exchange, &keyring, password));
-    let hash = hash.transpose()?;
+    let Ids { account, invitation } = ids(exchange, &keyring, &operator, &input);
     let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
     let email = input.email.as_ref().map(EmailAddress::as_str);
-    let before = directory.profile(tenant.as_str(), &account).await?;
-    let is_other = |username: &Username| {
-        before.as_ref().is_some_and(|before| before.username.as_deref() != Some(username.as_str()))
-    };
-    if before
-        .as_ref()
-        .is_some_and(|before| before.email.as_deref() != email || before.name != input.name.as_str())
-        || input.username.as_ref().is_some_and(is_other)
-    {
+    let before = directory.with_same_beginning(&account, SAME_KEY_DIGITS).await?;
+    if before.is_some_and(|before| before != account) {
         return Err(Problem::idempotency_key_reused());
     }
     if before.is_none() {
+        let hash = input.password.as_ref().map(|password| password::hashed(exchange, &keyring, password));
+        let hash = hash.transpose()?;
         let new = NewAccount {
             account,
             tenant,
@@ -78,7 +73,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         }
     }
     if let Some(email) = input.email.as_ref().filter(|_| input.send_invitation) {
-        set_password::mail_link(exchange, &keyring, account, email, input.name.as_str(), operation).await?;
+        set_password::mail_link(exchange, &keyring, account, email, input.name.as_str(), invitation).await?;
     }
     let created = directory.profile(tenant.as_str(), &account).await?;
     let username = created.as_ref().and_then(|created| created.username.as_deref());
@@ -117,11 +112,40 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
     Ok(Input { email, username, name, roles, password, send_invitation })
 }
 
-/// The account that an order creates, and the operation under which it is invited: the same for the same order.
-fn ids(keyring: &Keyring, exchange: &Exchange, operator: &Operator) -> (AccountId, OperationId) {
+struct Ids {
+    account: AccountId,
+    /// The operation under which it is invited.
+    invitation: OperationId,
+}
+
+/// The same order is the same account: the first half of its id comes from the order's key, and the second from what the
+/// order says. What becomes of the account later makes no other order of it. A password is not told apart: ids are no
+/// place for what could be guessed from them.
+fn ids(exchange: &Exchange, keyring: &Keyring, operator: &Operator, input: &Input) -> Ids {
     let tenant = exchange.environment.config().tenant().as_str().as_bytes();
-    let digest = keyring.digest(&[b"created by operator", tenant, operator.operation.as_bytes()]);
-    let (mut account, mut operation) = ([0; 16], [0; 16]);
-    account.iter_mut().chain(&mut operation).zip(digest).for_each(|(to, byte)| *to = byte);
-    (AccountId::from_bytes(account), OperationId::from_bytes(operation))
+    let key = operator.operation.as_bytes();
+    let text = |text: Option<&str>| text.unwrap_or_default().as_bytes().to_vec();
+    let said = [
+        text(input.email.as_ref().map(EmailAddress::as_str)),
+        text(input.username.as_ref().map(Username::as_str)),
+        text(Some(input.name.as_str())),
+        vec![input.password.is_some().into(), input.send_invitation.into()],
+    ];
+    let roles = input.roles.iter().map(String::as_bytes);
+    let said: Vec<&[u8]> = said.iter().map(Vec::as_slice).chain(roles).collect();
+    let by_key = keyring.digest(&[b"created by operator", tenant, key]);
+    let by_order = keyring.digest(&[&[b"created by operator, as", tenant, key], said.as_slice()].concat());
+    let by_invitation = keyring.digest(&[b"invited by operator", tenant, key]);
+    Ids {
+        account: AccountId::from_bytes(joined(&by_key, &by_order)),
+        invitation: OperationId::from_bytes(joined(&by_invitation, &by_order)),
+    }
+}
+
+/// Eight bytes of the one, then eight of the other.
+fn joined(first: &[u8; 32], second: &[u8; 32]) -> [u8; 16] {
+    let mut joined = [0; 16];
+    let bytes = first.iter().take(8).chain(second.iter().take(8));
+    joined.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
+    joined
 }
