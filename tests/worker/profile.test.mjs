@@ -32,7 +32,7 @@ describe("the profile", { concurrency: 4 }, () => {
     assert.deepEqual(
       { ...empty, created_at: 0 },
       {
-        id, email, pending_email: null, username: null, name: "Ada", biography: null, locale: null, is_verified: true,
+        id, email, pending_email: null, phone: null, pending_phone: null, username: null, name: "Ada", biography: null, locale: null, is_verified: true, is_phone_verified: false,
         has_password: true, is_2fa_enabled: false, roles: ["user"], entitlements: [], created_at: 0, updated_at: null,
       },
     );

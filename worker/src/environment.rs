@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use postern_core::codec::base16;
 use postern_core::config::{
-    self, Composition, Config, Deployment, Finding, MailSender, MailedForm, SessionLimit, Severity,
+    self, Composition, Config, Deployment, Finding, MailSender, MailedForm, SessionLimit, Severity, SmsSender,
 };
 use postern_core::grant::TokenProfile;
 use postern_core::intake::{CodePurpose, GuessLimit, MailedPolicy, SignUpPolicy, UsePolicy};
@@ -33,6 +33,8 @@ const CONFIGURATION: &str = "POSTERN";
 const OPERATOR_TOKEN_BINDING: &str = "POSTERN_OPERATOR_TOKEN";
 /// The secret binding of the signer key of a Firebase project whose hashes were imported: 64 bytes in base64.
 const FIREBASE_SIGNER_KEY_BINDING: &str = "POSTERN_FIREBASE_SIGNER_KEY";
+/// The secret binding of the token that Twilio's account is used with.
+const TWILIO_TOKEN_BINDING: &str = "TWILIO_AUTH_TOKEN";
 const BINDINGS: [&str; 8] =
     ["DIRECTORY", "EDGE", "OUTBOX", "ACCOUNT", "INTAKE", "KEYRING", "LIMITER", "REVOCATION"];
 
@@ -136,6 +138,11 @@ impl Environment {
         (!text.trim().is_empty()).then_some(text)
     }
 
+    /// The secret of the account at Twilio.
+    pub(crate) fn twilio_token(&self) -> Option<Zeroizing<String>> {
+        self.bound_text(TWILIO_TOKEN_BINDING)
+    }
+
     /// The name under which the signing algorithm is written.
     pub(crate) fn algorithm_name(&self) -> AlgorithmName {
         match self.config().tokens().algorithm_name {
@@ -183,14 +190,14 @@ impl Environment {
         }
     }
 
-    /// How codes and links of a purpose are mailed and used.
-    pub(crate) fn mailed_policy(&self, purpose: CodePurpose) -> MailedPolicy {
-        let policy = self.mailed_policy_if_replaced(purpose);
+    /// How codes and links of a purpose are sent and used. What proves something by SMS is always a code.
+    pub(crate) fn mailed_policy(&self, purpose: CodePurpose, by_sms: bool) -> MailedPolicy {
+        let policy = self.mailed_policy_if_replaced(purpose, by_sms);
         let waits = self.config().codes().refuse_while_live && purpose != CodePurpose::SetPassword;
         MailedPolicy { resend_after: if waits { policy.time_to_live } else { policy.resend_after }, ..policy }
     }
 
-    fn mailed_policy_if_replaced(&self, purpose: CodePurpose) -> MailedPolicy {
+    fn mailed_policy_if_replaced(&self, purpose: CodePurpose, by_sms: bool) -> MailedPolicy {
         let (config, codes) = (self.config(), self.config().codes());
         let never = Seconds::ZERO;
         let code = |time_to_live, repeatable_for| MailedPolicy {
@@ -210,6 +217,11 @@ impl Environment {
             // Tokens are worth more than the use of the secret was: a login is never repeated.
             CodePurpose::Login => code(codes.login_ttl, never),
             CodePurpose::LoginLink => link(codes.link_ttl, never, codes.resend_after),
+            CodePurpose::ResetPassword | CodePurpose::VerifyIdentifier | CodePurpose::ChangeIdentifier
+                if by_sms =>
+            {
+                code(codes.ttl, repeatable)
+            }
             CodePurpose::ResetPassword if config.password_reset().by != MailedForm::Code => {
                 link(codes.link_ttl, repeatable, codes.resend_after)
             }
@@ -323,6 +335,9 @@ fn read(env: &Env) -> Result<Settings, String> {
     };
     config.check_for(here).map_err(|errors| errors.to_string())?;
     check_mail(&config, &bound)?;
+    if matches!(config.sms().sender, SmsSender::Twilio { .. }) && bound(TWILIO_TOKEN_BINDING).is_undefined() {
+        return Err(format!("the secret {TWILIO_TOKEN_BINDING} is missing"));
+    }
     if here == config::Environment::Production {
         let root_key_present = !bound(ROOT_KEY_BINDING).is_undefined();
         warn_of(&config.lint(Deployment { environment: here, root_key_present }));

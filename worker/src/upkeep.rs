@@ -29,7 +29,7 @@ pub(crate) async fn run(environment: &Environment, ambient: Ambient) -> Result<(
         ("entitlements", tell_entitlements(environment, &directory, now).await),
         ("keys", keyring::settle(environment).await),
         ("deliveries", directory.forget_deliveries(before(now, KEEP_DELIVERIES)).await),
-        ("changes of address", directory.forget_email_changes(now).await),
+        ("changes of address or number", directory.forget_contact_changes(now).await),
         ("audit trail", directory.forget_audit(before(now, KEEP_AUDIT)).await),
     ];
     for (step, outcome) in steps {

@@ -301,6 +301,19 @@ fn the_development_mailbox_is_refused_in_production() {
 }
 
 #[test]
+fn sms_in_the_development_mailbox_are_refused_in_production() {
+    let mail = r#""mail":{"sender":"http","url":"https://mail.example.com","from":"a@example.com"}"#;
+    let with = |sms: &str| {
+        Config::from_json(&format!(r#"{{"issuer":"https://a.b",{mail},"sms":{{"sender":{sms:?}}}}}"#))
+            .unwrap()
+    };
+    assert!(!with("none").sms().is_enabled() && with("development_mailbox").sms().is_enabled());
+    assert_eq!(with("none").check_for(Environment::Production), Ok(()));
+    let errors = with("development_mailbox").check_for(Environment::Production).unwrap_err();
+    assert_eq!(errors.to_string(), r#"sms.sender: must not be "development_mailbox" in production"#);
+}
+
+#[test]
 fn roles_become_masks() {
     let file = vectors!("config/accepted.json");
     let case = cases(&file, "cases").iter().find(|case| case["name"] == "permissions and roles").unwrap();

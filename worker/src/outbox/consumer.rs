@@ -1,4 +1,4 @@
-//! The queue's consumer: sends mail, writes the audit trail, and acknowledges to the owner.
+//! The queue's consumer: sends mail and SMS, writes the audit trail, and acknowledges to the owner.
 //!
 //! A message may come twice: the queue delivers at least once, and an owner repeats what was not acknowledged.
 //! What was delivered is remembered by its id. A mail is sent twice by a crash between sending and remembering,
@@ -7,14 +7,16 @@
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
-use crate::outbox::mail;
-use crate::outbox::message::{AuditEvent, Message, Owner, Parcel};
+use crate::outbox::message::{AuditEvent, Mail, Message, Owner, Parcel, Recipient};
 use crate::outbox::sender::Fate;
+use crate::outbox::{mail, sms};
 use crate::store::accounts::Accounts;
-use crate::store::directory::{AuditRow, Directory};
+use crate::store::directory::{AuditRow, Directory, Reader};
 use crate::store::{intake, keyring};
 use crate::wire::problem::Problem;
+use postern_core::identifier::Identifier;
 use postern_core::json::record;
+use postern_core::time::UnixMillis;
 use worker::wasm_bindgen::JsValue;
 use worker::{MessageBatch, MessageExt as _, Result};
 
@@ -66,7 +68,7 @@ async fn deliver(
     match &parcel.message {
         Message::Mail(message) => {
             if !directory.was_delivered(&parcel.id).await? {
-                let fate = mail::send(environment, &directory, parcel, message, ambient.now()).await?;
+                let fate = send(environment, &directory, parcel, message, ambient.now()).await?;
                 if let Fate::Refused(status) = fate {
                     // Not the address: the log is no place for it.
                     worker::console_error!("message {}: refused for good with {status}, given up", parcel.id);
@@ -79,6 +81,29 @@ async fn deliver(
         Message::Mark(_) | Message::Status | Message::Snapshot { .. } => {}
     }
     acknowledge(environment, parcel).await
+}
+
+/// By mail or by SMS, as the recipient is an address or a number. An account that has neither, or is restricted, gets
+/// nothing.
+async fn send(
+    environment: &Environment,
+    directory: &Directory,
+    parcel: &Parcel,
+    message: &Mail,
+    now: UnixMillis,
+) -> std::result::Result<Fate, Problem> {
+    let reader = match &message.to {
+        Recipient::Address(text) => Some(Reader::of(text)),
+        Recipient::Account(account) => directory.reader(&message.tenant, account, now).await?,
+    };
+    let Some(reader) = reader else { return Ok(Fate::Sent) };
+    match reader.contact() {
+        Some(Identifier::Email(to)) => {
+            mail::send(environment, directory, parcel, message, reader, &to, now).await
+        }
+        Some(Identifier::Phone(to)) => sms::send(environment, directory, parcel, message, &to, now).await,
+        Some(Identifier::Username(_)) | None => Ok(Fate::Sent),
+    }
 }
 
 async fn acknowledge(environment: &Environment, parcel: &Parcel) -> std::result::Result<(), Problem> {

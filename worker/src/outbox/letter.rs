@@ -75,6 +75,7 @@ pub(crate) const fn credential_changed(change: CredentialChange) -> Draft {
         CredentialChange::PasswordChanged => Letter::PasswordChanged,
         CredentialChange::PasswordSet => Letter::PasswordSet,
         CredentialChange::EmailChanged | CredentialChange::EmailSet => Letter::AddressChanged,
+        CredentialChange::PhoneChanged => Letter::PhoneChanged,
         CredentialChange::PasswordReset => Letter::PasswordReset,
     })
 }

@@ -2,31 +2,27 @@
 
 use crate::environment::Environment;
 use crate::outbox::letter::{self, Draft};
-use crate::outbox::message::{Mail, MailTemplate, Parcel, Recipient};
+use crate::outbox::message::{Mail, MailTemplate, Parcel};
 use crate::outbox::sender::{self, Envelope, Fate};
 use crate::outbox::templates;
 use crate::store::directory::{Directory, Reader};
 use crate::wire::problem::Problem;
+use postern_core::identifier::{EmailAddress, Identifier};
 use postern_core::intake::CodePurpose;
 use postern_core::mail::Letter;
 use postern_core::time::UnixMillis;
 
-/// Writes and sends one mail. An account without an address gets none, and neither does one that is restricted.
+/// Writes and sends one mail. An account that is restricted gets none.
 pub(crate) async fn send(
     environment: &Environment,
     directory: &Directory,
     parcel: &Parcel,
     mail: &Mail,
+    Reader { name, locale, .. }: Reader,
+    to: &EmailAddress,
     now: UnixMillis,
 ) -> Result<Fate, Problem> {
-    let reader = match &mail.to {
-        Recipient::Address(address) => {
-            Some(Reader { email: Some(address.clone()), name: String::new(), locale: None })
-        }
-        Recipient::Account(account) => directory.reader(&mail.tenant, account, now).await?,
-    };
-    let Some(Reader { email: Some(to), name, locale }) = reader else { return Ok(Fate::Sent) };
-    let Some((draft, owners)) = draft(environment, directory, mail, &to, name, now).await? else {
+    let Some((draft, owners)) = draft(environment, directory, mail, to, name, now).await? else {
         return Ok(Fate::Sent);
     };
     let wanted = [locale.or(owners), mail.language.clone()];
@@ -35,7 +31,7 @@ pub(crate) async fn send(
     let written = templates::render(settings, &wanted, draft.letter, &values);
     let (language, rendered) =
         written.ok_or_else(|| Problem::misconfigured("there are no templates in mail.language"))?;
-    let envelope = Envelope { parcel, to: &to, draft: &draft, values: &values, language, rendered };
+    let envelope = Envelope { parcel, to: to.as_str(), draft: &draft, values: &values, language, rendered };
     sender::carry(environment, envelope).await
 }
 
@@ -45,7 +41,7 @@ async fn draft(
     environment: &Environment,
     directory: &Directory,
     mail: &Mail,
-    to: &str,
+    to: &EmailAddress,
     name: String,
     now: UnixMillis,
 ) -> Result<Option<(Draft, Option<String>)>, Problem> {
@@ -54,7 +50,9 @@ async fn draft(
         MailTemplate::SignUpCode { .. }
         | MailTemplate::SetPassword { .. }
         | MailTemplate::Code { .. }
-        | MailTemplate::Link { .. } => directory.owner(&mail.tenant, to, now).await?,
+        | MailTemplate::Link { .. } => {
+            directory.owner(&mail.tenant, &Identifier::Email(to.clone()), now).await?
+        }
         _ => None,
     };
     if owner.as_ref().is_some_and(|owner| owner.status.is_restricted()) {

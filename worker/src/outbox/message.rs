@@ -59,7 +59,7 @@ impl Message {
 /// How long it is worth telling somebody what happened to their account.
 const NOTICE_MATTERS_FOR: Seconds = Seconds::new(3 * 86_400);
 
-/// A mail to be written and sent by the consumer.
+/// A mail or SMS to be written and sent by the consumer. Which of the two it is, the recipient says.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Mail {
     pub(crate) tenant: String,
@@ -70,17 +70,17 @@ pub(crate) struct Mail {
     pub(crate) language: Option<String>,
 }
 
-/// To whom a mail goes.
+/// To whom a message goes.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Recipient {
-    /// An address, whether an account has it or not.
+    /// An e-mail address or a phone number, whether an account has it or not.
     Address(String),
-    /// Whatever address the account has when the mail is sent.
+    /// Whatever address the account has when the message is sent, or without one its phone number.
     Account(AccountId),
 }
 
-/// What a mail is about. The consumer looks up what the request must not know, such as whether an account exists.
+/// What a mail or SMS is about. The consumer looks up what the request must not know, such as whether an account exists.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MailTemplate {

@@ -126,6 +126,7 @@ async fn keep(environment: &Environment, envelope: Envelope<'_>) -> Result<Fate,
     let Rendered { subject, text, html } = envelope.rendered;
     let mail = SentMail {
         to: envelope.to.into(),
+        channel: "mail".into(),
         subject,
         text,
         html,

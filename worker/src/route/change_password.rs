@@ -26,8 +26,8 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let current = current_password(&mut body)?;
     let text = body.secret("new_password")?;
     let environment = &exchange.environment;
-    let (email, name) = (bearer.credential.email.as_deref(), bearer.credential.name.as_str());
-    let new = password::chosen(environment, "new_password", &text, email, Some(name))?;
+    let (contact, name) = (bearer.credential.contact(), bearer.credential.name.as_str());
+    let new = password::chosen(environment, "new_password", &text, contact.as_ref(), Some(name))?;
 
     let operation = OperationId::from_bytes(exchange.ambient.random()?.into_bytes());
     let version = bearer.prove_presence(exchange, current.as_ref()).await?;

@@ -1,4 +1,4 @@
-//! `GET /dev/mailbox`: mails that were "sent" on a developer's machine; as JSON for tests, as pages for browsers.
+//! `GET /dev/mailbox`: mails and SMS that were "sent" on a developer's machine; as JSON for tests, as pages for browsers.
 //!
 //! What a mail says is not ours to trust, even here: it is escaped, and its HTML is shown in a frame that can neither run
 //! scripts nor reach this page.
@@ -21,6 +21,7 @@ const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:64em;margin:2em aut
 /// `?to=ADDRESS` → the mails to that address, newest first; in a browser those to everybody, or one as `?mail=NAME`.
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let to = exchange.query("to").map(|to| to.trim().to_lowercase()).filter(|to| !to.is_empty());
+    let to = to.map(|to| if is_number(&to) { format!("+{to}") } else { to });
     let edge = exchange.environment.mailbox()?;
     let unavailable = |error| Problem::unavailable(MARKER, error);
     if !exchange.header("accept").is_some_and(|accept| accept.contains("text/html")) {
@@ -38,6 +39,11 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
             page(&list(&mails, to.as_deref().unwrap_or_default()))
         }
     }
+}
+
+/// A `+` that was not escaped is a space in a query.
+fn is_number(to: &str) -> bool {
+    to.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn list(mails: &[(String, SentMail)], to: &str) -> String {

@@ -1,4 +1,4 @@
-//! Signing up with `registration.mode = "immediate"`: the account exists at once, and its address is proven later.
+//! Signing up with `registration.mode = "immediate"`: the account exists at once, and its address or number is proven later.
 //!
 //! Such a deployment says openly who has an account: whoever signs up would find out by logging in afterwards.
 
@@ -6,15 +6,16 @@ use crate::route::exchange::Exchange;
 use crate::route::mailed::new_operation;
 use crate::route::sign_up::Input;
 use crate::route::verify_sign_up::default_roles;
-use crate::route::{password, tokens, username, verify_email};
+use crate::route::{password, tokens, username, verify_contact};
 use crate::store::accounts::{Accounts, NewSession};
-use crate::store::creation::{Creation, NewAccount, NewAddress};
+use crate::store::creation::{Creation, NewAccount, NewContact};
 use crate::store::intake::Intake;
 use crate::store::keyring::Keyring;
 use crate::wire::answer::{Answer, json};
 use crate::wire::problem::Problem;
 use postern_core::account::AccountStatus;
 use postern_core::id::{AccountId, SessionId};
+use postern_core::identifier::IdentifierKind;
 use postern_core::intake::CodePurpose;
 use postern_core::proof::{FirstFactor, PasswordVerified};
 use serde::Serialize;
@@ -25,7 +26,7 @@ struct Created {
     status: AccountStatus,
 }
 
-/// Creates the account and mails the proof of its address; answers with tokens where that is wanted.
+/// Creates the account and sends for the proof of its address or number; answers with tokens where that is wanted.
 pub(crate) async fn create(
     exchange: &Exchange,
     keyring: &Keyring,
@@ -37,26 +38,27 @@ pub(crate) async fn create(
     let account = AccountId::from_bytes(exchange.ambient.random()?.into_bytes());
     let session = SessionId::from_bytes(*new_operation(exchange)?.as_bytes());
     let session_key = exchange.ambient.random()?;
-    intake.take_request(CodePurpose::SignUp).await?;
+    intake.take_request(CodePurpose::SignUp, IdentifierKind::Email).await?;
     let hash = password::hashed(exchange, keyring, &password)?;
     let roles = default_roles(exchange);
     let new = NewAccount {
         account,
         tenant: exchange.environment.config().tenant(),
-        email: Some(NewAddress { value: input.email.as_str(), is_proven: false }),
+        contact: Some(NewContact { identifier: &input.contact, is_proven: false }),
         username: input.username.as_ref(),
         name: input.name.as_str(),
         password_hash: Some(hash.as_str()),
         roles: &roles,
         awaits_proof: registration.require_verified_for_login,
     };
-    match username::create(exchange, &exchange.directory()?, new, input.email.local_part()).await? {
+    let source = username::source(&input.contact, input.name.as_str());
+    match username::create(exchange, &exchange.directory()?, new, source).await? {
         Creation::Ours => {}
         Creation::Taken => return Err(Problem::account_exists()),
         Creation::UsernameTaken => return Err(Problem::username_taken()),
     }
-    match verify_email::mail(exchange, intake, &input.email).await {
-        // The account is there, and its owner asks for another mail later.
+    match verify_contact::mail(exchange, intake, &input.contact).await {
+        // The account is there, and its owner asks for another code later.
         Err(problem) if problem.code() != "rate_limited" => return Err(problem),
         _ => {}
     }

@@ -1,13 +1,12 @@
-//! `POST /api/v1/auth/login {email, password}` → 200 with tokens.
+//! `POST /api/v1/auth/login {identifier | email | phone | username, password}` → 200 with tokens.
 //!
-//! Limiter, lockout, one directory read, one hash, in this order and for every address alike; one hash more if that
-//! was wrong while a sign-up on the address waits for its code, whether the address has an account or not. The account
-//! object is asked only after the password was right, and a failure waits for the slowest hash there may be.
+//! Limiter, lockout, one directory read, one hash, in this order and for every identifier alike; one hash more if
+//! that was wrong while a sign-up on it waits for its code, whether it has an account or not. The account object is
+//! asked only after the password was right, and a failure waits for the slowest hash there may be.
 
 use crate::route::exchange::Exchange;
-use crate::route::sign_up::email;
 use crate::route::turn::Turn;
-use crate::route::{password, tokens};
+use crate::route::{contact, password, tokens};
 use crate::store::accounts::{Accounts, NewSession};
 use crate::store::directory::Credential;
 use crate::store::intake::Intake;
@@ -19,14 +18,14 @@ use crate::wire::problem::Problem;
 use postern_core::account::AccountStatus;
 use postern_core::flow::login::LoginOutcome;
 use postern_core::id::{AccountId, SessionId};
-use postern_core::identifier::EmailAddress;
+use postern_core::identifier::Identifier;
 use postern_core::password::{PasswordHash, PasswordInput};
 use postern_core::proof::FirstFactor;
 use std::rc::Rc;
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
-    let email = email(&mut body)?;
+    let identifier = contact::identifier(&mut body)?;
     let password = password::input("password", &body.secret("password")?)?;
 
     let turn = Turn::take()?;
@@ -36,11 +35,11 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let limits = environment.config().limits();
     Limits::new(environment, &keyring, &source)
         .per_key("login_per_source", limits.login_per_source)
-        .per_pair("login_per_pair", limits.login_per_pair, email.as_str())
+        .per_pair("login_per_pair", limits.login_per_pair, identifier.value())
         .take()
         .await?;
-    let pending = Intake::of_email(environment, &keyring, &email).begin_attempt(&source).await?;
-    let found = exchange.directory()?.credential(environment.config().tenant(), &email).await?;
+    let pending = Intake::of_identifier(environment, &keyring, &identifier).begin_attempt(&source).await?;
+    let found = exchange.directory()?.credential(environment.config().tenant(), &identifier).await?;
     let stored = found.as_ref().map(|found| found.stored(environment));
     let roles = found.as_ref().map_or_else(|| Ok(Vec::new()), Credential::roles)?;
     let session = SessionId::from_bytes(exchange.ambient.random()?.into_bytes());
@@ -65,7 +64,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         rehash_afterwards(exchange, &keyring, &password, account, version);
     }
     drop(turn);
-    clear_afterwards(exchange, keyring.clone(), email, source);
+    clear_afterwards(exchange, keyring.clone(), identifier, source);
 
     let status = found.map_or(AccountStatus::Active, |found| found.status);
     let device = exchange.device();
@@ -91,16 +90,16 @@ fn refusal(
     }
 }
 
-/// Takes the failed attempts of this source on this address back.
+/// Takes the failed attempts of this source on this identifier back.
 pub(crate) fn clear_afterwards(
     exchange: &Exchange,
     keyring: Rc<Keyring>,
-    email: EmailAddress,
+    identifier: Identifier,
     source: String,
 ) {
     let environment = exchange.environment.clone();
     exchange.afterwards(async move {
-        Intake::of_email(&environment, &keyring, &email).clear_attempts(&source).await
+        Intake::of_identifier(&environment, &keyring, &identifier).clear_attempts(&source).await
     });
 }
 

@@ -1,15 +1,17 @@
-//! Logging in by mail:
-//! `POST /api/v1/auth/request-otp {email, purpose?}`, `POST /api/v1/auth/verify-login {email, otp}`,
+//! Logging in by mail or SMS:
+//! `POST /api/v1/auth/request-otp {email | phone, purpose?}`, `POST /api/v1/auth/verify-login {email | phone, otp}`,
 //! `POST /api/v1/auth/request-login-link {email}`, `POST /api/v1/auth/verify-login-link {token}`.
 //!
-//! A code may create the account of an address that has none, if the configuration says so; a link never does.
+//! A code may create the account of an address or number that has none, if the configuration says so; a link never
+//! does, and goes by mail only.
 
+use crate::route::contact::{contact, email};
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{self, Kind, Presented, limit_presented};
 use crate::route::verify_sign_up::default_roles;
 use crate::route::{tokens, username};
 use crate::store::accounts::{Accounts, NewSession};
-use crate::store::creation::{NewAccount, NewAddress};
+use crate::store::creation::{NewAccount, NewContact};
 use crate::store::directory::Credential;
 use crate::store::intake::UsedSecret;
 use crate::wire::answer::Answer;
@@ -17,7 +19,7 @@ use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::account::AccountStatus;
 use postern_core::id::{AccountId, SessionId};
-use postern_core::identifier::EmailAddress;
+use postern_core::identifier::Identifier;
 use postern_core::intake::CodePurpose;
 use postern_core::proof::FirstFactor;
 
@@ -30,23 +32,27 @@ pub(crate) async fn request(exchange: &Exchange, kind: Kind) -> Answer {
     if body.optional_text("purpose")?.is_some_and(|purpose| purpose != "login") {
         return Err(Problem::invalid_field("purpose", "must be login"));
     }
-    mailed::request(exchange, &mut body, purpose_of(kind), kind).await
+    let to = match kind {
+        Kind::Code | Kind::Uuid => contact(&exchange.environment, &mut body)?,
+        Kind::Link => Identifier::Email(email(&mut body)?),
+    };
+    mailed::request(exchange, &to, purpose_of(kind), kind).await
 }
 
 pub(crate) async fn verify(exchange: &Exchange, kind: Kind) -> Answer {
     check_enabled(exchange, kind)?;
     let mut body = Body::read(&exchange.request).await?;
-    let presented = Presented::read(&mut body, kind)?;
+    let presented = Presented::read(exchange, &mut body, kind)?;
     limit_presented(exchange).await?;
 
     let account = AccountId::from_bytes(exchange.ambient.random()?.into_bytes());
     let session_key = exchange.ambient.random()?;
-    let (used, email, credential) = presented.used(exchange, purpose_of(kind)).await?;
+    let (used, contact, credential) = presented.used(exchange, purpose_of(kind)).await?;
     let session = SessionId::from_bytes(*used.operation().as_bytes());
     let created = credential.is_none();
-    let (proof, roles, status) = match (credential, email) {
+    let (proof, roles, status) = match (credential, contact) {
         (Some(credential), _) => proven(used, &credential)?,
-        (None, Some(email)) => create(exchange, used, account, &email).await?,
+        (None, Some(contact)) => create(exchange, used, account, &contact).await?,
         (None, None) => return Err(Problem::code_invalid()),
     };
     let (device, language) = (exchange.device(), exchange.language());
@@ -61,12 +67,12 @@ fn proven(used: UsedSecret, found: &Credential) -> Result<Proven, Problem> {
     Ok((FirstFactor::Address(proof), found.roles()?, found.status))
 }
 
-/// An account without a password for an address that has none, if that is wanted.
+/// An account without a password for an address or number that has none, if that is wanted.
 async fn create(
     exchange: &Exchange,
     used: UsedSecret,
     account: AccountId,
-    email: &EmailAddress,
+    contact: &Identifier,
 ) -> Result<Proven, Problem> {
     if !exchange.environment.config().sign_in().creates_accounts {
         return Err(Problem::code_invalid());
@@ -76,17 +82,17 @@ async fn create(
     let new = NewAccount {
         account,
         tenant,
-        email: Some(NewAddress { value: email.as_str(), is_proven: true }),
+        contact: Some(NewContact { identifier: contact, is_proven: true }),
         username: None,
-        name: email.local_part(),
+        name: &contact.placeholder_name(),
         password_hash: None,
         roles: &roles,
         awaits_proof: false,
     };
     let directory = exchange.directory()?;
-    // Whoever was faster owns the address as much as this mail does: the account is theirs.
-    let _ = username::create(exchange, &directory, new, email.local_part()).await?;
-    let created = directory.credential(tenant, email).await?.ok_or_else(Problem::code_invalid)?;
+    // Whoever was faster owns the address or number as much as this message does: the account is theirs.
+    let _ = username::create(exchange, &directory, new, username::source(contact, "")).await?;
+    let created = directory.credential(tenant, contact).await?.ok_or_else(Problem::code_invalid)?;
     proven(used, &created)
 }
 

@@ -1,11 +1,11 @@
 //! What asking for a code or link and bringing it back have in common.
 //!
-//! The same limiter call, intake call and answer for every address. Whether it has an account is looked up by the
-//! consumer of the mail, and by a request only after the right code.
+//! The same limiter call, intake call and answer for every address and number. Whether it has an account is looked up by
+//! the consumer of the mail or SMS, and by a request only after the right code.
 
 use crate::outbox::message::MailTemplate;
+use crate::route::contact::contact;
 use crate::route::exchange::Exchange;
-use crate::route::sign_up::email;
 use crate::store::directory::Credential;
 use crate::store::intake::{Intake, NewSecret, PresentedSecret, UsedSecret};
 use crate::store::limiter::Limits;
@@ -16,7 +16,7 @@ use postern_core::codec::base64url;
 use postern_core::config::{MailedForm, RateLimit};
 use postern_core::entropy::{one_time_code, uuid};
 use postern_core::id::{AccountId, OperationId};
-use postern_core::identifier::EmailAddress;
+use postern_core::identifier::{Identifier, IdentifierKind};
 use postern_core::intake::{CodePurpose, LinkToken};
 use postern_core::secret::SecretText;
 use serde::Serialize;
@@ -52,38 +52,38 @@ impl Kind {
     }
 }
 
-/// What a client brings back from a mail.
+/// What a client brings back from a mail or SMS.
 pub(crate) enum Presented {
-    /// A code, and the address that it was sent to.
-    Code { email: EmailAddress, code: SecretText },
+    /// A code, and the address or number that it was sent to.
+    Code { contact: Identifier, code: SecretText },
     /// The token of a link.
     Link(LinkToken),
 }
 
-/// Mails a secret to the address in the body: 202, whoever it belongs to.
+/// Sends a secret to an address or number: 202, whoever it belongs to.
 pub(crate) async fn request(
     exchange: &Exchange,
-    body: &mut Body,
+    to: &Identifier,
     purpose: CodePurpose,
     kind: Kind,
 ) -> Answer {
-    let to = email(body)?;
-    limit_requested(exchange).await?;
-    let intake = Intake::of_email(&exchange.environment, &*exchange.keyring().await?, &to);
-    mail(exchange, &intake, purpose, kind, to.as_str(), &to).await
+    limit_requested(exchange, to.kind()).await?;
+    let intake = Intake::of_identifier(&exchange.environment, &*exchange.keyring().await?, to);
+    mail(exchange, &intake, purpose, kind, to.value(), to).await
 }
 
-/// Mails a secret that works for `bound_to`.
+/// Sends a secret that works for `bound_to`.
 pub(crate) async fn mail(
     exchange: &Exchange,
     intake: &Intake<'_>,
     purpose: CodePurpose,
     kind: Kind,
     bound_to: &str,
-    to: &EmailAddress,
+    to: &Identifier,
 ) -> Answer {
     let environment = &exchange.environment;
-    let ttl_seconds = environment.mailed_policy(purpose).time_to_live.as_secs();
+    let ttl_seconds =
+        environment.mailed_policy(purpose, to.kind() == IdentifierKind::Phone).time_to_live.as_secs();
     let random = exchange.ambient.random()?;
     let (secret, template) = match kind {
         Kind::Code => {
@@ -115,10 +115,12 @@ pub(crate) fn code(body: &mut Body) -> Result<SecretText, Problem> {
 }
 
 impl Presented {
-    /// The members `email` and `otp`, or `token`.
-    pub(crate) fn read(body: &mut Body, kind: Kind) -> Result<Self, Problem> {
+    /// The members `email` or `phone` and `otp`, or `token`.
+    pub(crate) fn read(exchange: &Exchange, body: &mut Body, kind: Kind) -> Result<Self, Problem> {
         match kind {
-            Kind::Code | Kind::Uuid => Ok(Self::Code { email: email(body)?, code: code(body)? }),
+            Kind::Code | Kind::Uuid => {
+                Ok(Self::Code { contact: contact(&exchange.environment, body)?, code: code(body)? })
+            }
             Kind::Link => {
                 let token = LinkToken::parse(&body.secret("token")?);
                 token.map(Self::Link).map_err(|_| Problem::code_invalid())
@@ -132,40 +134,45 @@ impl Presented {
         self,
         exchange: &Exchange,
         purpose: CodePurpose,
-    ) -> Result<(UsedSecret, Option<EmailAddress>, Option<Credential>), Problem> {
+    ) -> Result<(UsedSecret, Option<Identifier>, Option<Credential>), Problem> {
         let environment = &exchange.environment;
         let (keyring, operation) = (exchange.keyring().await?, new_operation(exchange)?);
         let (directory, tenant) = (exchange.directory()?, environment.config().tenant());
-        let (secret, email, credential, intake) = match self {
-            Self::Code { email, code } => {
-                let credential = directory.credential(tenant, &email).await?;
-                let intake = Intake::of_email(environment, &keyring, &email);
-                (code, Some(email), credential, intake)
+        let (secret, contact, credential, intake) = match self {
+            Self::Code { contact, code } => {
+                let credential = directory.credential(tenant, &contact).await?;
+                let intake = Intake::of_identifier(environment, &keyring, &contact);
+                (code, Some(contact), credential, intake)
             }
             Self::Link(token) => {
                 let account = AccountId::from_bytes(*token.selector());
                 let credential = directory.credential_of(tenant, &account).await?;
-                let email = credential.as_ref().and_then(Credential::email);
-                let intake = match &email {
-                    Some(email) => Intake::of_email(environment, &keyring, email),
+                let contact = credential.as_ref().and_then(Credential::contact);
+                let intake = match &contact {
+                    Some(contact) => Intake::of_identifier(environment, &keyring, contact),
                     None => Intake::of_account(environment, &keyring, &account),
                 };
-                (SecretText::new(base64url::encode(token.secret().expose())), email, credential, intake)
+                (SecretText::new(base64url::encode(token.secret().expose())), contact, credential, intake)
             }
         };
-        let bound_to = email.as_ref().map_or("", EmailAddress::as_str);
+        let bound_to = contact.as_ref().map_or("", Identifier::value);
+        let sent_to = contact.as_ref().map_or(IdentifierKind::Email, Identifier::kind);
         let against = credential.as_ref().map_or(0, |credential| credential.credential_version);
         let changed_at = credential.as_ref().and_then(Credential::changed_at);
         let presented = PresentedSecret { secret: secret.expose(), operation, against, changed_at };
-        let used = intake.present_secret(purpose, bound_to, presented, &exchange.source()).await?;
-        Ok((used, email, credential))
+        let used = intake.present_secret(purpose, bound_to, sent_to, presented, &exchange.source()).await?;
+        Ok((used, contact, credential))
     }
 }
 
-/// The limit on codes and links that are asked for.
-pub(crate) async fn limit_requested(exchange: &Exchange) -> Result<(), Problem> {
-    let limit = exchange.environment.config().limits().code_per_source;
-    limit_source(exchange, "code_per_source", limit).await
+/// The limit on codes and links that are asked for. An SMS costs money, so that it has a limit of its own.
+pub(crate) async fn limit_requested(exchange: &Exchange, to: IdentifierKind) -> Result<(), Problem> {
+    let limits = exchange.environment.config().limits();
+    let (rule, limit) = match to {
+        IdentifierKind::Phone => ("sms_per_source", limits.sms_per_source),
+        IdentifierKind::Email | IdentifierKind::Username => ("code_per_source", limits.code_per_source),
+    };
+    limit_source(exchange, rule, limit).await
 }
 
 /// The limit on codes and links that are brought back.

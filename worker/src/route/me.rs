@@ -13,7 +13,7 @@ use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::flow::validate::{Mode, RouteMode};
 use postern_core::id::AccountId;
-use postern_core::identifier::{DisplayName, Username};
+use postern_core::identifier::{DisplayName, IdentifierKind, Username};
 use postern_core::profile::{Biography, Locale};
 use serde::Serialize;
 
@@ -22,11 +22,14 @@ struct Me<'a> {
     id: AccountId,
     email: Option<&'a str>,
     pending_email: Option<&'a str>,
+    phone: Option<&'a str>,
+    pending_phone: Option<&'a str>,
     username: Option<&'a str>,
     name: &'a str,
     biography: Option<&'a str>,
     locale: Option<&'a str>,
     is_verified: bool,
+    is_phone_verified: bool,
     has_password: bool,
     is_2fa_enabled: bool,
     roles: &'a [String],
@@ -105,15 +108,19 @@ async fn show(exchange: &Exchange, caller: &Authenticated) -> Answer {
     let profile = exchange.directory()?.profile(tenant, &caller.subject.account).await?;
     // A token outlives its account by its own life at most; there is nobody to show then.
     let profile = profile.ok_or_else(|| Problem::token("session_revoked"))?;
+    let (now, is_phone_verified) = (exchange.ambient.now(), profile.phone_verified_at.is_some());
     let me = Me {
         id: caller.subject.account,
         email: profile.email.as_deref(),
-        pending_email: profile.pending_email(exchange.ambient.now()),
+        pending_email: profile.pending(IdentifierKind::Email, now),
+        phone: profile.phone.as_deref(),
+        pending_phone: profile.pending(IdentifierKind::Phone, now),
         username: profile.username.as_deref(),
         name: &profile.name,
         biography: profile.biography.as_deref(),
         locale: profile.locale.as_deref(),
-        is_verified: profile.verified_at.is_some(),
+        is_verified: if profile.email.is_some() { profile.verified_at.is_some() } else { is_phone_verified },
+        is_phone_verified,
         has_password: profile.has_password(),
         is_2fa_enabled: false,
         roles: caller.claims.roles(),

@@ -3,8 +3,9 @@
 pub(crate) mod admin;
 pub(crate) mod authenticate;
 mod breach;
-pub(crate) mod change_email;
+pub(crate) mod change_contact;
 pub(crate) mod change_password;
+pub(crate) mod contact;
 #[cfg(feature = "development")]
 pub(crate) mod development;
 #[cfg(feature = "development")]
@@ -31,5 +32,5 @@ pub(crate) mod tokens;
 pub(crate) mod turn;
 pub(crate) mod username;
 pub(crate) mod validate;
-pub(crate) mod verify_email;
+pub(crate) mod verify_contact;
 pub(crate) mod verify_sign_up;

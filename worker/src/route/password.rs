@@ -7,6 +7,7 @@ use crate::timer;
 use crate::wire::problem::Problem;
 use postern_core::flow::login::{LoginOutcome, StoredCredential, decide};
 use postern_core::flow::reauthenticate::{self, Presence, PresenceOutcome};
+use postern_core::identifier::Identifier;
 use postern_core::password::{Arena, PasswordContext, PasswordHash, PasswordInput, hash, verify};
 use postern_core::secret::SecretText;
 use std::cell::RefCell;
@@ -29,11 +30,17 @@ pub(crate) fn chosen(
     environment: &Environment,
     field: &'static str,
     text: &SecretText,
-    email: Option<&str>,
+    contact: Option<&Identifier>,
     name: Option<&str>,
 ) -> Result<PasswordInput, Problem> {
     let password = input(field, text)?;
-    let context = PasswordContext { email, name, words: &["postern"] };
+    let (email, number) = match contact {
+        Some(Identifier::Email(address)) => (Some(address.as_str()), ""),
+        Some(Identifier::Phone(number)) => (None, number.as_str()),
+        Some(Identifier::Username(_)) | None => (None, ""),
+    };
+    let words = ["postern", number, number.trim_start_matches('+')];
+    let context = PasswordContext { email, name, words: &words };
     environment
         .password_policy()
         .check(&password, &context)

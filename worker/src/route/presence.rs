@@ -13,7 +13,7 @@ use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::flow::reauthenticate::{Presence, PresenceOutcome, PresenceRefusal};
 use postern_core::flow::validate::{Mode, RouteMode, TokenSubject};
-use postern_core::identifier::EmailAddress;
+use postern_core::identifier::Identifier;
 use postern_core::password::PasswordInput;
 use postern_core::secret::SecretText;
 use postern_core::session::CredentialChange;
@@ -66,15 +66,15 @@ impl Bearer {
         let presence = Presence { password: presented, authenticated_at: self.authenticated_at };
         let stored = self.credential.stored(&exchange.environment);
         let counted = presented.is_some() && stored.password.is_some();
-        let email = self.credential.email();
+        let contact = self.credential.contact();
         let source = exchange.source();
         if counted {
-            self.count(exchange, email.as_ref(), &source).await?;
+            self.count(exchange, contact.as_ref(), &source).await?;
         }
         match password::present(exchange, &self.keyring, presence, &stored) {
             PresenceOutcome::Proven(owner) => {
-                if let Some(email) = email.filter(|_| counted) {
-                    login::clear_afterwards(exchange, self.keyring.clone(), email, source);
+                if let Some(contact) = contact.filter(|_| counted) {
+                    login::clear_afterwards(exchange, self.keyring.clone(), contact, source);
                 }
                 Ok(owner.credential_version())
             }
@@ -89,7 +89,7 @@ impl Bearer {
     async fn count(
         &self,
         exchange: &Exchange,
-        email: Option<&EmailAddress>,
+        contact: Option<&Identifier>,
         source: &str,
     ) -> Result<(), Problem> {
         let environment = &exchange.environment;
@@ -97,11 +97,11 @@ impl Bearer {
         let account = self.subject.account.to_string();
         Limits::new(environment, &self.keyring, source)
             .per_key("login_per_source", limits.login_per_source)
-            .per_pair("login_per_pair", limits.login_per_pair, email.map_or(&*account, EmailAddress::as_str))
+            .per_pair("login_per_pair", limits.login_per_pair, contact.map_or(&*account, Identifier::value))
             .take()
             .await?;
-        let intake = match email {
-            Some(email) => Intake::of_email(environment, &self.keyring, email),
+        let intake = match contact {
+            Some(contact) => Intake::of_identifier(environment, &self.keyring, contact),
             None => Intake::of_account(environment, &self.keyring, &self.subject.account),
         };
         intake.begin_attempt(source).await.map(|_| ())

@@ -1,11 +1,12 @@
-//! A new password without the old one, for whoever reads the mail of the address:
-//! `POST /api/v1/auth/request-password-reset {email}`,
-//! `POST /api/v1/auth/reset-password {token, password}` or `{email, otp, password}`.
+//! A new password without the old one, for whoever reads what is sent to the address or number:
+//! `POST /api/v1/auth/request-password-reset {email | phone}`,
+//! `POST /api/v1/auth/reset-password {token, password}` or `{email | phone, otp, password}`.
 //!
 //! Every session ends, and every code and link that would log in. What was used repeats its own change for ten
 //! minutes, and no other.
 
 use crate::object::account::FenceChange;
+use crate::route::contact::contact;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{self, Kind, Presented, limit_presented};
 use crate::route::turn::Turn;
@@ -17,21 +18,24 @@ use postern_core::intake::CodePurpose;
 use postern_core::session::CredentialChange;
 
 pub(crate) async fn request(exchange: &Exchange) -> Answer {
-    let kind = enabled_kind(exchange)?;
+    let by_mail = enabled_kind(exchange)?;
     let mut body = Body::read(&exchange.request).await?;
-    mailed::request(exchange, &mut body, CodePurpose::ResetPassword, kind).await
+    let kind = kind_for(&body, by_mail);
+    let to = contact(&exchange.environment, &mut body)?;
+    mailed::request(exchange, &to, CodePurpose::ResetPassword, kind).await
 }
 
 pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
-    let kind = enabled_kind(exchange)?;
+    let by_mail = enabled_kind(exchange)?;
     let mut body = Body::read(&exchange.request).await?;
     let text = body.secret("password")?;
-    let presented = Presented::read(&mut body, kind)?;
-    let email = match &presented {
-        Presented::Code { email, .. } => Some(email.as_str()),
+    let kind = kind_for(&body, by_mail);
+    let presented = Presented::read(exchange, &mut body, kind)?;
+    let contact = match &presented {
+        Presented::Code { contact, .. } => Some(contact),
         Presented::Link(_) => None,
     };
-    let password = password::chosen(&exchange.environment, "password", &text, email, None)?;
+    let password = password::chosen(&exchange.environment, "password", &text, contact, None)?;
     let turn = Turn::take()?;
     limit_presented(exchange).await?;
 
@@ -41,15 +45,20 @@ pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
     turn.come().await;
     let hash = password::hashed(exchange, &keyring, &password)?;
     drop(turn);
-    let (used, email, credential) = presented.used(exchange, CodePurpose::ResetPassword).await?;
+    let (used, contact, credential) = presented.used(exchange, CodePurpose::ResetPassword).await?;
     let credential = credential.ok_or_else(Problem::code_invalid)?;
     let change = FenceChange { change: CredentialChange::PasswordReset, keep: None, notify: None };
     let answer = set_password::replace(exchange, &credential, &password, &hash, &used, change).await?;
-    set_password::prove(exchange, &credential, email.as_ref()).await?;
+    set_password::prove(exchange, &credential, contact.as_ref()).await?;
     Ok(answer)
 }
 
-/// How a reset is proven, where it is possible.
+/// A phone gets codes, whatever is mailed.
+fn kind_for(body: &Body, by_mail: Kind) -> Kind {
+    if body.has("phone") { Kind::Code } else { by_mail }
+}
+
+/// How a reset is proven by mail, where it is possible.
 fn enabled_kind(exchange: &Exchange) -> Result<Kind, Problem> {
     let reset = exchange.environment.config().password_reset();
     if reset.enabled { Ok(Kind::of(reset.by)) } else { Err(Problem::feature_disabled()) }

@@ -9,7 +9,7 @@ use crate::outbox::message::MailTemplate;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{Kind, Presented, limit_presented};
 use crate::route::turn::Turn;
-use crate::route::{breach, password, verify_email};
+use crate::route::{breach, password, verify_contact};
 use crate::store::accounts::Accounts;
 use crate::store::directory::Credential;
 use crate::store::fence;
@@ -21,7 +21,7 @@ use crate::wire::problem::Problem;
 use postern_core::codec::base64url;
 use postern_core::flow::login::LoginOutcome;
 use postern_core::id::{AccountId, OperationId};
-use postern_core::identifier::EmailAddress;
+use postern_core::identifier::{Identifier, IdentifierKind};
 use postern_core::intake::{CodePurpose, LinkToken};
 use postern_core::password::{PasswordHash, PasswordInput};
 use postern_core::session::CredentialChange;
@@ -35,7 +35,7 @@ struct PasswordSet {
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
     let text = body.secret("password")?;
-    let presented = Presented::read(&mut body, Kind::Link)?;
+    let presented = Presented::read(exchange, &mut body, Kind::Link)?;
     let password = password::chosen(&exchange.environment, "password", &text, None, None)?;
     let turn = Turn::take()?;
     limit_presented(exchange).await?;
@@ -46,7 +46,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     turn.come().await;
     let hash = password::hashed(exchange, &keyring, &password)?;
     drop(turn);
-    let (used, email, credential) = presented.used(exchange, CodePurpose::SetPassword).await?;
+    let (used, contact, credential) = presented.used(exchange, CodePurpose::SetPassword).await?;
     let credential = credential.ok_or_else(Problem::code_invalid)?;
     if credential.password_hash.is_some() && credential.operation_id != Some(used.operation()) {
         // It has got a password otherwise, perhaps because somebody else had read this mail.
@@ -54,28 +54,28 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     }
     let change = FenceChange { change: CredentialChange::PasswordChanged, keep: None, notify: None };
     let answer = replace(exchange, &credential, &password, &hash, &used, change).await?;
-    prove(exchange, &credential, email.as_ref()).await?;
+    prove(exchange, &credential, contact.as_ref()).await?;
     Ok(answer)
 }
 
-/// A mailed secret that was used proves the address as well: the account's owner is who reads its mail.
+/// A code or link that was used proves the address or number as well: the account's owner is who reads it.
 pub(crate) async fn prove(
     exchange: &Exchange,
     credential: &Credential,
-    email: Option<&EmailAddress>,
+    contact: Option<&Identifier>,
 ) -> Result<(), Problem> {
-    match email {
-        Some(email) => verify_email::prove(exchange, credential, email).await,
+    match contact {
+        Some(contact) => verify_contact::prove(exchange, credential, contact).await,
         None => Ok(()),
     }
 }
 
-/// Mails the link to set the first password of an account.
+/// Sends the link to set the first password of an account.
 pub(crate) async fn mail_link(
     exchange: &Exchange,
     keyring: &Keyring,
     account: AccountId,
-    email: &EmailAddress,
+    to: &Identifier,
     name: &str,
     operation: OperationId,
 ) -> Result<(), Problem> {
@@ -84,21 +84,24 @@ pub(crate) async fn mail_link(
     let purpose = CodePurpose::SetPassword;
     let link = NewSecret {
         purpose,
-        bound_to: email.as_str(),
+        bound_to: to.value(),
         secret: base64url::encode(token.secret().expose()),
         operation,
-        to: email,
+        to,
         template: MailTemplate::SetPassword {
             name: name.into(),
             token: token.to_text().expose().into(),
-            ttl_seconds: environment.mailed_policy(purpose).time_to_live.as_secs(),
+            ttl_seconds: environment
+                .mailed_policy(purpose, to.kind() == IdentifierKind::Phone)
+                .time_to_live
+                .as_secs(),
         },
         language: exchange.language(),
     };
-    Intake::of_email(environment, keyring, email).mail_secret(link).await
+    Intake::of_identifier(environment, keyring, to).mail_secret(link).await
 }
 
-/// Gives an account the password that a mailed secret was used for. A repeated secret goes on with the change that it
+/// Gives an account the password that a code or link was used for. A repeated secret goes on with the change that it
 /// was first used for, against the credential that it first met: it never starts another.
 pub(crate) async fn replace(
     exchange: &Exchange,

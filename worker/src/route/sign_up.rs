@@ -1,9 +1,11 @@
-//! `POST /api/v1/auth/signup {email, name, password?, username?}` → 202 `{registration}`, and
-//! `POST /api/v1/auth/resend-signup {email, registration}` → 202.
+//! `POST /api/v1/auth/signup {email | phone, name, password?, username?}` → 202 `{registration}`, and
+//! `POST /api/v1/auth/resend-signup {email | phone, registration}` → 202.
 //!
-//! The same limiter call, hash, intake call and answer for every address, whether it has an account or not; the
-//! consumer of the mail looks that up, where nobody can measure it. Usernames are public: one that is taken is refused.
+//! The same limiter call, hash, intake call and answer for every address or number, whether it has an account or not;
+//! the consumer of the message looks that up, where nobody can measure it. Usernames are public: one that is taken is
+//! refused.
 
+use crate::route::contact::contact;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{limit_requested, new_operation};
 use crate::route::turn::Turn;
@@ -17,7 +19,7 @@ use crate::wire::problem::Problem;
 use postern_core::config::RegistrationMode;
 use postern_core::entropy::one_time_code;
 use postern_core::id::RegistrationId;
-use postern_core::identifier::{DisplayName, EmailAddress, Username};
+use postern_core::identifier::{DisplayName, Identifier, IdentifierKind, Username};
 use postern_core::password::PasswordInput;
 use postern_core::secret::SecretText;
 use serde::Serialize;
@@ -30,7 +32,7 @@ struct Accepted {
 
 /// What a sign-up asks for, checked.
 pub(crate) struct Input {
-    pub(crate) email: EmailAddress,
+    pub(crate) contact: Identifier,
     pub(crate) name: DisplayName,
     pub(crate) password: Option<PasswordInput>,
     pub(crate) username: Option<Username>,
@@ -44,19 +46,21 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let keyring = exchange.keyring().await?;
     let source = exchange.source();
     let limits = environment.config().limits();
+    let sms = if input.contact.kind() == IdentifierKind::Phone { limits.sms_per_source } else { None };
     Limits::new(environment, &keyring, &source)
         .per_key("sign_up_per_source", limits.sign_up_per_source)
+        .per_key("sms_per_source", sms)
         .take()
         .await?;
 
     if let Some(password) = &input.password {
         breach::refuse_known(exchange, "password", password).await?;
     }
-    let intake = Intake::of_email(environment, &keyring, &input.email);
+    let intake = Intake::of_identifier(environment, &keyring, &input.contact);
     if let Some(wanted) = &input.username {
         username::hold(exchange, &keyring, wanted, &intake).await?;
     }
-    check_may_be_told(exchange, &input.email).await?;
+    check_may_be_told(exchange, &input.contact).await?;
     match environment.config().registration().mode {
         RegistrationMode::Immediate => immediate_sign_up::create(exchange, &keyring, &intake, input).await,
         _ => wait_for_code(exchange, &keyring, &intake, input, turn).await,
@@ -67,7 +71,7 @@ async fn wait_for_code(
     exchange: &Exchange,
     keyring: &Keyring,
     intake: &Intake<'_>,
-    Input { email, name, password, username }: Input,
+    Input { contact, name, password, username }: Input,
     turn: Option<Turn>,
 ) -> Answer {
     if let Some(turn) = &turn {
@@ -84,23 +88,23 @@ async fn wait_for_code(
         password: hash,
         language: exchange.language(),
     };
-    intake.open_sign_up(&email, new).await?;
+    intake.open_sign_up(&contact, new).await?;
     accepted(exchange, registration)
 }
 
-/// Another mail for a sign-up that waits. Says nothing of the address: sign-ups wait on any.
+/// Another mail or SMS for a sign-up that waits. Says nothing of the address or number: sign-ups wait on any.
 pub(crate) async fn resend(exchange: &Exchange) -> Answer {
     check_open(exchange)?;
     let mut body = Body::read(&exchange.request).await?;
-    let email = email(&mut body)?;
+    let contact = contact(&exchange.environment, &mut body)?;
     let registration = body.text("registration")?.parse();
     let registration = registration.map_err(|error| Problem::invalid_field("registration", error))?;
-    limit_requested(exchange).await?;
+    limit_requested(exchange, contact.kind()).await?;
     let keyring = exchange.keyring().await?;
     let code = one_time_code(exchange.ambient.random()?);
-    let intake = Intake::of_email(&exchange.environment, &keyring, &email);
+    let intake = Intake::of_identifier(&exchange.environment, &keyring, &contact);
     let (operation, language) = (new_operation(exchange)?, exchange.language());
-    intake.resend_sign_up(&email, registration, &code, operation, language).await?;
+    intake.resend_sign_up(&contact, registration, &code, operation, language).await?;
     accepted(exchange, registration)
 }
 
@@ -111,18 +115,18 @@ fn accepted(exchange: &Exchange, registration: RegistrationId) -> Answer {
 
 async fn read(exchange: &Exchange) -> Result<Input, Problem> {
     let mut body = Body::read(&exchange.request).await?;
-    let email = email(&mut body)?;
+    let contact = contact(&exchange.environment, &mut body)?;
     let name = DisplayName::parse(&body.text("name")?);
     let name = name.map_err(|error| Problem::invalid_field("name", error))?;
     let password = match body.optional_text("password")?.map(SecretText::new) {
         None => None,
         Some(text) => {
-            let (email, name) = (Some(email.as_str()), Some(name.as_str()));
-            Some(password::chosen(&exchange.environment, "password", &text, email, name)?)
+            let (contact, name) = (Some(&contact), Some(name.as_str()));
+            Some(password::chosen(&exchange.environment, "password", &text, contact, name)?)
         }
     };
     let username = username::at_sign_up(exchange, &mut body)?;
-    Ok(Input { email, name, password, username })
+    Ok(Input { contact, name, password, username })
 }
 
 /// Whether anybody signs up here.
@@ -133,20 +137,15 @@ pub(crate) fn check_open(exchange: &Exchange) -> Result<(), Problem> {
     }
 }
 
-/// Where that is wanted, says of an address that it has an account.
-async fn check_may_be_told(exchange: &Exchange, email: &EmailAddress) -> Result<(), Problem> {
+/// Where that is wanted, says of an address or number that it has an account.
+async fn check_may_be_told(exchange: &Exchange, contact: &Identifier) -> Result<(), Problem> {
     let config = exchange.environment.config();
     if config.registration().reveal_existing_accounts {
         let now = exchange.ambient.now();
-        let owner = exchange.directory()?.owner(config.tenant().as_str(), email.as_str(), now).await?;
+        let owner = exchange.directory()?.owner(config.tenant().as_str(), contact, now).await?;
         if owner.is_some() {
             return Err(Problem::account_exists());
         }
     }
     Ok(())
-}
-
-/// The address in the member `email`.
-pub(crate) fn email(body: &mut Body) -> Result<EmailAddress, Problem> {
-    EmailAddress::parse(&body.text("email")?).map_err(|error| Problem::invalid_field("email", error))
 }

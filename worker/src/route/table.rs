@@ -4,12 +4,13 @@ use crate::route::admin::status::Verb;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::Kind;
 use crate::route::{
-    admin, change_email, change_password, health, keys, login, login_by_mail, logout, me, own_account,
-    refresh, reset_password, sessions, set_password, sign_up, username, validate, verify_email,
+    admin, change_contact, change_password, health, keys, login, login_by_mail, logout, me, own_account,
+    refresh, reset_password, sessions, set_password, sign_up, username, validate, verify_contact,
     verify_sign_up,
 };
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
+use postern_core::identifier::IdentifierKind;
 use std::pin::Pin;
 use worker::Method;
 
@@ -50,8 +51,13 @@ enum Route {
     RequestEmailChange,
     ResendEmailChange,
     ConfirmEmailChange,
+    RequestPhoneChange,
+    ResendPhoneChange,
+    ConfirmPhoneChange,
     RequestEmailVerification,
     VerifyEmail,
+    RequestPhoneVerification,
+    VerifyPhone,
     RequestPasswordReset,
     ResetPassword,
     Login,
@@ -125,8 +131,13 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Post, "/api/v1/auth/request-email-change", Route::RequestEmailChange),
     (Method::Post, "/api/v1/auth/resend-email-change", Route::ResendEmailChange),
     (Method::Post, "/api/v1/auth/confirm-email-change", Route::ConfirmEmailChange),
+    (Method::Post, "/api/v1/auth/request-phone-change", Route::RequestPhoneChange),
+    (Method::Post, "/api/v1/auth/resend-phone-change", Route::ResendPhoneChange),
+    (Method::Post, "/api/v1/auth/confirm-phone-change", Route::ConfirmPhoneChange),
     (Method::Post, "/api/v1/auth/request-email-verification", Route::RequestEmailVerification),
     (Method::Post, "/api/v1/auth/verify-email", Route::VerifyEmail),
+    (Method::Post, "/api/v1/auth/request-phone-verification", Route::RequestPhoneVerification),
+    (Method::Post, "/api/v1/auth/verify-phone", Route::VerifyPhone),
     (Method::Post, "/api/v1/auth/request-password-reset", Route::RequestPasswordReset),
     (Method::Post, "/api/v1/auth/reset-password", Route::ResetPassword),
     (Method::Post, "/api/v1/auth/login", Route::Login),
@@ -198,11 +209,16 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::VerifySignUp => verify_sign_up::handle(exchange).await,
         Route::SetPassword => set_password::handle(exchange).await,
         Route::ChangePassword => change_password::handle(exchange).await,
-        Route::RequestEmailChange => change_email::request(exchange).await,
-        Route::ResendEmailChange => change_email::resend(exchange).await,
-        Route::ConfirmEmailChange => change_email::confirm(exchange).await,
-        Route::RequestEmailVerification => verify_email::request(exchange).await,
-        Route::VerifyEmail => verify_email::confirm(exchange).await,
+        Route::RequestEmailChange => change_contact::request(exchange, IdentifierKind::Email).await,
+        Route::ResendEmailChange => change_contact::resend(exchange, IdentifierKind::Email).await,
+        Route::ConfirmEmailChange => change_contact::confirm(exchange, IdentifierKind::Email).await,
+        Route::RequestPhoneChange => change_contact::request(exchange, IdentifierKind::Phone).await,
+        Route::ResendPhoneChange => change_contact::resend(exchange, IdentifierKind::Phone).await,
+        Route::ConfirmPhoneChange => change_contact::confirm(exchange, IdentifierKind::Phone).await,
+        Route::RequestEmailVerification => verify_contact::request(exchange, IdentifierKind::Email).await,
+        Route::VerifyEmail => verify_contact::confirm(exchange, IdentifierKind::Email).await,
+        Route::RequestPhoneVerification => verify_contact::request(exchange, IdentifierKind::Phone).await,
+        Route::VerifyPhone => verify_contact::confirm(exchange, IdentifierKind::Phone).await,
         Route::RequestPasswordReset => reset_password::request(exchange).await,
         Route::ResetPassword => reset_password::confirm(exchange).await,
         Route::RequestLoginCode => login_by_mail::request(exchange, Kind::Code).await,

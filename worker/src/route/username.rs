@@ -13,7 +13,7 @@ use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::config::UsernameRule;
-use postern_core::identifier::{Username, derive_username};
+use postern_core::identifier::{Identifier, Username, derive_username};
 use serde::Serialize;
 
 /// How many numbered names are looked for, after the name itself.
@@ -68,7 +68,7 @@ fn chosen(text: &str) -> Result<Username, Problem> {
     Username::choose(text).map_err(|error| Problem::invalid_field("username", error))
 }
 
-/// Holds a name for the sign-ups of one address.
+/// Holds a name for the sign-ups of one address or number.
 ///
 /// # Errors
 ///
@@ -98,6 +98,15 @@ async fn is_free(
         return Ok(false);
     }
     Intake::of_username(&exchange.environment, keyring, username).hold_name(holder).await
+}
+
+/// What a name is made of: the address before its `@`, or the name that somebody gave. Nothing of a number, which is
+/// nobody's business.
+pub(crate) fn source<'a>(contact: &'a Identifier, name: &'a str) -> &'a str {
+    match contact {
+        Identifier::Email(address) => address.local_part(),
+        Identifier::Phone(_) | Identifier::Username(_) => name,
+    }
 }
 
 /// Creates an account. One that must have a username and was given none gets one made of `source`, and another if

@@ -1,15 +1,16 @@
-//! `POST /api/v1/auth/verify-signup {email, otp, registration? | password?, name?, username?}` → 200 with tokens.
+//! `POST /api/v1/auth/verify-signup {email | phone, otp, registration? | password?, name?, username?}` → 200 with tokens.
 //!
 //! Claim, create, open, finish: each step can be repeated, and a client that lost the answer repeats the whole
 //! with the same code for ten minutes.
 
 use crate::object::intake::{Claimed, Selector};
+use crate::route::contact::contact;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::code;
-use crate::route::sign_up::{check_open, email};
+use crate::route::sign_up::check_open;
 use crate::route::{breach, password, set_password, tokens, username};
 use crate::store::accounts::{Accounts, NewSession};
-use crate::store::creation::{Creation, NewAccount, NewAddress};
+use crate::store::creation::{Creation, NewAccount, NewContact};
 use crate::store::intake::Intake;
 use crate::store::keyring::Keyring;
 use crate::store::limiter::Limits;
@@ -18,13 +19,13 @@ use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::account::AccountStatus;
 use postern_core::id::{AccountId, OperationId, SessionId};
-use postern_core::identifier::{DisplayName, EmailAddress, Username};
+use postern_core::identifier::{DisplayName, Identifier, Username};
 use postern_core::proof::FirstFactor;
 use postern_core::secret::SecretText;
 use std::rc::Rc;
 
 struct Input {
-    email: EmailAddress,
+    contact: Identifier,
     code: SecretText,
     registration: Option<String>,
     password: Option<SecretText>,
@@ -48,8 +49,8 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let account = AccountId::from_bytes(exchange.ambient.random()?.into_bytes());
     let operation = OperationId::from_bytes(exchange.ambient.random()?.into_bytes());
     let session_key = exchange.ambient.random()?;
-    let intake = Intake::of_email(environment, &keyring, &input.email);
-    let claimed = intake.claim_sign_up(&input.email, &input.code, selector, account, operation).await?;
+    let intake = Intake::of_identifier(environment, &keyring, &input.contact);
+    let claimed = intake.claim_sign_up(&input.contact, &input.code, selector, account, operation).await?;
     let (claimed, proof) = claimed.ok_or_else(Problem::code_invalid)?;
 
     let roles = default_roles(exchange);
@@ -68,13 +69,13 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     };
     let admitted = Accounts::new(environment).open(FirstFactor::Address(proof), new, &keyring).await?;
     let answer = tokens::answer(exchange, &keyring, admitted).await?;
-    finish_afterwards(exchange, keyring, input.email, claimed.operation);
+    finish_afterwards(exchange, keyring, input.contact, claimed.operation);
     Ok(answer)
 }
 
 async fn read(exchange: &Exchange) -> Result<Input, Problem> {
     let mut body = Body::read(&exchange.request).await?;
-    let email = email(&mut body)?;
+    let contact = contact(&exchange.environment, &mut body)?;
     let code = code(&mut body)?;
     let registration = body.optional_text("registration")?;
     let password = body.optional_text("password")?.map(SecretText::new);
@@ -84,7 +85,7 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
     let name = body.optional_text("name")?.map(|name| DisplayName::parse(&name)).transpose();
     let name = name.map_err(|error| Problem::invalid_field("name", error))?;
     let username = username::optional(exchange, &mut body)?;
-    Ok(Input { email, code, registration, password, name, username })
+    Ok(Input { contact, code, registration, password, name, username })
 }
 
 async fn selector(exchange: &Exchange, keyring: &Keyring, input: &Input) -> Result<Selector, Problem> {
@@ -93,13 +94,13 @@ async fn selector(exchange: &Exchange, keyring: &Keyring, input: &Input) -> Resu
         return Ok(Selector::Registration(id));
     }
     let Some(text) = &input.password else { return Ok(Selector::Bare) };
-    let (email, name) = (Some(input.email.as_str()), input.name.as_ref().map(DisplayName::as_str));
-    let password = password::chosen(&exchange.environment, "password", text, email, name)?;
+    let (contact, name) = (Some(&input.contact), input.name.as_ref().map(DisplayName::as_str));
+    let password = password::chosen(&exchange.environment, "password", text, contact, name)?;
     breach::refuse_known(exchange, "password", &password).await?;
     password::hashed(exchange, keyring, &password).map(Selector::Password)
 }
 
-/// Creates the account of a claim in the directory, and mails the link that a claim without a password needs.
+/// Creates the account of a claim in the directory, and sends the link that a claim without a password needs.
 async fn create(
     exchange: &Exchange,
     keyring: &Keyring,
@@ -109,30 +110,33 @@ async fn create(
 ) -> Result<(), Problem> {
     let environment = &exchange.environment;
     let name = input.name.as_ref().map(DisplayName::as_str);
-    let name = name.or(claimed.name.as_deref()).unwrap_or_else(|| input.email.local_part());
+    let given = name.or(claimed.name.as_deref());
+    let placeholder = input.contact.placeholder_name();
+    let name = given.unwrap_or(&placeholder);
     // One that is presented now is a second choice, for a sign-up whose name somebody else has got meanwhile.
     let chosen = claimed.username.as_deref().and_then(|name| Username::parse(name).ok());
     let new = NewAccount {
         account: claimed.account,
         tenant: environment.config().tenant(),
-        email: Some(NewAddress { value: input.email.as_str(), is_proven: true }),
+        contact: Some(NewContact { identifier: &input.contact, is_proven: true }),
         username: input.username.as_ref().or(chosen.as_ref()),
         name,
         password_hash: claimed.password.as_ref().map(|hash| hash.as_str()),
         roles,
         awaits_proof: false,
     };
-    match username::create(exchange, &exchange.directory()?, new, input.email.local_part()).await? {
+    let source = username::source(&input.contact, given.unwrap_or_default());
+    match username::create(exchange, &exchange.directory()?, new, source).await? {
         Creation::Ours => {}
         // The claim goes on: whoever made it presents the code again, with another name.
         Creation::UsernameTaken => return Err(Problem::username_taken()),
-        // Somebody confirmed this address before. To whoever asks, the code is simply not valid.
+        // Somebody confirmed this address or number before. To whoever asks, the code is simply not valid.
         Creation::Taken => return Err(Problem::code_invalid()),
     }
     if !claimed.send_set_password_link {
         return Ok(());
     }
-    set_password::mail_link(exchange, keyring, claimed.account, &input.email, name, claimed.operation).await
+    set_password::mail_link(exchange, keyring, claimed.account, &input.contact, name, claimed.operation).await
 }
 
 /// The names of the roles of a new account.
@@ -142,9 +146,9 @@ pub(crate) fn default_roles(exchange: &Exchange) -> Vec<String> {
 }
 
 /// Takes the password hash out of the pending record. If this is lost, the record goes when it expires.
-fn finish_afterwards(exchange: &Exchange, keyring: Rc<Keyring>, email: EmailAddress, operation: OperationId) {
+fn finish_afterwards(exchange: &Exchange, keyring: Rc<Keyring>, contact: Identifier, operation: OperationId) {
     let environment = exchange.environment.clone();
     exchange.afterwards(async move {
-        Intake::of_email(&environment, &keyring, &email).finish_sign_up(operation).await
+        Intake::of_identifier(&environment, &keyring, &contact).finish_sign_up(operation).await
     });
 }

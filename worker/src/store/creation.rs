@@ -1,10 +1,10 @@
 //! The directory in D1: creating accounts.
 
-use crate::store::directory::{Directory, millis, unavailable};
+use crate::store::directory::{Directory, key_of, millis, unavailable};
 use crate::store::statement::Statement;
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, TenantId};
-use postern_core::identifier::Username;
+use postern_core::identifier::{Identifier, IdentifierKind, Username};
 use postern_core::json;
 use postern_core::time::UnixMillis;
 use worker::wasm_bindgen::JsValue;
@@ -14,19 +14,19 @@ use worker::wasm_bindgen::JsValue;
 pub(crate) struct NewAccount<'a> {
     pub(crate) account: AccountId,
     pub(crate) tenant: &'a TenantId,
-    pub(crate) email: Option<NewAddress<'a>>,
+    pub(crate) contact: Option<NewContact<'a>>,
     pub(crate) username: Option<&'a Username>,
     pub(crate) name: &'a str,
     pub(crate) password_hash: Option<&'a str>,
     pub(crate) roles: &'a [String],
-    /// Nobody signs in before the address is proven.
+    /// Nobody signs in before the contact is proven.
     pub(crate) awaits_proof: bool,
 }
 
-/// An address that an account is to have.
+/// An address or number that an account is to have.
 #[derive(Clone, Copy)]
-pub(crate) struct NewAddress<'a> {
-    pub(crate) value: &'a str,
+pub(crate) struct NewContact<'a> {
+    pub(crate) identifier: &'a Identifier,
     pub(crate) is_proven: bool,
 }
 
@@ -34,9 +34,9 @@ pub(crate) struct NewAddress<'a> {
 pub(crate) enum Creation {
     /// This account's, now or by an earlier try of the same creation.
     Ours,
-    /// The address is another account's.
+    /// The address or number is another account's.
     Taken,
-    /// The address would have been free, and the username is somebody's.
+    /// The address or number would have been free, and the username is somebody's.
     UsernameTaken,
 }
 
@@ -54,9 +54,10 @@ impl Directory {
         let shared = Shared { account, tenant, at: millis(now) };
         let Shared { account, tenant, at } = &shared;
         let mut statements = Vec::new();
-        if let Some(NewAddress { value, is_proven }) = new.email {
+        if let Some(NewContact { identifier, is_proven }) = new.contact {
             let proven_at = if is_proven { at.clone() } else { JsValue::NULL };
-            statements.push(self.identifier(&shared, "email", value, proven_at)?);
+            let kind = identifier.kind().as_str();
+            statements.push(self.identifier(&shared, kind, identifier.value(), proven_at)?);
         }
         if let Some(username) = new.username {
             statements.push(self.prepare(
@@ -66,17 +67,20 @@ impl Directory {
             statements.push(self.identifier(&shared, "username", username.as_str(), JsValue::NULL)?);
         }
         let optional = |text: Option<&str>| text.map_or(JsValue::NULL, JsValue::from);
-        let email = optional(new.email.as_ref().map(|email| email.value));
+        let of_kind = |kind| new.contact.map(|new| new.identifier).filter(|contact| contact.kind() == kind);
+        let email = optional(of_kind(IdentifierKind::Email).map(Identifier::value));
+        let phone = optional(of_kind(IdentifierKind::Phone).map(Identifier::value));
         let username = optional(new.username.map(Username::as_str));
         let status = if new.awaits_proof { "pending_verification" } else { "active" };
         let roles = json::write(new.roles).map_err(|error| Problem::internal("roles", error))?;
         statements.push(self.prepare(
-            "INSERT INTO users (account_id, tenant, email, username, name, status, roles, created_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO users (account_id, tenant, email, phone, username, name, status, roles, created_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             &[
                 account.clone(),
                 tenant.clone(),
                 email,
+                phone,
                 username,
                 new.name.into(),
                 status.into(),
@@ -129,10 +133,9 @@ impl Directory {
         error: worker::Error,
     ) -> Result<Creation, Problem> {
         let ours = new.account.to_string();
-        if let Some(email) = &new.email {
-            let query =
-                "SELECT account_id FROM identifiers WHERE tenant = ? AND kind = 'email' AND value = ?";
-            match self.owner_of(query, &[tenant.clone(), email.value.into()]).await? {
+        if let Some(contact) = &new.contact {
+            let query = "SELECT account_id FROM identifiers WHERE tenant = ? AND kind = ? AND value = ?";
+            match self.owner_of(query, &key_of(new.tenant.as_str(), contact.identifier)).await? {
                 Some(owner) if owner == ours => return Ok(Creation::Ours),
                 Some(_) => return Ok(Creation::Taken),
                 None => {}

@@ -13,7 +13,7 @@ use crate::wire::problem::Problem;
 use postern_core::account::AccountStatus;
 use postern_core::flow::login::StoredCredential;
 use postern_core::id::{AccountId, OperationId, TenantId};
-use postern_core::identifier::EmailAddress;
+use postern_core::identifier::{EmailAddress, Identifier, PhoneNumber};
 use postern_core::json;
 use postern_core::json::record;
 use postern_core::password::StoredHash;
@@ -39,6 +39,7 @@ pub(crate) struct Credential {
     /// The change that made it what it is; `None` since the account was created.
     pub(crate) operation_id: Option<OperationId>,
     pub(crate) email: Option<String>,
+    pub(crate) phone: Option<String>,
     pub(crate) name: String,
     /// JSON array of role names.
     roles: String,
@@ -52,14 +53,14 @@ impl Credential {
         record::read(self.roles.as_bytes()).map_err(|error| Problem::internal("roles", error))
     }
 
-    /// When the password or address was changed, if it ever was: what was mailed before is for nothing any more.
+    /// When the password, address or number was changed, if it ever was: what was sent before is for nothing any more.
     pub(crate) const fn changed_at(&self) -> Option<UnixMillis> {
         if self.credential_version > FIRST_CREDENTIAL { Some(UnixMillis::new(self.updated_at)) } else { None }
     }
 
-    /// The account's address.
-    pub(crate) fn email(&self) -> Option<EmailAddress> {
-        self.email.as_deref().and_then(|email| EmailAddress::parse(email).ok())
+    /// Where the account's owner is told things: the address, or the phone number of an account without one.
+    pub(crate) fn contact(&self) -> Option<Identifier> {
+        contact(self.email.as_deref(), self.phone.as_deref())
     }
 
     /// What a password is checked against. A hash that is of no use says so in the log alone.
@@ -73,7 +74,16 @@ impl Credential {
     }
 }
 
-/// Whose an address is.
+/// The address, or without one the phone number.
+fn contact(email: Option<&str>, phone: Option<&str>) -> Option<Identifier> {
+    match (email, phone) {
+        (Some(email), _) => EmailAddress::parse(email).map(Identifier::Email).ok(),
+        (None, Some(phone)) => PhoneNumber::parse(phone).map(Identifier::Phone).ok(),
+        (None, None) => None,
+    }
+}
+
+/// Whose an address or number is.
 #[derive(Deserialize)]
 pub(crate) struct Owner {
     pub(crate) account_id: AccountId,
@@ -84,12 +94,30 @@ pub(crate) struct Owner {
     pub(crate) locale: Option<String>,
 }
 
-/// Whoever a mail to an account goes to.
+/// Whoever a message goes to.
 #[derive(Deserialize)]
 pub(crate) struct Reader {
-    pub(crate) email: Option<String>,
+    email: Option<String>,
+    phone: Option<String>,
     pub(crate) name: String,
     pub(crate) locale: Option<String>,
+}
+
+impl Reader {
+    /// Nobody in particular, at this address or number.
+    pub(crate) fn of(contact: &str) -> Self {
+        let (email, phone) = match Identifier::parse(contact) {
+            Ok(Identifier::Email(address)) => (Some(address.as_str().into()), None),
+            Ok(Identifier::Phone(number)) => (None, Some(number.as_str().into())),
+            Ok(Identifier::Username(_)) | Err(_) => (None, None),
+        };
+        Self { email, phone, name: String::new(), locale: None }
+    }
+
+    /// Where: the address, or without one the number.
+    pub(crate) fn contact(&self) -> Option<Identifier> {
+        contact(self.email.as_deref(), self.phone.as_deref())
+    }
 }
 
 pub(crate) struct Directory(D1Database);
@@ -99,18 +127,18 @@ impl Directory {
         Self(database)
     }
 
-    /// The account and credential behind an address.
+    /// The account and credential behind an address, number or username.
     pub(crate) async fn credential(
         &self,
         tenant: &TenantId,
-        email: &EmailAddress,
+        identifier: &Identifier,
     ) -> Result<Option<Credential>, Problem> {
-        let query = "SELECT i.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.name, u.roles, u.status \
+        let query = "SELECT i.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.phone, u.name, u.roles, u.status \
                      FROM identifiers i \
                      JOIN credentials c ON c.account_id = i.account_id \
                      JOIN users u ON u.account_id = i.account_id \
-                     WHERE i.tenant = ? AND i.kind = 'email' AND i.value = ?";
-        let statement = self.prepare(query, &[tenant.as_str().into(), email.as_str().into()])?;
+                     WHERE i.tenant = ? AND i.kind = ? AND i.value = ?";
+        let statement = self.prepare(query, &key_of(tenant.as_str(), identifier))?;
         statement.first(None).await.map_err(unavailable)
     }
 
@@ -120,31 +148,32 @@ impl Directory {
         tenant: &TenantId,
         account: &AccountId,
     ) -> Result<Option<Credential>, Problem> {
-        let query = "SELECT c.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.name, u.roles, u.status \
+        let query = "SELECT c.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.phone, u.name, u.roles, u.status \
                      FROM credentials c JOIN users u ON u.account_id = c.account_id \
                      WHERE c.account_id = ? AND u.tenant = ?";
         let statement = self.prepare(query, &[account.to_string().into(), tenant.as_str().into()])?;
         statement.first(None).await.map_err(unavailable)
     }
 
-    /// Whose an address is. For the mail consumer only: no request may know.
+    /// Whose an address or number is. For the consumer of messages only: no request may know.
     pub(crate) async fn owner(
         &self,
         tenant: &str,
-        email: &str,
+        identifier: &Identifier,
         now: UnixMillis,
     ) -> Result<Option<Owner>, Problem> {
         let query = concat!(
             "SELECT i.account_id, i.verified_at, u.locale, ",
             status!(),
             " AS status FROM identifiers i JOIN users u ON u.account_id = i.account_id \
-             WHERE i.tenant = ?2 AND i.kind = 'email' AND i.value = ?3"
+             WHERE i.tenant = ?2 AND i.kind = ?3 AND i.value = ?4"
         );
-        let statement = self.prepare(query, &[millis(now), tenant.into(), email.into()])?;
+        let [tenant, kind, value] = key_of(tenant, identifier);
+        let statement = self.prepare(query, &[millis(now), tenant, kind, value])?;
         statement.first(None).await.map_err(unavailable)
     }
 
-    /// The address that mails to an account go to; none if it has no address, is restricted, or is gone.
+    /// Whoever messages to an account go to; none if it is restricted, or is gone.
     pub(crate) async fn reader(
         &self,
         tenant: &str,
@@ -152,7 +181,7 @@ impl Directory {
         now: UnixMillis,
     ) -> Result<Option<Reader>, Problem> {
         let query = concat!(
-            "SELECT email, name, locale FROM users u WHERE account_id = ?2 AND tenant = ?3 AND ",
+            "SELECT email, phone, name, locale FROM users u WHERE account_id = ?2 AND tenant = ?3 AND ",
             status!(),
             " IN ('active', 'pending_verification')"
         );
@@ -356,6 +385,11 @@ pub(crate) struct AuditRow<'a> {
     pub(crate) session: Option<String>,
     pub(crate) event: &'a str,
     pub(crate) detail: Option<&'a str>,
+}
+
+/// The primary key of an identifier's row.
+pub(super) fn key_of(tenant: &str, identifier: &Identifier) -> [JsValue; 3] {
+    [tenant.into(), identifier.kind().as_str().into(), identifier.value().into()]
 }
 
 pub(super) fn unavailable(error: worker::Error) -> Problem {

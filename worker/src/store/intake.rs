@@ -11,7 +11,7 @@ use crate::outbox::message::MailTemplate;
 use crate::store::keyring::{Keyring, row_name};
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId, RegistrationId, TenantId};
-use postern_core::identifier::{EmailAddress, Username};
+use postern_core::identifier::{Identifier, IdentifierKind, Username};
 use postern_core::intake::CodePurpose;
 use postern_core::password::PasswordHash;
 use postern_core::proof::AddressProven;
@@ -42,15 +42,15 @@ pub(crate) struct NewSignUp<'a> {
     pub(crate) language: Option<&'static str>,
 }
 
-/// A code or link about to be mailed.
+/// A code or link about to be mailed, or sent by SMS.
 pub(crate) struct NewSecret<'a> {
     pub(crate) purpose: CodePurpose,
-    /// The account or address that it works for.
+    /// The account, address or number that it works for.
     pub(crate) bound_to: &'a str,
     /// A code in full length; how much of it is mailed is decided by the guesses at the address.
     pub(crate) secret: String,
     pub(crate) operation: OperationId,
-    pub(crate) to: &'a EmailAddress,
+    pub(crate) to: &'a Identifier,
     pub(crate) template: MailTemplate,
     /// The language that the request would like best.
     pub(crate) language: Option<&'static str>,
@@ -84,16 +84,21 @@ impl UsedSecret {
         self.against
     }
 
-    /// The proof that whoever asks reads the mail of this account.
+    /// The proof that whoever asks reads what is sent to this account.
     pub(crate) const fn proof(self, account: AccountId, credential_version: u32) -> AddressProven {
         AddressProven::assertion(account, credential_version)
     }
 }
 
 impl<'a> Intake<'a> {
-    /// The shard of an address.
-    pub(crate) fn of_email(environment: &'a Environment, keyring: &Keyring, email: &EmailAddress) -> Self {
-        Self::of(environment, keyring, b"email", email.as_str().as_bytes())
+    /// The shard of an address, number or username.
+    pub(crate) fn of_identifier(
+        environment: &'a Environment,
+        keyring: &Keyring,
+        identifier: &Identifier,
+    ) -> Self {
+        let kind = identifier.kind().as_str().as_bytes();
+        Self::of(environment, keyring, kind, identifier.value().as_bytes())
     }
 
     /// The shard of an account, for what follows after it exists.
@@ -101,7 +106,7 @@ impl<'a> Intake<'a> {
         Self::of(environment, keyring, b"account", account.as_bytes())
     }
 
-    /// The shard of a name that somebody wants to have.
+    /// The shard of a name that somebody wants to have: the same in which logins by it are counted.
     pub(crate) fn of_username(environment: &'a Environment, keyring: &Keyring, username: &Username) -> Self {
         Self::of(environment, keyring, b"username", username.as_str().as_bytes())
     }
@@ -115,12 +120,13 @@ impl<'a> Intake<'a> {
         Self { environment, tenant, subject, shard: (first ^ last) % SHARDS }
     }
 
-    pub(crate) async fn open_sign_up(&self, email: &EmailAddress, new: NewSignUp<'_>) -> Result<(), Problem> {
+    pub(crate) async fn open_sign_up(&self, contact: &Identifier, new: NewSignUp<'_>) -> Result<(), Problem> {
         let call = IntakeCall::OpenSignUp(Box::new(OpenSignUpCall {
             shard: self.shard,
             subject: self.subject.clone(),
             tenant: self.tenant.clone(),
-            email: email.as_str().into(),
+            kind: contact.kind(),
+            identifier: contact.value().into(),
             name: new.name.into(),
             username: new.username.map(|username| username.as_str().into()),
             registration: new.registration,
@@ -139,7 +145,7 @@ impl<'a> Intake<'a> {
     /// `code_invalid` if nothing of this registration waits for a code.
     pub(crate) async fn resend_sign_up(
         &self,
-        email: &EmailAddress,
+        contact: &Identifier,
         registration: RegistrationId,
         code: &SecretText,
         operation: OperationId,
@@ -149,7 +155,8 @@ impl<'a> Intake<'a> {
             shard: self.shard,
             subject: self.subject.clone(),
             tenant: self.tenant.clone(),
-            email: email.as_str().into(),
+            kind: contact.kind(),
+            identifier: contact.value().into(),
             registration,
             operation,
             code: code.expose().into(),
@@ -170,10 +177,10 @@ impl<'a> Intake<'a> {
     }
 
     /// Presents a sign-up code. `None` if it is not accepted, for whatever reason; otherwise what was claimed, and
-    /// the proof that whoever asks reads the mail of the address.
+    /// the proof that whoever asks reads what is sent to the address or number.
     pub(crate) async fn claim_sign_up(
         &self,
-        email: &EmailAddress,
+        contact: &Identifier,
         code: &SecretText,
         selector: Selector,
         account: AccountId,
@@ -182,7 +189,8 @@ impl<'a> Intake<'a> {
         let call = IntakeCall::ClaimSignUp(Box::new(ClaimSignUpCall {
             subject: self.subject.clone(),
             tenant: self.tenant.clone(),
-            email: email.as_str().into(),
+            kind: contact.kind(),
+            identifier: contact.value().into(),
             code: code.expose().into(),
             selector,
             account,
@@ -229,14 +237,14 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Mails a code or link. The same for every address.
+    /// Sends a code or link. The same for every address and number.
     pub(crate) async fn mail_secret(&self, new: NewSecret<'_>) -> Result<(), Problem> {
         let call = IntakeCall::MailSecret(Box::new(MailSecretCall {
             shard: self.shard,
-            name: self.name_of(new.purpose, new.bound_to),
+            name: self.name_of(new.purpose, new.bound_to, new.to.kind()),
             operation: new.operation,
             secret: new.secret,
-            to: new.to.as_str().into(),
+            to: new.to.value().into(),
             template: new.template,
             language: new.language.map(Into::into),
         }));
@@ -244,9 +252,10 @@ impl<'a> Intake<'a> {
         answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
     }
 
-    /// Counts a mail that this subject asks for to be sent to somebody else.
-    pub(crate) async fn take_request(&self, purpose: CodePurpose) -> Result<(), Problem> {
-        let call = IntakeCall::TakeRequest { subject: self.subject.clone(), purpose };
+    /// Counts a mail or SMS that this subject asks for to be sent to somebody else.
+    pub(crate) async fn take_request(&self, purpose: CodePurpose, to: IdentifierKind) -> Result<(), Problem> {
+        let by_sms = to == IdentifierKind::Phone;
+        let call = IntakeCall::TakeRequest { subject: self.subject.clone(), purpose, by_sms };
         let answer: LimitAnswer = self.ask(&call).await.map_err(unavailable)?;
         answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
     }
@@ -260,11 +269,12 @@ impl<'a> Intake<'a> {
         &self,
         purpose: CodePurpose,
         bound_to: &str,
+        sent_to: IdentifierKind,
         presented: PresentedSecret<'_>,
         source: &str,
     ) -> Result<UsedSecret, Problem> {
         let call = IntakeCall::PresentSecret(Box::new(PresentSecretCall {
-            name: self.name_of(purpose, bound_to),
+            name: self.name_of(purpose, bound_to, sent_to),
             operation: presented.operation,
             against: presented.against,
             changed_at_millis: presented.changed_at.map(UnixMillis::as_millis),
@@ -277,9 +287,10 @@ impl<'a> Intake<'a> {
         }
     }
 
-    fn name_of(&self, purpose: CodePurpose, bound_to: &str) -> SecretName {
+    fn name_of(&self, purpose: CodePurpose, bound_to: &str, sent_to: IdentifierKind) -> SecretName {
         let (tenant, subject) = (self.tenant.clone(), self.subject.clone());
-        SecretName { tenant, subject, purpose, bound_to: bound_to.into() }
+        let by_sms = sent_to == IdentifierKind::Phone;
+        SecretName { tenant, subject, purpose, bound_to: bound_to.into(), by_sms }
     }
 
     async fn ask<A: DeserializeOwned>(&self, call: &IntakeCall) -> Result<A, Unconfirmed> {

@@ -1,4 +1,4 @@
-//! The development mailbox: mails that were "sent" on a developer's machine, in KV.
+//! The development mailbox: mails and SMS that were "sent" on a developer's machine, in KV.
 
 use crate::object::records;
 use postern_core::order;
@@ -10,10 +10,13 @@ const KEEP_SECONDS: u64 = 86_400;
 const MOST_MAILS: u64 = 100;
 const ROOT: &str = "development/mailbox/";
 
-/// One mail as the developer sees it.
+/// One mail or SMS as the developer sees it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SentMail {
     pub(crate) to: String,
+    /// `mail` or `sms`.
+    pub(crate) channel: String,
+    /// Empty for an SMS.
     pub(crate) subject: String,
     pub(crate) text: String,
     pub(crate) html: String,

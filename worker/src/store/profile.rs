@@ -4,7 +4,7 @@ use crate::store::directory::{Directory, millis, unavailable};
 use crate::wire::problem::Problem;
 use postern_core::config::ProfileClaim;
 use postern_core::id::{AccountId, TenantId};
-use postern_core::identifier::EmailAddress;
+use postern_core::identifier::{Identifier, IdentifierKind};
 use postern_core::json;
 use postern_core::jwt::CustomClaims;
 use postern_core::time::UnixMillis;
@@ -15,18 +15,25 @@ use worker::wasm_bindgen::JsValue;
 #[derive(Deserialize)]
 pub(crate) struct Profile {
     pub(crate) email: Option<String>,
+    pub(crate) phone: Option<String>,
     pub(crate) username: Option<String>,
     pub(crate) name: String,
     pub(crate) biography: Option<String>,
     pub(crate) locale: Option<String>,
     pub(crate) created_at: u64,
     pub(crate) updated_at: Option<u64>,
+    /// When the address was proven.
     pub(crate) verified_at: Option<u64>,
+    /// When the number was proven.
+    pub(crate) phone_verified_at: Option<u64>,
     /// 1 with a password, 0 without.
     has_password: u8,
     /// The address that the account is to have, unless another change has made its code worthless.
     pending_email: Option<String>,
     pending_until: Option<u64>,
+    /// The same for a number.
+    pending_phone: Option<String>,
+    pending_phone_until: Option<u64>,
 }
 
 /// The claims of an access token under the names of OpenID Connect Core §5.1.
@@ -64,11 +71,13 @@ impl Profile {
         CustomClaims::from_json(&text).map_err(|error| failed(&error))
     }
 
-    /// The address that the account will have once its code comes back.
-    pub(crate) fn pending_email(&self, now: UnixMillis) -> Option<&str> {
-        self.pending_email
-            .as_deref()
-            .filter(|_| self.pending_until.is_some_and(|until| now.as_millis() < until))
+    /// The address or number that the account will have once its code comes back.
+    pub(crate) fn pending(&self, kind: IdentifierKind, now: UnixMillis) -> Option<&str> {
+        let (pending, until) = match kind {
+            IdentifierKind::Phone => (&self.pending_phone, self.pending_phone_until),
+            IdentifierKind::Email | IdentifierKind::Username => (&self.pending_email, self.pending_until),
+        };
+        pending.as_deref().filter(|_| until.is_some_and(|until| now.as_millis() < until))
     }
 }
 
@@ -92,10 +101,15 @@ impl Directory {
         tenant: &str,
         account: &AccountId,
     ) -> Result<Option<Profile>, Problem> {
-        let query = "SELECT u.email, u.username, u.name, u.biography, u.locale, u.created_at, u.updated_at, i.verified_at, \
-                     c.password_hash IS NOT NULL AS has_password, e.email AS pending_email, e.expires_at AS pending_until \
+        let query = "SELECT u.email, u.phone, u.username, u.name, u.biography, u.locale, u.created_at, u.updated_at, i.verified_at, \
+                     p.verified_at AS phone_verified_at, c.password_hash IS NOT NULL AS has_password, \
+                     e.email AS pending_email, e.expires_at AS pending_until, \
+                     f.phone AS pending_phone, f.expires_at AS pending_phone_until \
                      FROM users u JOIN credentials c ON c.account_id = u.account_id \
                      LEFT JOIN identifiers i ON i.tenant = u.tenant AND i.kind = 'email' AND i.value = u.email \
+                     LEFT JOIN identifiers p ON p.tenant = u.tenant AND p.kind = 'phone' AND p.value = u.phone \
+                     LEFT JOIN phone_changes f ON f.account_id = u.account_id \
+                     AND (c.operation_id IS NULL OR f.requested_at > c.updated_at) \
                      LEFT JOIN email_changes e ON e.account_id = u.account_id \
                      AND (c.operation_id IS NULL OR e.requested_at > c.updated_at) \
                      WHERE u.account_id = ? AND u.tenant = ?";
@@ -127,22 +141,24 @@ impl Directory {
         self.prepare(&query, &values)?.run().await.map_err(unavailable)
     }
 
-    /// Remembers the address that an account wants to have, until it has it or the time is over.
-    pub(crate) async fn want_email(
+    /// Remembers the address or number that an account wants to have, until it has it or the time is over.
+    pub(crate) async fn want_contact(
         &self,
         account: &AccountId,
-        to: &EmailAddress,
+        to: &Identifier,
         now: UnixMillis,
         until: UnixMillis,
     ) -> Result<(), Problem> {
-        let query = "INSERT OR REPLACE INTO email_changes (account_id, email, requested_at, expires_at) VALUES (?, ?, ?, ?)";
-        let values = [account.to_string().into(), to.as_str().into(), millis(now), millis(until)];
-        self.prepare(query, &values)?.run().await.map_err(unavailable)
+        let query = "INSERT OR REPLACE INTO {kind}_changes (account_id, {kind}, requested_at, expires_at) VALUES (?, ?, ?, ?)";
+        let query = query.replace("{kind}", to.kind().as_str());
+        let values = [account.to_string().into(), to.value().into(), millis(now), millis(until)];
+        self.prepare(&query, &values)?.run().await.map_err(unavailable)
     }
 
-    /// Forgets addresses that nobody has confirmed in time.
-    pub(crate) async fn forget_email_changes(&self, now: UnixMillis) -> Result<(), Problem> {
-        let query = "DELETE FROM email_changes WHERE expires_at <= ?";
-        self.prepare(query, &[millis(now)])?.run().await.map_err(unavailable)
+    /// Forgets addresses and numbers that nobody has confirmed in time.
+    pub(crate) async fn forget_contact_changes(&self, now: UnixMillis) -> Result<(), Problem> {
+        let emails = self.prepare("DELETE FROM email_changes WHERE expires_at <= ?", &[millis(now)])?;
+        let phones = self.prepare("DELETE FROM phone_changes WHERE expires_at <= ?", &[millis(now)])?;
+        self.batch(vec![emails, phones]).await
     }
 }

@@ -26,8 +26,9 @@ macro_rules! user {
     () => {
         concat!(
             "json_object('id', u.account_id, 'email', u.email, 'username', u.username, 'name', u.name, \
-             'is_verified', json(iif(EXISTS (SELECT 1 FROM identifiers v WHERE v.tenant = u.tenant AND v.kind = 'email' \
-             AND v.value = u.email AND v.verified_at IS NOT NULL), 'true', 'false')), \
+             'is_verified', json(iif(EXISTS (SELECT 1 FROM identifiers v WHERE v.tenant = u.tenant \
+             AND v.kind = iif(u.email IS NULL, 'phone', 'email') AND v.value = COALESCE(u.email, u.phone) \
+             AND v.verified_at IS NOT NULL), 'true', 'false')), \
              'has_password', json(iif(c.password_hash IS NULL, 'false', 'true')), 'roles', json(u.roles), 'status', ",
             status!(),
             ", 'allowed', json(iif(",
@@ -46,10 +47,11 @@ macro_rules! user {
 }
 
 /// What is deleted of a purged account. The audit trail has its own end.
-const OF_ACCOUNT: [&str; 8] = [
+const OF_ACCOUNT: [&str; 9] = [
     "DELETE FROM identifiers WHERE account_id = ?1",
     "DELETE FROM owner_names WHERE owner_kind = 'account' AND owner_id = ?1",
     "DELETE FROM email_changes WHERE account_id = ?1",
+    "DELETE FROM phone_changes WHERE account_id = ?1",
     "DELETE FROM pending_fences WHERE account_id = ?1",
     "DELETE FROM entitlements WHERE account_id = ?1",
     "DELETE FROM entitlement_lists WHERE account_id = ?1",

@@ -95,6 +95,11 @@ impl Body {
         Some(self.0.swap_remove(place).1)
     }
 
+    /// Whether a member is there, and not null.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.member(field).is_some_and(|member| !matches!(member, Member::Null))
+    }
+
     /// A text that must be there.
     pub(crate) fn text(&mut self, field: &'static str) -> Result<String, Problem> {
         self.optional_text(field)?.ok_or_else(|| Problem::invalid_field(field, "is required"))

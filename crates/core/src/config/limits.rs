@@ -76,10 +76,14 @@ limits! {
     username_check_per_source: (30, 60), (10, 60), (60, 60);
     /// Changes of the username: 12 an hour.
     username_change_per_account: (12, 3_600), (3, 3_600), (12, 3_600);
-    /// Codes and links asked for, to log in or to reset a password: 10 in 10 minutes.
+    /// Codes and links by mail asked for, to log in or to reset a password: 10 in 10 minutes.
     code_per_source: (10, 600), (5, 600), (60, 600);
-    /// Codes and links asked for, of each kind: 6 an hour.
+    /// Codes and links by mail asked for, of each kind: 6 an hour.
     code_per_identifier: (6, 3_600), (6, 3_600), (6, 3_600);
+    /// SMS asked for: 10 an hour. Each costs money.
+    sms_per_source: (10, 3_600), (5, 3_600), (60, 3_600);
+    /// SMS asked for, of all kinds together: 10 a day.
+    sms_per_identifier: (10, 86_400), (6, 86_400), (10, 86_400);
     /// Passwords presented, right or wrong: 60 in 10 minutes.
     login_per_source: (60, 600), (20, 600), (240, 600);
     /// Passwords presented, right or wrong: 5 in 15 minutes. The pair, so that one source cannot lock others

@@ -1,7 +1,8 @@
 //! Lint: settings that are allowed and still worth a word.
 
 use super::{
-    Config, Environment, MailSender, RegistrationMode, SessionLimit, SigningAlgorithm, ValidationMode,
+    Config, Environment, MailSender, RegistrationMode, SessionLimit, SigningAlgorithm, SmsSender,
+    ValidationMode,
 };
 use crate::time::Seconds;
 use alloc::format;
@@ -246,6 +247,18 @@ fn surroundings(config: &Config, deployment: Deployment, findings: &mut Findings
     }
     if config.mail.sender == MailSender::DevelopmentMailbox {
         findings.add(severity, "mail_not_sent", "mail.sender is development_mailbox: no mail is sent");
+    }
+    match config.sms.sender {
+        SmsSender::None => {}
+        SmsSender::DevelopmentMailbox => {
+            findings.add(severity, "sms_not_sent", "sms.sender is development_mailbox: no SMS is sent");
+        }
+        SmsSender::Twilio { .. } | SmsSender::Http { .. } if config.sms.prefixes.is_empty() => {
+            let message =
+                "sms.prefixes is empty: whoever earns by expensive numbers may have SMS sent to them";
+            findings.add(Severity::Warn, "sms_to_any_country", message);
+        }
+        SmsSender::Twilio { .. } | SmsSender::Http { .. } => {}
     }
     if production && config.issuer.as_url().is_loopback() {
         findings.add(

@@ -10,6 +10,7 @@ mod lint;
 mod mail;
 mod section;
 mod settings;
+mod sms;
 mod url;
 
 pub use limits::{Limits, RateLimit};
@@ -21,6 +22,7 @@ pub use settings::{
     ProfileClaimError, RegistrationMode, RegistrationSettings, SessionLimit, SessionSettings, SignInSettings,
     SigningAlgorithm, TokenSettings, UsernameRule, ValidationMode, ValidationSettings, VerificationSettings,
 };
+pub use sms::{NumberPrefix, SmsOrigin, SmsSender, SmsSettingError, SmsSettings, TwilioAccount};
 pub use url::{Audience, Issuer, UrlError, WebUrl};
 
 use crate::id::{ClientId, TenantId};
@@ -52,6 +54,7 @@ pub struct Config {
     limits: Limits,
     permissions: PermissionSettings,
     mail: MailSettings,
+    sms: SmsSettings,
 }
 
 /// Where a configuration is meant to run.
@@ -131,15 +134,18 @@ impl Config {
     /// # Errors
     ///
     /// In production, [`ConfigErrors`] for the development mailbox: codes would be readable to whoever
-    /// reaches it and nobody would get mail.
+    /// reaches it and nobody would get mail or SMS.
     pub fn check_for(&self, environment: Environment) -> Result<(), ConfigErrors> {
-        match (environment, &self.mail.sender) {
-            (Environment::Production, MailSender::DevelopmentMailbox) => {
-                let rule = "must not be \"development_mailbox\" in production".into();
-                Err(Violation { path: "mail.sender".into(), rule }.into())
-            }
-            _ => Ok(()),
+        let mut errors = Vec::new();
+        if environment == Environment::Production && self.mail.sender == MailSender::DevelopmentMailbox {
+            let rule = "must not be \"development_mailbox\" in production".into();
+            errors.push(Violation { path: "mail.sender".into(), rule });
         }
+        if environment == Environment::Production && self.sms.sender == SmsSender::DevelopmentMailbox {
+            let rule = "must not be \"development_mailbox\" in production".into();
+            errors.push(Violation { path: "sms.sender".into(), rule });
+        }
+        if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
     }
 
     /// Settings that are allowed but unwise, in a fixed order.
@@ -268,6 +274,12 @@ impl Config {
         &self.mail
     }
 
+    /// SMS.
+    #[must_use]
+    pub const fn sms(&self) -> &SmsSettings {
+        &self.sms
+    }
+
     /// Reads everything even after an error; `None` only when there is no issuer to stand in.
     fn read(mut root: Section<'_>) -> Option<Self> {
         let preset = root.choice("preset", Preset::Default, &Preset::WORDS);
@@ -297,6 +309,7 @@ impl Config {
             limits: Limits::read(root.section("limits"), preset),
             permissions: PermissionSettings::read(root.section("permissions")),
             mail: MailSettings::read(root.section("mail"), &stand_in),
+            sms: SmsSettings::read(root.section("sms")),
             issuer: stand_in,
         };
         check_lifetimes(&mut root, &config);

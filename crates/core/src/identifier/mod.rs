@@ -156,6 +156,17 @@ impl Identifier {
         }
     }
 
+    /// What an account is called whose owner gave no name: the address before its `@`, the end of the number, or the
+    /// username.
+    #[must_use]
+    pub fn placeholder_name(&self) -> String {
+        match self {
+            Self::Email(address) => address.local_part().into(),
+            Self::Phone(number) => alloc::format!("…{}", number.last_digits()),
+            Self::Username(name) => name.as_str().into(),
+        }
+    }
+
     /// Tenant ‖ kind ‖ value, each with its length before it: the input of every digest and HMAC of an
     /// identifier.
     #[must_use]

@@ -14,6 +14,7 @@ mod mailed;
 mod one_time;
 mod resend;
 mod sign_up;
+mod told;
 
 pub use claim::{ClaimOutcome, ClaimRefusal, ClaimRequest, ClaimSelector, ClaimedSignUp, claim_sign_up};
 pub use digest::{CodeBinding, CodeDigest, CodePurpose};
@@ -28,6 +29,7 @@ pub use sign_up::{
     GuessBudget, NewSignUp, OpenSignUpOutcome, PendingSignUp, Resent, SignUpAddress, SignUpClaim,
     SignUpPolicy, SignUpWrites, finish_sign_up, open_sign_up, pending_password,
 };
+pub use told::{Told, told};
 
 /// The one public code for every refused code or link.
 pub const CODE_INVALID: &str = "code_invalid";

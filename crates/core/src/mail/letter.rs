@@ -35,13 +35,15 @@ pub enum Letter {
     PasswordSet,
     /// The account has another address now.
     AddressChanged,
+    /// The account has another phone number now.
+    PhoneChanged,
     /// The account exists since a moment ago.
     Welcome,
 }
 
 impl Letter {
     /// All kinds.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::AccountExists,
         Self::AddressTaken,
         Self::SignUpCode,
@@ -58,6 +60,7 @@ impl Letter {
         Self::PasswordReset,
         Self::PasswordSet,
         Self::AddressChanged,
+        Self::PhoneChanged,
         Self::Welcome,
     ];
 
@@ -81,6 +84,7 @@ impl Letter {
             Self::PasswordReset => "password_reset",
             Self::PasswordSet => "password_set",
             Self::AddressChanged => "address_changed",
+            Self::PhoneChanged => "phone_changed",
             Self::Welcome => "welcome",
         }
     }

@@ -93,6 +93,8 @@ pub enum CredentialChange {
     PasswordSet,
     /// An administrator gave the account another address, which nobody has proven yet.
     EmailSet,
+    /// The owner, signed in, proved another phone number.
+    PhoneChanged,
 }
 
 /// What the audit log says of sessions.

@@ -196,6 +196,8 @@ pub enum RevokeReason {
     PasswordChange,
     /// The address was changed.
     EmailChange,
+    /// The user changed the phone number.
+    PhoneChange,
     /// An administrator set the password.
     AdminSetPassword,
     /// The account may not be used: disabled, locked, or not verified yet.
@@ -235,6 +237,7 @@ impl RevokeReason {
             CredentialChange::PasswordChanged | CredentialChange::PasswordReset => Self::PasswordChange,
             CredentialChange::PasswordSet => Self::AdminSetPassword,
             CredentialChange::EmailChanged | CredentialChange::EmailSet => Self::EmailChange,
+            CredentialChange::PhoneChanged => Self::PhoneChange,
         }
     }
 
@@ -250,6 +253,7 @@ impl RevokeReason {
             Self::AdminRevokeAll => "admin_revoke_all",
             Self::PasswordChange => "password_change",
             Self::EmailChange => "email_change",
+            Self::PhoneChange => "phone_change",
             Self::AdminSetPassword => "admin_set_password",
             Self::UserDisabled => "user_disabled",
             Self::Banned => "banned",

@@ -48,8 +48,8 @@ impl Intake<'_> {
                 records::write(&true)
             }
             IntakeCall::MailSecret(call) => records::write(&self.mail_secret(*call)?),
-            IntakeCall::TakeRequest { subject, purpose } => {
-                records::write(&self.take_request(&subject, purpose)?)
+            IntakeCall::TakeRequest { subject, purpose, by_sms } => {
+                records::write(&self.take_request(&subject, purpose, by_sms)?)
             }
             IntakeCall::PresentSecret(call) => records::write(&self.present_secret(&call)?),
             IntakeCall::Acknowledge { ids } => {
@@ -76,6 +76,11 @@ impl Intake<'_> {
             table.put(key, &arrival, drained_at(arrival))?;
         }
         Ok(wait)
+    }
+
+    /// Takes one SMS from what may be sent to, or asked for by, this subject.
+    pub(super) fn wait_for_sms(&self, subject: &str) -> Result<Option<u64>> {
+        self.wait_for(&format!("{subject}/sms"), self.environment.config().limits().sms_per_identifier)
     }
 
     fn begin_attempt(&self, subject: &str, source: &str) -> Result<AttemptAnswer> {

@@ -1,8 +1,8 @@
 //! `IntakeObject`: everything before an account is proven, in a fixed number of shards by identifier.
 //!
 //! Pending sign-ups, one-time links, and failed attempts with their lockout. One call limits, counts, compares
-//! and claims in one transaction. Identifiers are stored as digests; an address stands in the outbox only, until
-//! its mail is acknowledged.
+//! and claims in one transaction. Identifiers are stored as digests; an address or number stands in the outbox only,
+//! until its message is acknowledged.
 
 mod decisions;
 mod secrets;
@@ -21,6 +21,7 @@ use crate::outbox::rows;
 use crate::store::keyring;
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId, RegistrationId, TenantId};
+use postern_core::identifier::IdentifierKind;
 use postern_core::intake::CodePurpose;
 use postern_core::password::PasswordHash;
 use postern_core::time::UnixMillis;
@@ -44,7 +45,7 @@ const SHARD: &str = "shard";
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum IntakeCall {
-    /// Open a sign-up attempt and mail its code. Answered with [`LimitAnswer`], the same for every address.
+    /// Open a sign-up attempt and send its code. Answered with [`LimitAnswer`], the same for every address.
     OpenSignUp(Box<OpenSignUpCall>),
     /// Mail the code of an attempt again. Answered with [`ResendAnswer`].
     ResendSignUp(Box<ResendSignUpCall>),
@@ -61,11 +62,16 @@ pub(crate) enum IntakeCall {
     ClearAttempts { subject: String, source: String },
     /// Forget all failed attempts on an identifier, from wherever. Answered with `true`.
     ForgiveAttempts { subject: String },
-    /// Mail a one-time code or link, whoever the address belongs to. Answered with [`LimitAnswer`], the same for
-    /// every address.
+    /// Send a one-time code or link, whoever the address or number belongs to. Answered with [`LimitAnswer`], the same
+    /// for every one.
     MailSecret(Box<MailSecretCall>),
-    /// Count a mail that this subject asks for to be sent to another. Answered with [`LimitAnswer`].
-    TakeRequest { subject: String, purpose: CodePurpose },
+    /// Count a mail or SMS that this subject asks for to be sent to another. Answered with [`LimitAnswer`].
+    TakeRequest {
+        subject: String,
+        purpose: CodePurpose,
+        #[serde(default)]
+        by_sms: bool,
+    },
     /// A code or link came back. Answered with [`SecretAnswer`].
     PresentSecret(Box<PresentSecretCall>),
     /// Outbox rows whose delivery is confirmed. Answered with `true`.
@@ -77,7 +83,8 @@ pub(crate) struct OpenSignUpCall {
     pub(crate) shard: u8,
     pub(crate) subject: String,
     pub(crate) tenant: TenantId,
-    pub(crate) email: String,
+    pub(crate) kind: IdentifierKind,
+    pub(crate) identifier: String,
     pub(crate) name: String,
     #[serde(default)]
     pub(crate) username: Option<String>,
@@ -95,7 +102,8 @@ pub(crate) struct ResendSignUpCall {
     pub(crate) shard: u8,
     pub(crate) subject: String,
     pub(crate) tenant: TenantId,
-    pub(crate) email: String,
+    pub(crate) kind: IdentifierKind,
+    pub(crate) identifier: String,
     pub(crate) registration: RegistrationId,
     pub(crate) operation: OperationId,
     /// As long as it may become.
@@ -121,7 +129,8 @@ pub(crate) enum ResendAnswer {
 pub(crate) struct ClaimSignUpCall {
     pub(crate) subject: String,
     pub(crate) tenant: TenantId,
-    pub(crate) email: String,
+    pub(crate) kind: IdentifierKind,
+    pub(crate) identifier: String,
     pub(crate) code: String,
     pub(crate) selector: Selector,
     pub(crate) account: AccountId,
@@ -181,6 +190,9 @@ pub(crate) struct SecretName {
     pub(crate) purpose: CodePurpose,
     /// What the digest is bound to besides: the account or the address in full.
     pub(crate) bound_to: String,
+    /// Whether it goes to a phone: then it is a code, and counts as an SMS.
+    #[serde(default)]
+    pub(crate) by_sms: bool,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! Mailed codes and links of a shard: one record per subject and purpose, issued and used in one transaction each.
+//! Codes and links of a shard, by mail or SMS: one record per subject and purpose, issued and used in one transaction each.
 
 use super::decisions::Intake;
 use super::{LINKS, LimitAnswer, MailSecretCall, PresentSecretCall, SecretAnswer, SecretName};
@@ -25,7 +25,7 @@ impl SecretName {
 impl Intake<'_> {
     /// Answers alike whoever the address belongs to: that is looked up by the consumer of the mail.
     pub(super) fn mail_secret(&self, call: MailSecretCall) -> Result<LimitAnswer> {
-        let (key, policy) = (self.key_of(&call.name), self.environment.mailed_policy(call.name.purpose));
+        let (key, policy) = (self.key_of(&call.name), self.policy_of(&call.name));
         let table = Expiring::new(self.sql, LINKS);
         let existing: Option<MailedSecret> = table.get(&key)?;
         let text = match policy.guesses {
@@ -44,7 +44,7 @@ impl Intake<'_> {
             };
         // Links to a first password are mailed by sign-ups, which have a limit of their own.
         if call.name.purpose != CodePurpose::SetPassword {
-            let limited = self.take_request(&call.name.subject, call.name.purpose)?;
+            let limited = self.take_request(&call.name.subject, call.name.purpose, call.name.by_sms)?;
             if limited.retry_after_seconds.is_some() {
                 return Ok(limited);
             }
@@ -63,8 +63,16 @@ impl Intake<'_> {
         Ok(LimitAnswer { retry_after_seconds: None })
     }
 
-    /// Takes one from the limit on mails of a purpose.
-    pub(super) fn take_request(&self, subject: &str, purpose: CodePurpose) -> Result<LimitAnswer> {
+    /// Takes one from the limit on mails of a purpose, or on SMS of all.
+    pub(super) fn take_request(
+        &self,
+        subject: &str,
+        purpose: CodePurpose,
+        by_sms: bool,
+    ) -> Result<LimitAnswer> {
+        if by_sms {
+            return Ok(LimitAnswer { retry_after_seconds: self.wait_for_sms(subject)? });
+        }
         let limits = self.environment.config().limits();
         let limit = match purpose {
             CodePurpose::SignUp => limits.sign_up_per_identifier,
@@ -73,8 +81,12 @@ impl Intake<'_> {
         Ok(LimitAnswer { retry_after_seconds: self.wait_for(&key(subject, purpose), limit)? })
     }
 
+    fn policy_of(&self, name: &SecretName) -> MailedPolicy {
+        self.environment.mailed_policy(name.purpose, name.by_sms)
+    }
+
     pub(super) fn present_secret(&self, call: &PresentSecretCall) -> Result<SecretAnswer> {
-        let (key, policy) = (self.key_of(&call.name), self.environment.mailed_policy(call.name.purpose));
+        let (key, policy) = (self.key_of(&call.name), self.policy_of(&call.name));
         let table = Expiring::new(self.sql, LINKS);
         let existing: Option<MailedSecret> = table.get(&key)?;
         let outcome = present_secret(
@@ -110,7 +122,7 @@ impl Intake<'_> {
         }
     }
 
-    /// Whoever reads the address's mail is its owner: failed passwords of this source are forgiven, and a reset takes
+    /// Whoever reads what is sent to the address or number is its owner: failed passwords of this source are forgiven, and a reset takes
     /// every other way in with it.
     fn after_use(&self, call: &PresentSecretCall) -> Result<()> {
         let subject = &call.name.subject;

@@ -8,6 +8,7 @@ use super::{
 use crate::object::records::Expiring;
 use crate::outbox::message::{Mail, MailTemplate, Message, Recipient};
 use postern_core::id::{OperationId, TenantId};
+use postern_core::identifier::IdentifierKind;
 use postern_core::intake::{
     ClaimOutcome, ClaimRequest, ClaimSelector, NewSignUp, OpenSignUpOutcome, PendingSignUp, ResendOutcome,
     SignUpAddress, SignUpWrites, claim_sign_up, finish_sign_up, open_sign_up, resend_sign_up,
@@ -26,7 +27,15 @@ impl Intake<'_> {
         if !is_repeated && let Some(seconds) = self.wait_for(&call.subject, limit)? {
             return Ok(LimitAnswer { retry_after_seconds: Some(seconds) });
         }
-        let address = SignUpAddress { tenant: &call.tenant, kind: "email", identifier: &call.email };
+        let by_sms = call.kind == IdentifierKind::Phone;
+        if !is_repeated
+            && by_sms
+            && let Some(seconds) = self.wait_for_sms(&call.subject)?
+        {
+            return Ok(LimitAnswer { retry_after_seconds: Some(seconds) });
+        }
+        let kind = call.kind.as_str();
+        let address = SignUpAddress { tenant: &call.tenant, kind, identifier: &call.identifier };
         let policy = self.environment.sign_up_policy();
         let length = policy.guesses.code_length(self.budget(&call.subject)?, self.now);
         let code = SecretText::new(length.of(&call.code).into());
@@ -44,14 +53,15 @@ impl Intake<'_> {
             self.store_sign_ups(&call.subject, writes)?;
             // The id goes to the mail service, which must not learn the registration.
             let id = self.digest(&[b"sign-up mail", call.registration.as_bytes()]);
-            self.mail_code(call.shard, &id, &call.tenant, (call.email, call.language), &code)?;
+            self.mail_code(call.shard, &id, &call.tenant, (call.identifier, call.language), &code)?;
         }
         Ok(LimitAnswer { retry_after_seconds: None })
     }
 
     pub(super) fn resend_sign_up(&self, call: ResendSignUpCall) -> Result<ResendAnswer> {
         let existing = self.sign_ups(&call.subject)?;
-        let address = SignUpAddress { tenant: &call.tenant, kind: "email", identifier: &call.email };
+        let kind = call.kind.as_str();
+        let address = SignUpAddress { tenant: &call.tenant, kind, identifier: &call.identifier };
         let policy = self.environment.sign_up_policy();
         let length = policy.guesses.code_length(self.budget(&call.subject)?, self.now);
         let code = SecretText::new(length.of(&call.code).into());
@@ -63,9 +73,13 @@ impl Intake<'_> {
                 if let Some(retry_after_seconds) = self.wait_for(&call.subject, limit)? {
                     return Ok(ResendAnswer::Limited { retry_after_seconds });
                 }
+                let by_sms = call.kind == IdentifierKind::Phone;
+                if by_sms && let Some(retry_after_seconds) = self.wait_for_sms(&call.subject)? {
+                    return Ok(ResendAnswer::Limited { retry_after_seconds });
+                }
                 self.store_sign_ups(&call.subject, writes)?;
                 let id = self.digest(&[b"sign-up mail", operation.as_bytes()]);
-                self.mail_code(call.shard, &id, &call.tenant, (call.email, call.language), &code)?;
+                self.mail_code(call.shard, &id, &call.tenant, (call.identifier, call.language), &code)?;
                 Ok(ResendAnswer::Mailed)
             }
             ResendOutcome::Repeated => Ok(ResendAnswer::Mailed),
@@ -81,12 +95,12 @@ impl Intake<'_> {
         shard: u8,
         id: &str,
         tenant: &TenantId,
-        (email, language): (String, Option<String>),
+        (to, language): (String, Option<String>),
         code: &SecretText,
     ) -> Result<()> {
         let ttl_seconds = self.environment.sign_up_policy().time_to_live.as_secs();
         let template = MailTemplate::SignUpCode { code: code.expose().into(), ttl_seconds };
-        let to = Recipient::Address(email);
+        let to = Recipient::Address(to);
         self.post(shard, id, Message::Mail(Mail { tenant: tenant.to_string(), to, template, language }))
     }
 
@@ -108,7 +122,8 @@ impl Intake<'_> {
     pub(super) fn claim_sign_up(&self, call: ClaimSignUpCall) -> Result<ClaimAnswer> {
         let existing = self.sign_ups(&call.subject)?;
         let budget = self.budget(&call.subject)?;
-        let address = SignUpAddress { tenant: &call.tenant, kind: "email", identifier: &call.email };
+        let kind = call.kind.as_str();
+        let address = SignUpAddress { tenant: &call.tenant, kind, identifier: &call.identifier };
         let code = SecretText::new(call.code);
         let selector = match call.selector {
             Selector::Registration(id) => ClaimSelector::ByRegistration(id),

@@ -8,13 +8,13 @@ use crate::route::admin::operator::{self, Operator};
 use crate::route::exchange::Exchange;
 use crate::route::verify_sign_up::default_roles;
 use crate::route::{password, set_password, username};
-use crate::store::creation::{Creation, NewAccount, NewAddress};
+use crate::store::creation::{Creation, NewAccount, NewContact};
 use crate::store::keyring::Keyring;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId};
-use postern_core::identifier::{DisplayName, EmailAddress, Username};
+use postern_core::identifier::{DisplayName, EmailAddress, Identifier, Username};
 use postern_core::password::PasswordInput;
 use postern_core::secret::SecretText;
 use serde::Serialize;
@@ -24,7 +24,7 @@ const MOST_ROLES: usize = 64;
 const SAME_KEY_DIGITS: usize = 16;
 
 struct Input {
-    email: Option<EmailAddress>,
+    email: Option<Identifier>,
     username: Option<Username>,
     name: DisplayName,
     roles: Vec<String>,
@@ -47,7 +47,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let keyring = exchange.keyring().await?;
     let Ids { account, invitation } = ids(exchange, &keyring, &operator, &input);
     let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
-    let email = input.email.as_ref().map(EmailAddress::as_str);
+    let email = input.email.as_ref().map(Identifier::value);
     let before = directory.with_same_beginning(&account, SAME_KEY_DIGITS).await?;
     if before.is_some_and(|before| before != account) {
         return Err(Problem::idempotency_key_reused());
@@ -58,14 +58,15 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         let new = NewAccount {
             account,
             tenant,
-            email: email.map(|value| NewAddress { value, is_proven: false }),
+            contact: input.email.as_ref().map(|identifier| NewContact { identifier, is_proven: false }),
             username: input.username.as_ref(),
             name: input.name.as_str(),
             password_hash: hash.as_ref().map(|hash| hash.as_str()),
             roles: &input.roles,
             awaits_proof: false,
         };
-        let source = input.email.as_ref().map_or(input.name.as_str(), EmailAddress::local_part);
+        let name = input.name.as_str();
+        let source = input.email.as_ref().map_or(name, |email| username::source(email, name));
         match username::create(exchange, &directory, new, source).await? {
             Creation::Ours => {}
             Creation::Taken => return Err(Problem::account_exists()),
@@ -83,7 +84,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
 async fn read(exchange: &Exchange) -> Result<Input, Problem> {
     let mut body = Body::read(&exchange.request).await?;
     let email = body.optional_text("email")?.map(|text| EmailAddress::parse(&text)).transpose();
-    let email = email.map_err(|error| Problem::invalid_field("email", error))?;
+    let email = email.map_err(|error| Problem::invalid_field("email", error))?.map(Identifier::Email);
     let username = username::optional(exchange, &mut body)?;
     if email.is_none() && username.is_none() {
         return Err(Problem::invalid_field("email", "is required unless there is a username"));
@@ -93,8 +94,8 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
     let password = match body.optional_text("password")?.map(SecretText::new) {
         None => None,
         Some(text) => {
-            let (email, name) = (email.as_ref().map(EmailAddress::as_str), Some(name.as_str()));
-            Some(password::chosen(&exchange.environment, "password", &text, email, name)?)
+            let name = Some(name.as_str());
+            Some(password::chosen(&exchange.environment, "password", &text, email.as_ref(), name)?)
         }
     };
     let roles = match body.texts("roles", MOST_ROLES)? {
@@ -126,7 +127,7 @@ fn ids(exchange: &Exchange, keyring: &Keyring, operator: &Operator, input: &Inpu
     let key = operator.operation.as_bytes();
     let text = |text: Option<&str>| text.unwrap_or_default().as_bytes().to_vec();
     let said = [
-        text(input.email.as_ref().map(EmailAddress::as_str)),
+        text(input.email.as_ref().map(Identifier::value)),
         text(input.username.as_ref().map(Username::as_str)),
         text(Some(input.name.as_str())),
         vec![input.password.is_some().into(), input.send_invitation.into()],

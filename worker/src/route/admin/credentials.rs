@@ -4,11 +4,11 @@
 use crate::object::account::FenceChange;
 use crate::route::admin::operator::{self, Operator};
 use crate::route::admin::users;
+use crate::route::contact::email;
 use crate::route::exchange::Exchange;
-use crate::route::sign_up::email;
-use crate::route::{password, verify_email};
+use crate::route::{password, verify_contact};
 use crate::store::accounts::Accounts;
-use crate::store::address::AddressChange;
+use crate::store::contact::ContactChange;
 use crate::store::directory::{Credential, Directory};
 use crate::store::fence;
 use crate::store::intake::Intake;
@@ -18,7 +18,7 @@ use crate::wire::problem::Problem;
 use postern_core::account::{AccountStatus, Actor, StatusOrder, StatusRequest};
 use postern_core::flow::login::LoginOutcome;
 use postern_core::id::{AccountId, OperationId};
-use postern_core::identifier::EmailAddress;
+use postern_core::identifier::Identifier;
 use postern_core::password::PasswordInput;
 use postern_core::session::CredentialChange;
 use serde::Serialize;
@@ -74,8 +74,9 @@ pub(crate) async fn set_password(exchange: &Exchange, id: &str) -> Answer {
     let subject = Subject::of(exchange, id).await?;
     let mut body = Body::read(&exchange.request).await?;
     let text = body.nullable_secret("password")?;
-    let (email, name) = (subject.credential.email.as_deref(), subject.credential.name.as_str());
-    let choose = |text| password::chosen(&exchange.environment, "password", &text, email, Some(name));
+    let (contact, name) = (subject.credential.contact(), subject.credential.name.as_str());
+    let choose =
+        |text| password::chosen(&exchange.environment, "password", &text, contact.as_ref(), Some(name));
     let new = text.map(choose).transpose()?;
     let operation = subject.operation("set-password");
     if subject.was_made(operation) {
@@ -99,9 +100,9 @@ pub(crate) async fn set_password(exchange: &Exchange, id: &str) -> Answer {
 pub(crate) async fn set_email(exchange: &Exchange, id: &str) -> Answer {
     let subject = Subject::of(exchange, id).await?;
     let mut body = Body::read(&exchange.request).await?;
-    let to = email(&mut body)?;
+    let to = Identifier::Email(email(&mut body)?);
     let operation = subject.operation("set-email");
-    let has_it = subject.credential.email.as_deref() == Some(to.as_str());
+    let has_it = subject.credential.email.as_deref() == Some(to.value());
     if subject.was_made(operation) {
         let again = || json(200, &EmailSet { success: true, verification_sent: false });
         return if has_it { again() } else { Err(Problem::idempotency_key_reused()) };
@@ -112,13 +113,13 @@ pub(crate) async fn set_email(exchange: &Exchange, id: &str) -> Answer {
     let change = FenceChange {
         change: CredentialChange::EmailSet,
         keep: None,
-        notify: subject.credential.email.clone(),
+        notify: subject.credential.contact().map(|contact| contact.value().into()),
     };
     let (against, now) = (subject.credential.credential_version, exchange.ambient.now());
-    let by = AddressChange { operation, against, is_proven: false };
-    if !subject.directory.change_email(&subject.credential, &to, by, &change, now).await? {
+    let by = ContactChange { operation, against, is_proven: false };
+    if !subject.directory.change_contact(&subject.credential, &to, by, &change, now).await? {
         let tenant = exchange.environment.config().tenant().as_str();
-        let owner = subject.directory.owner(tenant, to.as_str(), now).await?;
+        let owner = subject.directory.owner(tenant, &to, now).await?;
         let taken = owner.is_some_and(|owner| owner.account_id != subject.account);
         return Err(if taken { Problem::account_exists() } else { overtaken() });
     }
@@ -153,9 +154,9 @@ pub(crate) async fn set_email_verified(exchange: &Exchange, id: &str) -> Answer 
 }
 
 /// Mails a code to prove an address; nobody waits for its owner.
-async fn mail_proof(exchange: &Exchange, to: &EmailAddress) -> Answer {
-    let intake = Intake::of_email(&exchange.environment, &*exchange.keyring().await?, to);
-    verify_email::mail(exchange, &intake, to).await
+async fn mail_proof(exchange: &Exchange, to: &Identifier) -> Answer {
+    let intake = Intake::of_identifier(&exchange.environment, &*exchange.keyring().await?, to);
+    verify_contact::mail(exchange, &intake, to).await
 }
 
 /// Another change came first. Whether this one is still wanted is not ours to say.

@@ -10,6 +10,7 @@ use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::account::{AccountStatus, Actor, StatusOrder, StatusRequest};
 use postern_core::id::AccountId;
+use postern_core::identifier::Identifier;
 use postern_core::time::UnixMillis;
 use serde::Serialize;
 
@@ -85,10 +86,13 @@ pub(crate) async fn purge(exchange: &Exchange, id: &str) -> Answer {
 /// Whoever is unlocked may try again: failed attempts on the account's identifiers are forgotten.
 async fn forgive(exchange: &Exchange, account: &AccountId) -> Result<(), Problem> {
     let (environment, keyring) = (&exchange.environment, exchange.keyring().await?);
-    let credential = exchange.directory()?.credential_of(environment.config().tenant(), account).await?;
-    let email = credential.and_then(|credential| credential.email());
-    if let Some(email) = email.as_ref() {
-        Intake::of_email(environment, &keyring, email).forgive_attempts().await?;
+    let profile = exchange.directory()?.profile(environment.config().tenant().as_str(), account).await?;
+    if let Some(profile) = profile {
+        for text in [profile.email, profile.phone, profile.username].into_iter().flatten() {
+            if let Ok(identifier) = Identifier::parse(&text) {
+                Intake::of_identifier(environment, &keyring, &identifier).forgive_attempts().await?;
+            }
+        }
     }
     Intake::of_account(environment, &keyring, account).forgive_attempts().await
 }
