@@ -154,7 +154,6 @@ fn defer(sql: &SqlStorage, id: &str, mut row: Row, first: Seconds, now: UnixMill
     row.attempts = row.attempts.saturating_add(1);
     let query = "UPDATE outbox SET record = ? WHERE id = ?";
     exec(sql, query, vec![records::write(&row)?.into(), id.into()])?;
-    sql.exec(query, vec![records::write(&row)?.into(), id.into()])?;
     move_to(sql, id, now.plus(Seconds::new(wait)))
 }
 
