@@ -80,7 +80,7 @@ fn end_to_end_tests(pattern: &str) -> Result<Vec<String>> {
     if let Some(chromium) = setup::chromium()? {
         tests.env("CHROMIUM", chromium);
     }
-    tests.args(["--test", "--test-reporter=spec", "--test-timeout=180000"]).args(files);
+    tests.args(["--test", "--test-reporter=spec", "--test-timeout=600000"]).args(files);
     // The figures of node's reporter start with this sign: "ℹ tests 42".
     run_and_keep(&mut tests, |line| line.contains('\u{2139}'))
 }
