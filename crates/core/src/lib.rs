@@ -35,6 +35,8 @@ pub mod ed25519;
 pub mod entitlement;
 pub mod entropy;
 #[cfg(feature = "issue")]
+pub mod factor;
+#[cfg(feature = "issue")]
 pub mod flow;
 #[cfg(feature = "issue")]
 pub mod grant;

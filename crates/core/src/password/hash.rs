@@ -135,7 +135,8 @@ pub fn hash(
     let salt = salt.into_bytes();
     let mut output = [0u8; PasswordHash::HASH_BYTES];
     let pepper = peppers.current();
-    compute(password, pepper, params, &salt, &mut output, arena)?;
+    let keyed = pepper.map(|pepper| (pepper, PEPPER_DOMAIN));
+    compute(password.expose().as_bytes(), keyed, params, &salt, &mut output, arena)?;
     Ok(PasswordHash::assemble(params, pepper.map(Pepper::id), salt, output))
 }
 
@@ -159,7 +160,9 @@ pub fn verify(
     let expected = stored.hash_bytes();
     let mut buffer = Zeroizing::new([0u8; 64]);
     let output = buffer.get_mut(..expected.len()).ok_or(VerifyError::Hash(HashError::Internal))?;
-    compute(password, pepper, stored.params(), stored.salt(), output, arena).map_err(VerifyError::Hash)?;
+    let keyed = pepper.map(|pepper| (pepper, PEPPER_DOMAIN));
+    compute(password.expose().as_bytes(), keyed, stored.params(), stored.salt(), output, arena)
+        .map_err(VerifyError::Hash)?;
     if !bool::from(output.ct_eq(expected)) {
         return Err(VerifyError::Mismatch);
     }
@@ -180,11 +183,33 @@ pub fn dummy_hash(params: Argon2Params, peppers: &Peppers) -> PasswordHash {
     PasswordHash::assemble(params, pepper_id, *b"no account here.", [0; PasswordHash::HASH_BYTES])
 }
 
+/// 32 bytes of Argon2id of a peppered secret, under a salt that follows from the pepper and `about`: for secrets that are
+/// random but short, of which many are compared with one hash.
+///
+/// # Errors
+///
+/// [`HashError::OutOfMemory`] if the arena cannot grow to the memory of `params`.
+#[cfg(feature = "issue")]
+pub(crate) fn derive_key(
+    secret: &[u8],
+    about: &[u8],
+    pepper: &Pepper,
+    params: Argon2Params,
+    arena: &mut Arena,
+) -> Result<[u8; 32], HashError> {
+    let mut mac = pepper.start("postern/v1/salt");
+    mac.update(about);
+    let salt: [u8; 32] = mac.finalize().into_bytes().into();
+    let mut output = [0; 32];
+    compute(secret, Some((pepper, "postern/v1/short secret")), params, &salt, &mut output, arena)?;
+    Ok(output)
+}
+
 const PEPPER_DOMAIN: &str = "postern/v1/password";
 
 fn compute(
-    password: &PasswordInput,
-    pepper: Option<&Pepper>,
+    secret: &[u8],
+    pepper: Option<(&Pepper, &str)>,
     params: Argon2Params,
     salt: &[u8],
     output: &mut [u8],
@@ -194,12 +219,11 @@ fn compute(
     let primitive =
         Params::new(memory, iterations, lanes, Some(output.len())).map_err(|_| HashError::Internal)?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, primitive);
-    let password = password.expose().as_bytes();
     arena.with_blocks(params, |blocks| match pepper {
-        None => argon2.hash_password_into_with_memory(password, salt, output, blocks),
-        Some(pepper) => {
-            let mut mac = pepper.start(PEPPER_DOMAIN);
-            mac.update(password);
+        None => argon2.hash_password_into_with_memory(secret, salt, output, blocks),
+        Some((pepper, domain)) => {
+            let mut mac = pepper.start(domain);
+            mac.update(secret);
             let keyed = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
             argon2.hash_password_into_with_memory(keyed.as_slice(), salt, output, blocks)
         }

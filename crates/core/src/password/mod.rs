@@ -33,6 +33,8 @@ mod stored;
 
 #[cfg(feature = "breach")]
 pub use breach::BreachQuery;
+#[cfg(feature = "issue")]
+pub(crate) use hash::derive_key;
 #[cfg(feature = "password")]
 pub use hash::{Arena, HashError, PasswordMatch, VerifyError, dummy_hash, hash, verify};
 #[cfg(feature = "import")]

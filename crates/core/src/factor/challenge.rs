@@ -1,0 +1,266 @@
+//! Between the first factor and the session: a challenge that only the same client on the same device can answer, once.
+
+use super::record::{FactorMethod, FactorRecord, PresentedFactor, used};
+use super::totp::TotpSecret;
+use crate::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
+use crate::intake::{CodeBinding, CodeDigest, CodePurpose};
+use crate::password::{Pepper, Peppers};
+use crate::secret::Secret;
+use crate::session::DeviceHint;
+use crate::throttle::{Attempt, LockoutPolicy, LockoutRecord, LockoutRecords, decide_attempt};
+use crate::time::{Seconds, UnixMillis};
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Consecutive failures after which second factors of an account are not compared for a while, whatever the challenge:
+/// otherwise whoever knows the password would start a new challenge after each five guesses.
+const GUARD: LockoutPolicy =
+    LockoutPolicy { per_source_failures: 0, per_identifier_failures: 5, duration: Seconds::new(600) };
+/// Logins of one account that may wait for a second factor at the same time; the oldest goes when another comes.
+const MOST_CHALLENGES: usize = 8;
+
+/// Consecutive failures of an account's second factors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FactorGuard(Option<LockoutRecord>);
+
+impl FactorGuard {
+    /// Counts an attempt as failed, before it is compared: to be stored unless it succeeds.
+    ///
+    /// # Errors
+    ///
+    /// The seconds to wait, at least 1, after five failures in a row.
+    pub(super) fn count(self, now: UnixMillis) -> Result<Self, u64> {
+        match decide_attempt(LockoutRecords { pair: None, identifier: self.0 }, now, &GUARD) {
+            Attempt::Admitted { records, .. } => Ok(Self(records.identifier)),
+            Attempt::Locked { retry_after_seconds, .. } => Err(retry_after_seconds),
+        }
+    }
+}
+
+/// How long a challenge waits and how many answers it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChallengePolicy {
+    /// Default 3 minutes.
+    pub time_to_live: Seconds,
+    /// Wrong answers after which it is dead, default 5.
+    pub max_attempts: u32,
+}
+
+impl Default for ChallengePolicy {
+    fn default() -> Self {
+        Self { time_to_live: Seconds::new(180), max_attempts: 5 }
+    }
+}
+
+/// What a login brought along, to be gone on with after the second factor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FactorChallenge {
+    /// The secret that its client has, digested.
+    pub digest: CodeDigest,
+    /// The pepper of the digest.
+    pub pepper_id: u32,
+    /// The session that is to be opened, which is also what the challenge is known by.
+    pub session: SessionId,
+    /// The client that logged in.
+    pub client_id: ClientId,
+    /// The device that logged in.
+    pub device: DeviceHint,
+    /// How the first factor was given.
+    pub amr: Vec<String>,
+    /// The version of the credentials that it was checked against.
+    pub credential_version: u32,
+    /// The first moment at which it is dead.
+    pub expires_at: UnixMillis,
+    /// Wrong answers so far.
+    pub attempts: u32,
+    /// The operation that answered it rightly. Kept until it expires, for an answer that got lost.
+    #[serde(default)]
+    pub answered_by: Option<OperationId>,
+}
+
+/// The secret of a challenge with what it is bound to.
+#[derive(Clone, Copy, Debug)]
+pub struct ChallengeId<'a> {
+    /// The tenant that was logged in to.
+    pub tenant: &'a TenantId,
+    /// The account that the first factor proved.
+    pub account: &'a AccountId,
+    /// 32 random bytes, which only the client has.
+    pub secret: &'a Secret<32>,
+}
+
+impl ChallengeId<'_> {
+    /// What is stored of it.
+    #[must_use]
+    pub fn digest(&self, pepper: &Pepper) -> CodeDigest {
+        let binding = CodeBinding {
+            purpose: CodePurpose::SecondFactor,
+            tenant: self.tenant,
+            subject: self.account.as_bytes(),
+        };
+        CodeDigest::compute(pepper, &binding, self.secret.expose())
+    }
+}
+
+impl FactorRecord {
+    /// The record with one more challenge, without those that have expired, and without the oldest of too many. The
+    /// same session again replaces its challenge: it is the same login asked for again.
+    #[must_use]
+    pub fn challenged(&self, challenge: FactorChallenge, now: UnixMillis) -> Self {
+        let mut challenges = live_challenges(&self.challenges, now);
+        challenges.retain(|other| other.session != challenge.session);
+        let surplus = challenges.len().saturating_add(1).saturating_sub(MOST_CHALLENGES);
+        challenges.drain(..surplus.min(challenges.len()));
+        challenges.push(challenge);
+        Self { challenges, ..self.clone() }
+    }
+}
+
+/// The challenges that have not expired, oldest first.
+#[must_use]
+pub fn live_challenges(challenges: &[FactorChallenge], now: UnixMillis) -> Vec<FactorChallenge> {
+    challenges.iter().filter(|challenge| now < challenge.expires_at).cloned().collect()
+}
+
+/// What became of an answer.
+#[derive(Clone, Debug)]
+#[must_use]
+pub enum ChallengeOutcome {
+    /// Right, and used up. Store the record together with the session that the challenge asks for.
+    Passed {
+        /// The record.
+        write: FactorRecord,
+        /// The login to go on with.
+        challenge: FactorChallenge,
+        /// What it was answered with.
+        method: FactorMethod,
+    },
+    /// This operation has answered it before: answer from the session that it opened.
+    Repeated {
+        /// The login.
+        challenge: FactorChallenge,
+    },
+    /// Not so.
+    Refused {
+        /// Why.
+        reason: ChallengeRefusal,
+        /// To be stored if present: the attempt is counted.
+        write: Option<FactorRecord>,
+    },
+}
+
+/// Why an answer is refused, in check order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChallengeRefusal {
+    /// No such challenge, of this client and device: unknown, expired, or already answered.
+    Unknown,
+    /// Too many wrong answers before.
+    AttemptsExhausted,
+    /// Too many failures of the account's second factors: wait.
+    Paused {
+        /// At least 1.
+        retry_after_seconds: u64,
+    },
+    /// It is none of the account's second factors of this moment.
+    FactorWrong,
+}
+
+impl ChallengeRefusal {
+    /// The stable public code: whether to type again, to wait, or to log in again.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unknown | Self::AttemptsExhausted => "challenge_invalid",
+            Self::Paused { .. } => "rate_limited",
+            Self::FactorWrong => "second_factor_invalid",
+        }
+    }
+}
+
+/// Who answers a challenge, and with what.
+#[derive(Clone, Copy, Debug)]
+pub struct ChallengeAnswer<'a> {
+    /// The challenge.
+    pub id: ChallengeId<'a>,
+    /// The client that asks.
+    pub client_id: &'a ClientId,
+    /// The device that asks: with another user agent than that of the login it is another device.
+    pub device: &'a DeviceHint,
+    /// The second factor.
+    pub factor: PresentedFactor<'a>,
+    /// Drawn for this answer.
+    pub operation: OperationId,
+}
+
+/// Compares an answer with the account's second factors, counting it first, and uses the challenge up.
+///
+/// `secret` is that of [`FactorRecord::totp`], opened. A right answer clears the count of failures.
+pub fn answer_challenge(
+    record: &FactorRecord,
+    answer: &ChallengeAnswer<'_>,
+    secret: Option<&TotpSecret>,
+    peppers: &Peppers,
+    now: UnixMillis,
+    policy: ChallengePolicy,
+) -> ChallengeOutcome {
+    let refused = |reason, write| ChallengeOutcome::Refused { reason, write };
+    let Some(challenge) = find(record, answer, peppers, now) else {
+        return refused(ChallengeRefusal::Unknown, None);
+    };
+    match challenge.answered_by {
+        Some(operation) if operation == answer.operation => {
+            return ChallengeOutcome::Repeated { challenge: challenge.clone() };
+        }
+        Some(_) => return refused(ChallengeRefusal::Unknown, None),
+        None => {}
+    }
+    if challenge.attempts >= policy.max_attempts {
+        return refused(ChallengeRefusal::AttemptsExhausted, None);
+    }
+    let guard = match record.guard.count(now) {
+        Ok(guard) => guard,
+        Err(retry_after_seconds) => return refused(ChallengeRefusal::Paused { retry_after_seconds }, None),
+    };
+    match used(record, secret, answer.factor, now) {
+        Some((record, method)) => {
+            let answered = FactorChallenge { answered_by: Some(answer.operation), ..challenge.clone() };
+            let write = replaced(&FactorRecord { guard: FactorGuard::default(), ..record }, &answered);
+            ChallengeOutcome::Passed { write, challenge: answered, method }
+        }
+        None => {
+            let counted =
+                FactorChallenge { attempts: challenge.attempts.saturating_add(1), ..challenge.clone() };
+            let write = replaced(&FactorRecord { guard, ..record.clone() }, &counted);
+            refused(ChallengeRefusal::FactorWrong, Some(write))
+        }
+    }
+}
+
+fn find<'a>(
+    record: &'a FactorRecord,
+    answer: &ChallengeAnswer<'_>,
+    peppers: &Peppers,
+    now: UnixMillis,
+) -> Option<&'a FactorChallenge> {
+    record
+        .challenges
+        .iter()
+        .filter(|challenge| now < challenge.expires_at)
+        .filter(|challenge| challenge.client_id == *answer.client_id)
+        .filter(|challenge| challenge.device.user_agent == answer.device.user_agent)
+        .find(|challenge| {
+            peppers
+                .find(challenge.pepper_id)
+                .is_some_and(|pepper| answer.id.digest(pepper).ct_eq(&challenge.digest))
+        })
+}
+
+fn replaced(record: &FactorRecord, challenge: &FactorChallenge) -> FactorRecord {
+    let challenges = record
+        .challenges
+        .iter()
+        .map(|other| if other.session == challenge.session { challenge.clone() } else { other.clone() });
+    FactorRecord { challenges: challenges.collect(), ..record.clone() }
+}

@@ -1,0 +1,23 @@
+//! Second factors: codes of an authenticator app (RFC 6238), backup codes, and the challenge between a first factor
+//! and a session.
+//!
+//! These are the rules of an account's owner, who keeps the records and decides in one transaction: counting an attempt,
+//! comparing it, remembering the step that was used and opening the session cannot be pulled apart.
+
+mod backup;
+mod challenge;
+mod record;
+mod totp;
+
+pub use backup::{BACKUP_CODES, BackupCode, BackupCodes, BackupDigest, backup_codes};
+pub use challenge::{
+    ChallengeAnswer, ChallengeId, ChallengeOutcome, ChallengePolicy, ChallengeRefusal, FactorChallenge,
+    FactorGuard, answer_challenge, live_challenges,
+};
+pub use record::{
+    EnrolmentOutcome, EnrolmentRefusal, FactorMethod, FactorRecord, PendingTotp, PresentedFactor, TotpFactor,
+    begin_enrolment, confirm_enrolment, use_factor,
+};
+pub use totp::{
+    TotpAlgorithm, TotpParameters, TotpParametersError, TotpSecret, TotpVerdict, check_totp, provisioning_uri,
+};

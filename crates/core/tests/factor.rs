@@ -1,0 +1,377 @@
+//! Second factors: one row per refusal, the attacks, and the bound on guesses.
+#![cfg(feature = "issue")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+use postern_core::entropy::Random;
+use postern_core::factor::{
+    BackupCode, BackupCodes, BackupDigest, ChallengeAnswer, ChallengeId, ChallengeOutcome, ChallengePolicy,
+    ChallengeRefusal, EnrolmentOutcome, EnrolmentRefusal, FactorChallenge, FactorMethod, FactorRecord,
+    PresentedFactor, TotpParameters, TotpSecret, answer_challenge, backup_codes, begin_enrolment,
+    confirm_enrolment, use_factor,
+};
+use postern_core::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
+use postern_core::password::{Arena, Argon2Params, Pepper, Peppers};
+use postern_core::secret::Secret;
+use postern_core::session::DeviceHint;
+use postern_core::time::{Seconds, UnixMillis};
+
+const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
+const PERIOD: u64 = 30_000;
+/// Codes of the secret in [`World`], so many periods after [`NOW`], by an implementation of its own.
+const CODES: [(u64, &str); 2] = [(0, "458176"), (1, "526044")];
+const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);
+const SESSION: SessionId = SessionId::from_bytes([2; 16]);
+
+struct World {
+    tenant: TenantId,
+    client: ClientId,
+    device: DeviceHint,
+    pepper: Pepper,
+    peppers: Peppers,
+    secret: TotpSecret,
+    codes: Vec<BackupCode>,
+}
+
+impl World {
+    fn new() -> Self {
+        let pepper = Pepper::new(1, Secret::new([9; 32]));
+        let mut entropy = [0; 100];
+        for (index, byte) in entropy.iter_mut().enumerate() {
+            *byte = u8::try_from(index).unwrap();
+        }
+        Self {
+            tenant: "acme".parse().unwrap(),
+            client: "web".parse().unwrap(),
+            device: DeviceHint::new(Some("Firefox"), Some("192.0.2.1")),
+            peppers: Peppers::new(Some(pepper.clone()), Vec::new()),
+            pepper,
+            secret: TotpSecret::new(Random::new([7; 20])),
+            codes: backup_codes(Random::new(entropy)),
+        }
+    }
+
+    fn digest(&self, code: &BackupCode) -> BackupDigest {
+        let params = Argon2Params::new(8, 1, 1).unwrap();
+        code.digest(&self.tenant, &ACCOUNT, &self.pepper, params, &mut Arena::new()).unwrap()
+    }
+
+    fn set(&self) -> BackupCodes {
+        let left = self.codes.iter().map(|code| self.digest(code)).collect();
+        BackupCodes { pepper_id: 1, left, created_at: NOW }
+    }
+
+    /// The code of an app at a moment.
+    fn code(&self, at: UnixMillis) -> String {
+        let known = CODES.iter().find(|(steps, _)| later(*steps) == at);
+        known.expect("a moment whose code is known").1.into()
+    }
+
+    /// An account with a confirmed authenticator; its first code, that of [`NOW`], is used up.
+    fn enrolled(&self) -> FactorRecord {
+        let begun = stored(begin_enrolment(
+            &FactorRecord::default(),
+            "sealed".into(),
+            1,
+            TotpParameters::DEFAULT,
+            NOW,
+        ));
+        stored(confirm_enrolment(&begun, Some(&self.secret), &self.code(NOW), self.set(), NOW))
+    }
+
+    fn challenged(&self, record: &FactorRecord) -> FactorRecord {
+        record.challenged(self.challenge(SESSION, 5), NOW)
+    }
+
+    fn challenge(&self, session: SessionId, secret: u8) -> FactorChallenge {
+        let secret = Secret::new([secret; 32]);
+        let id = ChallengeId { tenant: &self.tenant, account: &ACCOUNT, secret: &secret };
+        FactorChallenge {
+            digest: id.digest(&self.pepper),
+            pepper_id: 1,
+            session,
+            client_id: self.client.clone(),
+            device: self.device.clone(),
+            amr: vec!["pwd".into()],
+            credential_version: 3,
+            expires_at: NOW.plus(ChallengePolicy::default().time_to_live),
+            attempts: 0,
+            answered_by: None,
+        }
+    }
+
+    fn answer(&self, record: &FactorRecord, factor: PresentedFactor<'_>, at: UnixMillis) -> ChallengeOutcome {
+        self.answer_as(record, factor, at, |_| {})
+    }
+
+    fn answer_as(
+        &self,
+        record: &FactorRecord,
+        factor: PresentedFactor<'_>,
+        at: UnixMillis,
+        change: impl FnOnce(&mut Answer),
+    ) -> ChallengeOutcome {
+        let mut answer = Answer {
+            tenant: self.tenant.clone(),
+            account: ACCOUNT,
+            secret: [5; 32],
+            client: self.client.clone(),
+            device: self.device.clone(),
+            operation: [6; 16],
+        };
+        change(&mut answer);
+        let secret = Secret::new(answer.secret);
+        let answer = ChallengeAnswer {
+            id: ChallengeId { tenant: &answer.tenant, account: &answer.account, secret: &secret },
+            client_id: &answer.client,
+            device: &answer.device,
+            factor,
+            operation: OperationId::from_bytes(answer.operation),
+        };
+        answer_challenge(record, &answer, Some(&self.secret), &self.peppers, at, ChallengePolicy::default())
+    }
+}
+
+/// Everything an answer is bound to, to be changed one by one.
+struct Answer {
+    tenant: TenantId,
+    account: AccountId,
+    secret: [u8; 32],
+    client: ClientId,
+    device: DeviceHint,
+    operation: [u8; 16],
+}
+
+fn stored(outcome: EnrolmentOutcome) -> FactorRecord {
+    match outcome {
+        EnrolmentOutcome::Stored(record) => record,
+        EnrolmentOutcome::Refused { reason, .. } => panic!("{reason:?}"),
+    }
+}
+
+fn refused(outcome: ChallengeOutcome) -> (ChallengeRefusal, Option<FactorRecord>) {
+    match outcome {
+        ChallengeOutcome::Refused { reason, write } => (reason, write),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn passed(outcome: ChallengeOutcome) -> (FactorRecord, FactorMethod) {
+    match outcome {
+        ChallengeOutcome::Passed { write, challenge, method } => {
+            assert_eq!(challenge.session, SESSION);
+            (write, method)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn later(steps: u64) -> UnixMillis {
+    UnixMillis::new(NOW.as_millis() + steps * PERIOD)
+}
+
+#[test]
+fn nothing_is_guarded_before_the_first_code() {
+    let world = World::new();
+    let begun =
+        stored(begin_enrolment(&FactorRecord::default(), "a".into(), 1, TotpParameters::DEFAULT, NOW));
+    assert!(!begun.is_required() && begun.methods().is_empty());
+    let enrolled = world.enrolled();
+    assert!(enrolled.is_required() && enrolled.pending.is_none());
+    assert_eq!(enrolled.methods(), [FactorMethod::Totp, FactorMethod::BackupCode]);
+}
+
+#[test]
+fn enrolment_refuses_with_a_reason_each() {
+    let world = World::new();
+    let confirm = |record: &FactorRecord, code: &str, at| match confirm_enrolment(
+        record,
+        Some(&world.secret),
+        code,
+        world.set(),
+        at,
+    ) {
+        EnrolmentOutcome::Refused { reason, write } => (reason, write),
+        EnrolmentOutcome::Stored(_) => panic!("confirmed"),
+    };
+    let code = world.code(NOW);
+    assert_eq!(confirm(&FactorRecord::default(), &code, NOW).0, EnrolmentRefusal::NotBegun);
+    assert_eq!(confirm(&world.enrolled(), &code, NOW).0, EnrolmentRefusal::AlreadyEnrolled);
+    let again = begin_enrolment(&world.enrolled(), "b".into(), 1, TotpParameters::DEFAULT, NOW);
+    assert!(matches!(again, EnrolmentOutcome::Refused { reason: EnrolmentRefusal::AlreadyEnrolled, .. }));
+
+    let mut begun =
+        stored(begin_enrolment(&FactorRecord::default(), "a".into(), 1, TotpParameters::DEFAULT, NOW));
+    assert_eq!(confirm(&begun, &code, NOW.plus(Seconds::new(600))).0, EnrolmentRefusal::NotBegun, "too late");
+    for _ in 0..5 {
+        let (reason, write) = confirm(&begun, "not it", NOW);
+        assert_eq!(reason, EnrolmentRefusal::CodeWrong);
+        begun = write.unwrap();
+    }
+    assert_eq!(confirm(&begun, &code, NOW).0, EnrolmentRefusal::Paused { retry_after_seconds: 600 });
+}
+
+#[test]
+fn a_challenge_is_answered_once() {
+    let world = World::new();
+    let record = world.challenged(&world.enrolled());
+    let at = later(1);
+    let code = world.code(at);
+    let (used, method) = passed(world.answer(&record, PresentedFactor::Totp(&code), at));
+    assert_eq!(method, FactorMethod::Totp);
+    // The same operation has lost its answer; any other is somebody else.
+    assert!(matches!(
+        world.answer(&used, PresentedFactor::Totp(&code), at),
+        ChallengeOutcome::Repeated { .. }
+    ));
+    let other = |answer: &mut Answer| answer.operation = [7; 16];
+    let replay = world.answer_as(&used, PresentedFactor::Totp(&code), at, other);
+    assert_eq!(refused(replay).0, ChallengeRefusal::Unknown);
+    // Nor does the code answer another challenge.
+    let next = used.challenged(world.challenge(SessionId::from_bytes([3; 16]), 8), at);
+    let elsewhere =
+        world.answer_as(&next, PresentedFactor::Totp(&code), at, |answer| answer.secret = [8; 32]);
+    assert_eq!(refused(elsewhere).0, ChallengeRefusal::FactorWrong);
+}
+
+#[test]
+fn the_code_that_enrolled_the_app_lets_nobody_in() {
+    let world = World::new();
+    let record = world.challenged(&world.enrolled());
+    let outcome = world.answer(&record, PresentedFactor::Totp(&world.code(NOW)), NOW);
+    assert_eq!(refused(outcome).0, ChallengeRefusal::FactorWrong);
+}
+
+#[test]
+fn a_challenge_moves_to_nobody_else() {
+    let world = World::new();
+    let record = world.challenged(&world.enrolled());
+    let at = later(1);
+    let code = world.code(at);
+    type Move = (&'static str, fn(&mut Answer));
+    let moves: [Move; 6] = [
+        ("another tenant", |answer| answer.tenant = "other".parse().unwrap()),
+        ("another account", |answer| answer.account = AccountId::from_bytes([8; 16])),
+        ("another secret", |answer| answer.secret = [6; 32]),
+        ("another client", |answer| answer.client = "app".parse().unwrap()),
+        ("another device", |answer| answer.device = DeviceHint::new(Some("curl"), Some("192.0.2.1"))),
+        ("no device", |answer| answer.device = DeviceHint::default()),
+    ];
+    for (name, change) in moves {
+        let (reason, write) = refused(world.answer_as(&record, PresentedFactor::Totp(&code), at, change));
+        assert_eq!(reason, ChallengeRefusal::Unknown, "{name}");
+        assert!(write.is_none(), "{name} costs the owner nothing");
+    }
+    // A phone that leaves its network is still the same device.
+    let moved = |answer: &mut Answer| answer.device = DeviceHint::new(Some("Firefox"), Some("198.51.100.7"));
+    let _ = passed(world.answer_as(&record, PresentedFactor::Totp(&code), at, moved));
+    let expired = world.answer(&record, PresentedFactor::Totp(&code), NOW.plus(Seconds::new(180)));
+    assert_eq!(refused(expired).0, ChallengeRefusal::Unknown);
+}
+
+#[test]
+fn five_guesses_kill_a_challenge_and_pause_the_account() {
+    let world = World::new();
+    let mut record = world.challenged(&world.enrolled());
+    let at = later(1);
+    let right = world.code(at);
+    for guess in 0..5 {
+        let (reason, write) = refused(world.answer(&record, PresentedFactor::Totp("000000"), at));
+        assert_eq!(reason, ChallengeRefusal::FactorWrong, "{guess}");
+        record = write.unwrap();
+    }
+    assert_eq!(
+        refused(world.answer(&record, PresentedFactor::Totp(&right), at)).0,
+        ChallengeRefusal::AttemptsExhausted
+    );
+    // A new challenge brings no new guesses.
+    let fresh = record.challenged(world.challenge(SessionId::from_bytes([3; 16]), 8), at);
+    let other = |answer: &mut Answer| answer.secret = [8; 32];
+    let paused = world.answer_as(&fresh, PresentedFactor::Totp(&right), at, other);
+    assert_eq!(refused(paused).0, ChallengeRefusal::Paused { retry_after_seconds: 600 });
+    // Nor do backup codes, or a session that is open already.
+    let digests = [(1, world.digest(&world.codes[0]))];
+    assert_eq!(
+        use_factor(&fresh, Some(&world.secret), PresentedFactor::BackupCode(&digests), at).err(),
+        Some(600)
+    );
+}
+
+#[test]
+fn a_backup_code_works_once_and_only_for_its_account() {
+    let world = World::new();
+    let record = world.challenged(&world.enrolled());
+    let digests = [(1, world.digest(&world.codes[3]))];
+    let (used, method) = passed(world.answer(&record, PresentedFactor::BackupCode(&digests), NOW));
+    assert_eq!((method, used.backup.as_ref().unwrap().left.len()), (FactorMethod::BackupCode, 9));
+    let again = use_factor(&used, Some(&world.secret), PresentedFactor::BackupCode(&digests), NOW).unwrap();
+    assert_eq!(again.1, None);
+    for unknown in [vec![], vec![(2, world.digest(&world.codes[3]))]] {
+        let (reason, _) = refused(world.answer(&record, PresentedFactor::BackupCode(&unknown), NOW));
+        assert_eq!(reason, ChallengeRefusal::FactorWrong);
+    }
+}
+
+#[test]
+fn a_success_clears_the_count() {
+    let world = World::new();
+    let mut record = world.challenged(&world.enrolled());
+    for _ in 0..4 {
+        record = refused(world.answer(&record, PresentedFactor::Totp("000000"), NOW)).1.unwrap();
+    }
+    let at = later(1);
+    let (record, _) = passed(world.answer(&record, PresentedFactor::Totp(&world.code(at)), at));
+    let (record, method) =
+        use_factor(&record, Some(&world.secret), PresentedFactor::Totp("000000"), at).unwrap();
+    assert_eq!(method, None);
+    assert!(use_factor(&record, Some(&world.secret), PresentedFactor::Totp("000000"), at).is_ok());
+}
+
+#[test]
+fn challenges_are_few_and_forgotten() {
+    let world = World::new();
+    let mut record = world.enrolled();
+    for number in 0..20 {
+        record = record.challenged(world.challenge(SessionId::from_bytes([number; 16]), number), NOW);
+    }
+    assert_eq!(record.challenges.len(), 8);
+    let again = record.challenged(world.challenge(SessionId::from_bytes([19; 16]), 77), NOW);
+    assert_eq!(again.challenges.len(), 8, "the same login again replaces its challenge");
+    let after = NOW.plus(Seconds::new(180));
+    let late = FactorChallenge { expires_at: after.plus(Seconds::new(180)), ..world.challenge(SESSION, 5) };
+    assert_eq!(record.challenged(late, after).challenges.len(), 1);
+}
+
+#[test]
+fn without_a_second_factor_there_is_nothing_to_answer() {
+    let world = World::new();
+    let record = world.challenged(&FactorRecord::default());
+    let (reason, _) = refused(world.answer(&record, PresentedFactor::Totp(&world.code(NOW)), NOW));
+    assert_eq!(reason, ChallengeRefusal::FactorWrong);
+}
+
+#[test]
+fn a_record_survives_storage_and_debug_shows_no_secret() {
+    let world = World::new();
+    let record = world.challenged(&world.enrolled());
+    let text = serde_json::to_string(&record).unwrap();
+    let read: FactorRecord = serde_json::from_str(&text).unwrap();
+    assert_eq!(serde_json::to_string(&read).unwrap(), text);
+    let shown = format!("{:?} {:?} {record:?}", world.secret, world.codes[0]);
+    let plain = world.codes[0].shown();
+    for secret in [world.secret.to_base32().expose(), plain.expose(), &plain.expose().replace('-', "")] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert!(
+        !shown.contains(text.split(r#""left":[""#).nth(1).unwrap().split('"').next().unwrap()),
+        "{shown}"
+    );
+    let empty: FactorRecord = serde_json::from_str("{}").unwrap();
+    assert!(!empty.is_required());
+}
