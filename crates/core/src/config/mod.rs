@@ -5,24 +5,33 @@
 //! once, each with the full path of its field. What is allowed but unwise is a [`Finding`] of
 //! [`Config::lint`].
 
+mod accounts;
 mod limits;
 mod lint;
 mod mail;
+mod passwords;
 mod section;
 mod settings;
 mod sms;
+mod tokens;
 mod url;
 
+pub use accounts::{
+    AccountSettings, CodeSettings, MailedForm, PasswordResetSettings, RegistrationMode, RegistrationSettings,
+    SignInSettings, UsernameRule, VerificationSettings,
+};
 pub use limits::{Limits, RateLimit};
 pub use lint::{Deployment, Finding, Severity};
 pub use mail::{MailApi, MailSender, MailService, MailSettings};
+pub use passwords::{BreachCheck, Composition, PasswordSettings};
 pub use settings::{
-    AccountSettings, AlgorithmName, BreachCheck, CodeSettings, Composition, KeySettings, LockoutSettings,
-    MailedForm, PasswordResetSettings, PasswordSettings, PermissionSettings, Preset, ProfileClaim,
-    ProfileClaimError, RegistrationMode, RegistrationSettings, SessionLimit, SessionSettings, SignInSettings,
-    SigningAlgorithm, TokenSettings, UsernameRule, ValidationMode, ValidationSettings, VerificationSettings,
+    LockoutSettings, PermissionSettings, Preset, SessionLimit, SessionSettings, ValidationMode,
+    ValidationSettings,
 };
 pub use sms::{NumberPrefix, SmsOrigin, SmsSender, SmsSettingError, SmsSettings, TwilioAccount};
+pub use tokens::{
+    AlgorithmName, KeySettings, ProfileClaim, ProfileClaimError, SigningAlgorithm, TokenSettings,
+};
 pub use url::{Audience, Issuer, UrlError, WebUrl};
 
 use crate::id::{ClientId, TenantId};
