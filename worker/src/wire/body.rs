@@ -14,6 +14,10 @@ use worker::web_sys::{ReadableStream, ReadableStreamDefaultReader};
 /// The most bytes of body that any route reads.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 
+/// So much of a body that is too large is still read, and dropped: many clients send all before they read an answer, and
+/// would find a closed connection instead of one.
+const MOST_DROPPED_BYTES: usize = 1024 * 1024;
+
 /// The latest time that a client may name, in milliseconds since 1970: exact as a double everywhere.
 pub(crate) const LATEST_TIME: u64 = (1 << 53) - 1;
 pub(crate) const TIME_RULE: &str = "must be a time in milliseconds since 1970";
@@ -204,24 +208,25 @@ async fn read_bytes(request: &Request) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// Reads a body chunk by chunk and stops at the limit, whatever `Content-Length` says: `None` for more than `most`
-/// bytes.
+/// Reads a body chunk by chunk and keeps no more than the limit, whatever `Content-Length` says: `None` for more than
+/// `most` bytes.
 pub(crate) async fn read_up_to(stream: ReadableStream, most: usize) -> Result<Option<Vec<u8>>, JsValue> {
     let reader = stream.get_reader().unchecked_into::<ReadableStreamDefaultReader>();
-    let mut bytes = Vec::new();
+    let (mut bytes, mut read) = (Vec::new(), 0_usize);
     loop {
         let step = JsFuture::from(reader.read()).await?;
         if Reflect::get(&step, &"done".into())?.is_truthy() {
-            return Ok(Some(bytes));
+            return Ok((read <= most).then_some(bytes));
         }
         let chunk = Uint8Array::new(&Reflect::get(&step, &"value".into())?);
-        let length = usize::try_from(chunk.length()).unwrap_or(usize::MAX);
-        if bytes.len().saturating_add(length) > most {
+        read = read.saturating_add(usize::try_from(chunk.length()).unwrap_or(usize::MAX));
+        if read <= most {
+            bytes.extend_from_slice(&chunk.to_vec());
+        } else if read > most.saturating_add(MOST_DROPPED_BYTES) {
             // Nobody waits for the rest: an unread stream is closed with the request.
             let _ = reader.cancel();
             return Ok(None);
         }
-        bytes.extend_from_slice(&chunk.to_vec());
     }
 }
 
