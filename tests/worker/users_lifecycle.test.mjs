@@ -218,11 +218,14 @@ describe("an export", () => {
     const ended = await logIn(server, person);
     assert.equal((await post(server, "logout", { refresh_token: ended.refresh })).status, 200);
     await operator.history(person, "session_revoked");
+    assert.equal((await operator.ask("POST", `/${person.account}/entitlements`, { body: { name: "reports" } })).status, 200);
+    // What somebody may do has changed, and with it their tokens.
+    person.access = tokensOf(await refresh(server, person.refresh)).access;
     const own = await get(server, "me/export", { bearer: person.access });
     const theirs = await operator.ask("GET", `/${person.account}/export`);
     for (const { status, body } of [own, theirs]) {
       assert.equal(status, 200, JSON.stringify(body));
-      assert.deepEqual(Object.keys(body), ["exported_at", "tenant", "account", "sessions", "events", "events_truncated"]);
+      assert.deepEqual(Object.keys(body), ["exported_at", "tenant", "account", "sessions", "entitlements", "events", "events_truncated"]);
       assert.equal(body.account.id, person.account);
       assert.equal(body.account.name, 'Ada "the" Countess');
       assert.deepEqual(body.account.identifiers.map(({ kind, value }) => [kind, value]), [["email", person.email]]);
@@ -230,6 +233,7 @@ describe("an export", () => {
       assert.equal(body.sessions.find(({ id }) => id === person.session).device.user_agent, "Kite/1.0");
       assert.ok(body.events.some(({ event, detail }) => event === "session_revoked" && detail === "logout"));
       assert.equal(body.events_truncated, false);
+      assert.deepEqual(body.entitlements.map(({ name }) => name), ["reports"]);
       const text = JSON.stringify(body);
       const { session_key: key } = await storedSession(server, person);
       const { DIRECTORY } = await server.getEnv();

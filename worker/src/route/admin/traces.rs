@@ -12,6 +12,7 @@ use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use crate::wire::query::Query;
 use postern_core::id::{AccountId, SessionId};
+use postern_core::json::{Unwritable, write};
 use postern_core::session::RevokeReason;
 
 /// The most events in one export: the Worker holds them all at once.
@@ -77,18 +78,19 @@ pub(crate) async fn export(exchange: &Exchange, id: &str) -> Answer {
 pub(crate) async fn exported(exchange: &Exchange, account: &AccountId) -> Answer {
     let user = users::document(exchange, account).await?;
     let sessions = Accounts::new(&exchange.environment).list_all(account).await?;
-    let sessions =
-        postern_core::json::write(&sessions).map_err(|error| Problem::internal("export", error))?;
-    let tenant = exchange.environment.config().tenant();
+    let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
+    let grants = directory.entitlements(account).await?;
+    let written = |list: Result<String, Unwritable>| list.map_err(|error| Problem::internal("export", error));
+    let (sessions, grants) = (written(write(&sessions))?, written(write(&grants))?);
     let more = MOST_EXPORTED_EVENTS.saturating_add(1);
-    let mut events = exchange.directory()?.events(tenant, account, None, &Place::start(), more).await?;
+    let mut events = directory.events(tenant, account, None, &Place::start(), more).await?;
     let most = usize::try_from(MOST_EXPORTED_EVENTS).unwrap_or(usize::MAX);
     let truncated = events.len() > most;
     events.truncate(most);
     let exported_at = exchange.ambient.now().as_millis();
     let text = format!(
         "{{\"exported_at\":{exported_at},\"tenant\":\"{tenant}\",\"account\":{user},\"sessions\":{sessions},\
-         \"events\":{},\"events_truncated\":{truncated}}}",
+         \"entitlements\":{grants},\"events\":{},\"events_truncated\":{truncated}}}",
         users::array(&events)
     );
     respond(200, "application/json", "no-store", text.into_bytes())
