@@ -13,6 +13,7 @@ import { isDeepStrictEqual } from "node:util";
 import { AUTH, COUNTED_LIMITS, PASSWORD, claimsOf, client, newAddress, startOpenServer, wrongLinkOf } from "./support/accounts.mjs";
 import { Observer, shown } from "./support/observer.mjs";
 import { editAccount, sleep } from "./support/people.mjs";
+import { newNumber, phoneClient } from "./support/phones.mjs";
 import { ROOT } from "./support/server.mjs";
 
 /** What identifies somebody in a body; a token of a link names the account that it was mailed for. */
@@ -44,6 +45,25 @@ const QUESTIONS = [
   ["request-login-link", { body: ({ email }) => ({ email }), status: 202 }],
   ["verify-login-link", { body: (who) => ({ token: wrongLinkOf(who) }), status: 400 }],
 ];
+const REGISTRATION = "0123456789abcdef".repeat(2);
+/** The same, of people who are known by a number. */
+const PHONE_QUESTIONS = [
+  ["signup", { body: ({ phone }) => ({ phone, name: "Ada", password: PASSWORD }), status: 202 }],
+  ["resend-signup", { body: ({ phone }) => ({ phone, registration: REGISTRATION }), status: 400 }],
+  ["verify-signup", { title: "bare", body: ({ phone }) => ({ phone, otp: WRONG.otp }), status: 400 }],
+  ["verify-signup", { title: "with a registration", body: ({ phone }) => ({ phone, otp: WRONG.otp, registration: REGISTRATION }), status: 400 }],
+  ["request-phone-change", { by: true, body: ({ phone }) => ({ phone, current_password: PASSWORD }), status: 202 }],
+  ["resend-phone-change", { by: true, first: ["request-phone-change", ({ phone }) => ({ phone, current_password: PASSWORD })], body: () => ({}), status: 202 }],
+  ["confirm-phone-change", { by: true, body: ({ phone }) => ({ phone, otp: WRONG.otp }), status: 400 }],
+  ["request-phone-verification", { body: ({ phone }) => ({ phone }), status: 202 }],
+  ["verify-phone", { body: ({ phone }) => ({ phone, otp: WRONG.otp }), status: 400 }],
+  ["request-password-reset", { body: ({ phone }) => ({ phone }), status: 202 }],
+  ["reset-password", { body: ({ phone }) => ({ phone, otp: WRONG.otp, password: PASSWORD }), status: 400 }],
+  ["login", { body: ({ phone }) => ({ phone, password: WRONG.password }), status: 401 }],
+  ["login", { title: "by whatever identifies", body: ({ phone }) => ({ identifier: phone, password: WRONG.password }), status: 401 }],
+  ["request-otp", { body: ({ phone }) => ({ phone }), status: 202 }],
+  ["verify-login", { body: ({ phone }) => ({ phone, otp: WRONG.otp }), status: 400 }],
+];
 /** Routes that take a token of a session. */
 const OTHERS = ["refresh", "logout", "validate"];
 
@@ -62,13 +82,34 @@ const DEPLOYMENTS = [
     ["request-otp", { body: ({ email }) => ({ email }), status: 202 }],
     ["verify-login", { body: ({ email }) => ({ email, otp: WRONG.otp }), status: 400 }],
   ]],
+  ["by phone", { sms: { sender: "development_mailbox" } }, PHONE_QUESTIONS, byPhone],
 ];
+
+/** Whoever is known by an address: a new one, an account of theirs, and a sign-up that waits. */
+function byEmail(server) {
+  const one = client(server);
+  return {
+    address: () => ({ email: newAddress() }),
+    account: async ({ email }) => (await one.account(email)).access_token,
+    signUp: ({ email }) => one.signUp(email, { password: PASSWORD }),
+  };
+}
+
+/** The same for numbers. */
+function byPhone(server) {
+  const one = phoneClient(server);
+  return {
+    address: () => ({ phone: newNumber() }),
+    account: async ({ phone }) => (await one.phoneAccount(phone)).bearer,
+    signUp: ({ phone }) => one.signUpByPhone(phone, { password: PASSWORD }),
+  };
+}
 
 test("every route that takes an identifier is asked", () => {
   const page = readFileSync(join(ROOT, "docs/http.md"), "utf8");
   const routesIn = (text) => [...text.matchAll(/`POST \/api\/v1\/auth\/([\w/{}-]+)`/g)].map((match) => match[1]).filter((route) => !route.startsWith("admin/"));
   const identifies = (text) => [...text.matchAll(/`(\{[^`]*)`/g)].some(([, body]) => IDENTIFYING.test(body));
-  const known = new Set([...QUESTIONS.map(([route]) => route), ...OTHERS]);
+  const known = new Set([...[...QUESTIONS, ...PHONE_QUESTIONS].map(([route]) => route), ...OTHERS]);
   const found = new Set();
   for (const section of page.split(/^### /m).slice(1)) {
     const [heading, ...lines] = section.split("\n");
@@ -85,7 +126,7 @@ test("every route that takes an identifier is asked", () => {
 });
 
 describe("the same answer for everybody", () => {
-  for (const [deployment, vars, questions] of DEPLOYMENTS) {
+  for (const [deployment, vars, questions, known = byEmail] of DEPLOYMENTS) {
     describe(deployment, () => {
       let server;
       let observer;
@@ -97,14 +138,15 @@ describe("the same answer for everybody", () => {
         });
         observer = new Observer(server);
         const { DIRECTORY } = await server.getEnv();
+        const { address, account: accountOf, signUp } = known(server);
         const account = async () => {
-          const email = newAddress();
-          const { access_token: token } = await client(server).account(email);
-          return { email, account: claimsOf(token).sub, token };
+          const who = address();
+          const token = await accountOf(who);
+          return { ...who, account: claimsOf(token).sub, token };
         };
         const change = (sql, { account: id }) => DIRECTORY.prepare(sql).bind(id).run();
         ({ token: bearer } = await account());
-        people.stranger = { email: newAddress(), account: "0123456789abcdef".repeat(2) };
+        people.stranger = { ...address(), account: "0123456789abcdef".repeat(2) };
         people.owner = await account();
         people["somebody without a password"] = await account();
         await change("UPDATE credentials SET password_hash = NULL WHERE account_id = ?", people["somebody without a password"]);
@@ -114,8 +156,8 @@ describe("the same answer for everybody", () => {
           people[status] = await account();
           await editAccount(server, people[status], { status });
         }
-        people["somebody who has just signed up"] = { email: newAddress(), account: "fedcba9876543210".repeat(2) };
-        await client(server).signUp(people["somebody who has just signed up"].email, { password: PASSWORD });
+        people["somebody who has just signed up"] = { ...address(), account: "fedcba9876543210".repeat(2) };
+        await signUp(people["somebody who has just signed up"]);
       });
       after(() => {
         observer?.close();
