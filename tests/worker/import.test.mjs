@@ -233,11 +233,13 @@ describe("an import", () => {
   });
 
   test("that is repeated changes nothing, whatever the accounts have become", async () => {
-    const before = everything();
+    // When somebody last logged in is written by the queue, perhaps while this runs.
+    const lasting = () => everything().map((table) => table.map(({ last_login_at: _, ...row }) => row));
+    const before = lasting();
     const { code, out } = await run("people.jsonl");
     assert.equal(code, 0, out);
     assert.match(out, new RegExp(`^0 accounts created, ${ACCOUNTS} were there already, 0 left out$`, "m"));
-    assert.deepEqual(everything(), before);
+    assert.deepEqual(lasting(), before);
   });
 
   test("leaves an account alone that has the address already, and says on which line", async () => {
