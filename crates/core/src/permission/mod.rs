@@ -9,15 +9,19 @@
 //! given to a name at any width, because the top bit of each width is *root*, which passes every check.
 
 mod bit;
+mod explain;
 mod mask;
 mod name;
 mod registry;
+mod resolve;
 mod role;
 #[cfg(feature = "serde")]
 mod snapshot;
 
 pub use bit::{MaskWidth, PermissionBit};
+pub use explain::{Explanation, explain};
 pub use mask::{MaskBits, MaskError, PermissionMask};
-pub use name::{NameError, PermissionName, RoleName};
+pub use name::{GroupName, NameError, PermissionName, RoleName};
 pub use registry::{Declared, PermissionRegistry, RegistryError, RegistryVersion};
+pub use resolve::{Holdings, NamedPermissions, ResolveError, Resolved, Skipped, Source, resolve};
 pub use role::{Grants, RoleError, RoleTable};

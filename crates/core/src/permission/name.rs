@@ -1,16 +1,16 @@
-//! Names of permissions and roles: one spelling each.
+//! Names of permissions, roles and groups: one spelling each.
 
 use alloc::string::String;
 use core::borrow::Borrow;
 use core::fmt;
 use core::str::FromStr;
 
-/// Why a text is not the name of a permission or a role.
+/// Why a text is not the name of a permission, a role or a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
     /// Empty, or longer than 64 bytes.
     BadLength,
-    /// A permission has 2 to 4 parts between colons, a role exactly one.
+    /// A permission has 2 to 4 parts between colons, a role or a group exactly one.
     BadParts,
     /// A part is empty.
     EmptyPart,
@@ -22,7 +22,9 @@ impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BadLength => "must have 1 to 64 bytes",
-            Self::BadParts => "must have 2 to 4 parts between colons (a permission) or just one (a role)",
+            Self::BadParts => {
+                "must have 2 to 4 parts between colons (a permission) or just one (a role or group)"
+            }
             Self::EmptyPart => "must not have an empty part",
             Self::BadCharacter => "must be made of a-z, 0-9, _ and - only",
         })
@@ -110,6 +112,10 @@ canonical_name! {
 canonical_name! {
     /// The name of a role, such as `editor`: 1 to 64 of `a-z 0-9 _ -`.
     RoleName, 1
+}
+canonical_name! {
+    /// The name of a group of accounts, such as `support`: 1 to 64 of `a-z 0-9 _ -`.
+    GroupName, 1
 }
 
 fn check_part(part: &str) -> Result<(), NameError> {

@@ -324,7 +324,7 @@ impl PermissionRegistry {
         Ok(self)
     }
 
-    fn slot(&self, name: &str) -> Option<&Declared> {
+    pub(super) fn slot(&self, name: &str) -> Option<&Declared> {
         let name_at = |index: &usize| self.slots.get(*index).map(|slot| slot.name.as_str());
         let found = self.by_name.binary_search_by(|index| name_at(index).cmp(&Some(name))).ok()?;
         self.slots.get(*self.by_name.get(found)?)
