@@ -212,6 +212,31 @@ fn a_deleted_permission_is_nobody_elses() {
 }
 
 #[test]
+fn all_and_any_of_some_permissions() {
+    let registry = registry(4, MaskWidth::Bits64).delete(&permission(3)).unwrap();
+    let direct = permissions([0, 1]);
+    let holdings = Holdings { direct: &direct, ..Holdings::NOTHING };
+    let mask = resolve(&registry, &holdings).unwrap().mask;
+    let root = PermissionMask::root(MaskWidth::Bits64);
+    for (names, all, any) in [
+        (&["item0:use", "item1:use"][..], true, true),
+        (&["item0:use", "item2:use"], false, true),
+        (&["item1:use", "item3:use"], false, true),
+        (&["item1:use", "no:such"], false, true),
+        (&["item2:use", "item3:use", "no:such", "item1:*", "ITEM1:use"], false, false),
+        (&[], true, false),
+    ] {
+        assert_eq!(
+            (registry.allows_all(&mask, names), registry.allows_any(&mask, names)),
+            (all, any),
+            "{names:?}"
+        );
+        assert!(registry.allows_all(&root, names));
+        assert_eq!(registry.allows_any(&root, names), !names.is_empty(), "{names:?}");
+    }
+}
+
+#[test]
 fn limits_are_errors_that_name_what_is_too_much() {
     let registry = registry(1, MaskWidth::Bits64);
     let (held, one, many) = (permissions([0]), permissions(0..512), permissions(0..513));

@@ -140,6 +140,24 @@ impl VerifiedClaims {
         &self.roles
     }
 
+    /// Whether `roles` has this one, spelled exactly so. Root is a permission and stands for no role.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|held| held == role)
+    }
+
+    /// Whether `roles` has every one of these. What demands none is open to everybody.
+    #[must_use]
+    pub fn has_all_roles(&self, roles: &[&str]) -> bool {
+        roles.iter().all(|role| self.has_role(role))
+    }
+
+    /// Whether `roles` has at least one of these. Of none nobody has one.
+    #[must_use]
+    pub fn has_any_role(&self, roles: &[&str]) -> bool {
+        roles.iter().any(|role| self.has_role(role))
+    }
+
     /// `org`.
     #[must_use]
     pub fn organization(&self) -> Option<&str> {
@@ -250,6 +268,22 @@ mod tests {
 
     fn read(payload: &str) -> Result<VerifiedClaims, VerifyError> {
         Ok(VerifiedClaims::of(&Facts::read(payload, None)?).with_payload(payload.into()))
+    }
+
+    #[test]
+    fn roles_are_matched_whole_and_exactly() {
+        let claims = read(r#"{"iss":"i","aud":"a","exp":9,"roles":["editor","reader"]}"#).unwrap();
+        let without = read(r#"{"iss":"i","aud":"a","exp":9}"#).unwrap();
+        assert!(claims.has_role("editor") && claims.has_all_roles(&["reader", "editor"]));
+        assert!(claims.has_any_role(&["admin", "reader"]) && without.has_all_roles(&[]));
+        for refused in ["", "edit", "Editor", "editor ", "editor,reader", "admin"] {
+            assert!(!claims.has_role(refused) && !claims.has_any_role(&[refused]), "{refused}");
+            assert!(!claims.has_all_roles(&["editor", refused]), "{refused}");
+        }
+        assert!(
+            !claims.has_any_role(&[]) && !without.has_role("editor") && !without.has_any_role(&["editor"])
+        );
+        assert!(!without.has_all_roles(&["editor"]));
     }
 
     #[test]

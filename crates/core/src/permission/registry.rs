@@ -298,6 +298,18 @@ impl PermissionRegistry {
         mask.is_root() || self.bit_of(name).is_some_and(|bit| mask.contains(bit))
     }
 
+    /// Whether `mask` grants every one of these permissions. What demands nothing is granted to everybody.
+    #[must_use]
+    pub fn allows_all(&self, mask: &PermissionMask, names: &[&str]) -> bool {
+        names.iter().all(|name| self.allows(mask, name))
+    }
+
+    /// Whether `mask` grants at least one of these permissions. Of none nobody has one, not even root.
+    #[must_use]
+    pub fn allows_any(&self, mask: &PermissionMask, names: &[&str]) -> bool {
+        names.iter().any(|name| self.allows(mask, name))
+    }
+
     /// Every name ever declared, in order, tombstones included.
     #[must_use]
     pub fn declared(&self) -> &[Declared] {
