@@ -15,5 +15,6 @@ pub(crate) mod limiter;
 pub(crate) mod orders;
 pub(crate) mod records;
 pub(crate) mod revocation;
+pub(crate) mod sealed;
 pub(crate) mod sql;
 pub(crate) mod transaction;

@@ -71,6 +71,6 @@ pub(crate) async fn create(
     let status = AccountStatus::Active;
     let new = NewSession { session, session_key, roles, status, device, created: true, language };
     let proof = FirstFactor::Password(PasswordVerified::of_new_account(account));
-    let admitted = Accounts::new(&exchange.environment).open(proof, new, keyring).await?;
-    tokens::answer(exchange, keyring, admitted).await
+    let login = Accounts::new(&exchange.environment).open(proof, new, keyring).await?;
+    tokens::of_login(exchange, keyring, login).await
 }

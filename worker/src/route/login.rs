@@ -69,8 +69,8 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let status = found.map_or(AccountStatus::Active, |found| found.status);
     let device = exchange.device();
     let new = NewSession { session, session_key, roles, status, device, created: false, language: None };
-    let admitted = Accounts::new(environment).open(FirstFactor::Password(proof), new, &keyring).await?;
-    tokens::answer(exchange, &keyring, admitted).await
+    let login = Accounts::new(environment).open(FirstFactor::Password(proof), new, &keyring).await?;
+    tokens::of_login(exchange, &keyring, login).await
 }
 
 /// Whoever knows the password of a sign-up that waits for its code is told so. The password of an account was not that,

@@ -58,8 +58,8 @@ pub(crate) async fn verify(exchange: &Exchange, kind: Kind) -> Answer {
     let (device, language) = (exchange.device(), exchange.language());
     let new = NewSession { session, session_key, roles, status, device, created, language };
     let keyring = exchange.keyring().await?;
-    let admitted = Accounts::new(&exchange.environment).open(proof, new, &keyring).await?;
-    tokens::answer(exchange, &keyring, admitted).await
+    let login = Accounts::new(&exchange.environment).open(proof, new, &keyring).await?;
+    tokens::of_login(exchange, &keyring, login).await
 }
 
 fn proven(used: UsedSecret, found: &Credential) -> Result<Proven, Problem> {

@@ -5,6 +5,7 @@ use crate::route::authenticate::{Authenticated, bearer, bearer_in};
 use crate::route::exchange::Exchange;
 use crate::route::sessions::limit_profile;
 use crate::route::username;
+use crate::store::accounts::Accounts;
 use crate::store::limiter::Limits;
 use crate::store::names::Renamed;
 use crate::store::profile::ProfileChange;
@@ -108,6 +109,8 @@ async fn show(exchange: &Exchange, caller: &Authenticated) -> Answer {
     let profile = exchange.directory()?.profile(tenant, &caller.subject.account).await?;
     // A token outlives its account by its own life at most; there is nobody to show then.
     let profile = profile.ok_or_else(|| Problem::token("session_revoked"))?;
+    let accounts = Accounts::new(&exchange.environment);
+    let (is_2fa_enabled, _) = accounts.second_factor(&caller.subject.account).await?;
     let (now, is_phone_verified) = (exchange.ambient.now(), profile.phone_verified_at.is_some());
     let me = Me {
         id: caller.subject.account,
@@ -122,7 +125,7 @@ async fn show(exchange: &Exchange, caller: &Authenticated) -> Answer {
         is_verified: if profile.email.is_some() { profile.verified_at.is_some() } else { is_phone_verified },
         is_phone_verified,
         has_password: profile.has_password(),
-        is_2fa_enabled: false,
+        is_2fa_enabled,
         roles: caller.claims.roles(),
         entitlements: caller.claims.entitlements(),
         created_at: profile.created_at,

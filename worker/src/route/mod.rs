@@ -24,6 +24,7 @@ pub(crate) mod password;
 pub(crate) mod presence;
 pub(crate) mod refresh;
 pub(crate) mod reset_password;
+pub(crate) mod second_factor;
 pub(crate) mod sessions;
 pub(crate) mod set_password;
 pub(crate) mod sign_up;

@@ -5,10 +5,14 @@ use crate::route::exchange::Exchange;
 use crate::store::keyring::Keyring;
 use crate::timer;
 use crate::wire::problem::Problem;
+use postern_core::factor::{BackupCode, BackupDigest};
 use postern_core::flow::login::{LoginOutcome, StoredCredential, decide};
 use postern_core::flow::reauthenticate::{self, Presence, PresenceOutcome};
+use postern_core::id::AccountId;
 use postern_core::identifier::Identifier;
-use postern_core::password::{Arena, PasswordContext, PasswordHash, PasswordInput, hash, verify};
+use postern_core::password::{
+    Arena, Argon2Params, PasswordContext, PasswordHash, PasswordInput, Pepper, hash, verify,
+};
 use postern_core::secret::SecretText;
 use std::cell::RefCell;
 use wasm_bindgen_futures::JsFuture;
@@ -104,6 +108,19 @@ pub(crate) fn check(
 ) -> LoginOutcome {
     let params = exchange.environment.argon2();
     ARENA.with_borrow_mut(|arena| decide(password, stored, params, keyring.peppers(), arena))
+}
+
+/// What is stored of a backup code. Always of the default cost: a digest does not say of which it was made.
+pub(crate) fn backup_digest(
+    exchange: &Exchange,
+    code: &BackupCode,
+    account: &AccountId,
+    pepper: &Pepper,
+) -> Result<BackupDigest, Problem> {
+    let tenant = exchange.environment.config().tenant();
+    ARENA
+        .with_borrow_mut(|arena| code.digest(tenant, account, pepper, Argon2Params::DEFAULT, arena))
+        .map_err(|error| Problem::unavailable("backup code", error))
 }
 
 /// Checks whether the owner of an account is there: at most one hash.

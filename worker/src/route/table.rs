@@ -5,8 +5,8 @@ use crate::route::exchange::Exchange;
 use crate::route::mailed::Kind;
 use crate::route::{
     admin, change_contact, change_password, health, keys, login, login_by_mail, logout, me, own_account,
-    refresh, reset_password, sessions, set_password, sign_up, username, validate, verify_contact,
-    verify_sign_up,
+    refresh, reset_password, second_factor, sessions, set_password, sign_up, username, validate,
+    verify_contact, verify_sign_up,
 };
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
@@ -65,6 +65,10 @@ enum Route {
     VerifyLoginCode,
     RequestLoginLink,
     VerifyLoginLink,
+    SetUpSecondFactor,
+    VerifySecondFactor,
+    DisableSecondFactor,
+    ReplaceBackupCodes,
     Refresh,
     Logout,
     Me,
@@ -145,6 +149,10 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Post, "/api/v1/auth/verify-login", Route::VerifyLoginCode),
     (Method::Post, "/api/v1/auth/request-login-link", Route::RequestLoginLink),
     (Method::Post, "/api/v1/auth/verify-login-link", Route::VerifyLoginLink),
+    (Method::Post, "/api/v1/auth/2fa/setup", Route::SetUpSecondFactor),
+    (Method::Post, "/api/v1/auth/2fa/verify", Route::VerifySecondFactor),
+    (Method::Post, "/api/v1/auth/2fa/disable", Route::DisableSecondFactor),
+    (Method::Post, "/api/v1/auth/2fa/backup-codes", Route::ReplaceBackupCodes),
     (Method::Post, "/api/v1/auth/refresh", Route::Refresh),
     (Method::Post, "/api/v1/auth/logout", Route::Logout),
     (Method::Get, "/api/v1/auth/me", Route::Me),
@@ -226,6 +234,10 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::RequestLoginLink => login_by_mail::request(exchange, Kind::Link).await,
         Route::VerifyLoginLink => login_by_mail::verify(exchange, Kind::Link).await,
         Route::Login => login::handle(exchange).await,
+        Route::SetUpSecondFactor => second_factor::set_up(exchange).await,
+        Route::VerifySecondFactor => second_factor::verify(exchange).await,
+        Route::DisableSecondFactor => second_factor::disable(exchange).await,
+        Route::ReplaceBackupCodes => second_factor::replace_backup_codes(exchange).await,
         Route::Refresh => refresh::handle(exchange).await,
         Route::Logout => logout::handle(exchange).await,
         Route::Me => me::handle(exchange).await,

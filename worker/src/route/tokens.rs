@@ -1,10 +1,12 @@
 //! The token pair that sign-up, login and refresh answer with.
 
 use crate::route::exchange::Exchange;
-use crate::store::accounts::Admitted;
+use crate::store::accounts::{Admitted, Login};
+use crate::store::factors::Challenged;
 use crate::store::keyring::Keyring;
 use crate::wire::answer::{Answer, json};
 use crate::wire::problem::Problem;
+use postern_core::factor::FactorMethod;
 use serde::Serialize;
 
 /// RFC 6749 §5.1.
@@ -14,6 +16,27 @@ struct TokenPair<'a> {
     refresh_token: &'a str,
     token_type: &'static str,
     expires_in: u32,
+}
+
+/// A first factor was right, and a second is asked for.
+#[derive(Serialize)]
+struct SecondFactorAsked<'a> {
+    mfa_required: bool,
+    methods: &'a [FactorMethod],
+    challenge: &'a str,
+    expires_in: u32,
+}
+
+/// Answers a login: with tokens, or with the challenge that stands before them.
+pub(crate) async fn of_login(exchange: &Exchange, keyring: &Keyring, login: Login) -> Answer {
+    match login {
+        Login::Admitted(admitted) => answer(exchange, keyring, *admitted).await,
+        Login::Challenged(Challenged { challenge, methods, expires_in }) => {
+            let challenge = challenge.to_text();
+            let (methods, challenge) = (methods.as_slice(), challenge.expose());
+            json(200, &SecondFactorAsked { mfa_required: true, methods, challenge, expires_in })
+        }
+    }
 }
 
 /// Completes and signs what an account has admitted. Called after the commit: nothing here reads, and only a host that signs is waited for.

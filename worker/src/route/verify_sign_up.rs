@@ -67,8 +67,8 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         created: true,
         language: exchange.language(),
     };
-    let admitted = Accounts::new(environment).open(FirstFactor::Address(proof), new, &keyring).await?;
-    let answer = tokens::answer(exchange, &keyring, admitted).await?;
+    let login = Accounts::new(environment).open(FirstFactor::Address(proof), new, &keyring).await?;
+    let answer = tokens::of_login(exchange, &keyring, login).await?;
     finish_afterwards(exchange, keyring, input.contact, claimed.operation);
     Ok(answer)
 }

@@ -3,11 +3,12 @@
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::account::{
-    AccountCall, AdmissionAnswer, AdmissionRefusal, Ended, FenceChange, OpenCall, PurgeAnswer, RefreshCall,
-    StatusAnswer,
+    AccountCall, AdmissionAnswer, AdmissionRefusal, Ended, FenceChange, NewChallenge, OpenCall, PurgeAnswer,
+    RefreshCall, StatusAnswer,
 };
 use crate::object::call::{Unconfirmed, ask};
 use crate::store::directory::Directory;
+use crate::store::factors::{Challenge, Challenged};
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
 use postern_core::account::{
@@ -29,8 +30,8 @@ use postern_core::time::UnixMillis;
 use serde::de::DeserializeOwned;
 
 pub(crate) struct Accounts<'a> {
-    environment: &'a Environment,
-    tenant: &'a TenantId,
+    pub(super) environment: &'a Environment,
+    pub(super) tenant: &'a TenantId,
 }
 
 /// A session that somebody may use: the token to compose and the grant to sign.
@@ -39,6 +40,12 @@ pub(crate) struct Admitted {
     pub(crate) grant: Grant,
     /// Drawn before the account was asked: after it nothing may fail.
     pub(crate) token_id: TokenId,
+}
+
+/// What a login comes to.
+pub(crate) enum Login {
+    Admitted(Box<Admitted>),
+    Challenged(Challenged),
 }
 
 /// What a session is opened with, besides the proof. Ids and keys are drawn before the first write.
@@ -66,11 +73,13 @@ impl<'a> Accounts<'a> {
         proof: FirstFactor,
         new: NewSession,
         keyring: &Keyring,
-    ) -> Result<Admitted, Problem> {
+    ) -> Result<Login, Problem> {
         let token_id = TokenId::from_bytes(drawn()?);
+        let challenge = Challenge::new(keyring, proof.account())?;
         let about = self.profile_claims(&proof.account()).await?;
         let credential_version = proof.credential_version();
         let seed = self.seed(proof.account(), credential_version, (new.roles, new.status));
+        let (pepper_id, digest) = challenge.digest(keyring, self.tenant)?;
         let call = AccountCall::Open(Box::new(OpenCall {
             seed,
             session: new.session,
@@ -82,9 +91,14 @@ impl<'a> Accounts<'a> {
             device: new.device,
             created: new.created,
             language: new.language.map(Into::into),
+            challenge: Some(NewChallenge { digest, pepper_id }),
         }));
-        let answer = self.ask(&proof.account(), &call).await.map_err(unavailable)?;
-        admitted(answer, token_id, about)
+        match self.ask(&proof.account(), &call).await.map_err(unavailable)? {
+            AdmissionAnswer::ChallengeRequired { methods, expires_in } => {
+                Ok(Login::Challenged(Challenged { challenge, methods, expires_in }))
+            }
+            answer => Ok(Login::Admitted(Box::new(admitted(answer, token_id, about)?))),
+        }
     }
 
     /// Asks the account to rotate a refresh token.
@@ -110,7 +124,7 @@ impl<'a> Accounts<'a> {
 
     /// What the next access token of an account says about its owner. Read before the account is asked: after it
     /// nothing may fail.
-    async fn profile_claims(&self, account: &AccountId) -> Result<CustomClaims, Problem> {
+    pub(super) async fn profile_claims(&self, account: &AccountId) -> Result<CustomClaims, Problem> {
         let wanted = &self.environment.config().tokens().profile_claims;
         if wanted.is_empty() {
             return Ok(CustomClaims::default());
@@ -323,7 +337,7 @@ impl<'a> Accounts<'a> {
         }
     }
 
-    async fn ask<A: DeserializeOwned>(
+    pub(super) async fn ask<A: DeserializeOwned>(
         &self,
         account: &AccountId,
         call: &AccountCall,
@@ -335,18 +349,26 @@ impl<'a> Accounts<'a> {
 }
 
 /// The one place where the answer of an account object is believed.
-fn admitted(answer: AdmissionAnswer, token_id: TokenId, about: CustomClaims) -> Result<Admitted, Problem> {
+pub(super) fn admitted(
+    answer: AdmissionAnswer,
+    token_id: TokenId,
+    about: CustomClaims,
+) -> Result<Admitted, Problem> {
     match answer {
         AdmissionAnswer::Admitted { token, admission } => {
             let grant = Grant::assertion(*admission).with_custom_claims(about);
             Ok(Admitted { token, grant, token_id })
         }
+        // Only a login is put off.
+        AdmissionAnswer::ChallengeRequired { .. } => Err(Problem::challenge_invalid()),
         AdmissionAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
         AdmissionAnswer::Refused(refusal) => Err(match refusal {
             AdmissionRefusal::CredentialStale => Problem::invalid_credentials(),
             AdmissionRefusal::SessionIdUsed => Problem::code_invalid(),
             AdmissionRefusal::SessionLimitExceeded => Problem::account("session_limit_exceeded"),
             AdmissionRefusal::DeviceHintMissing => Problem::account("device_hint_missing"),
+            AdmissionRefusal::ChallengeInvalid => Problem::challenge_invalid(),
+            AdmissionRefusal::SecondFactorInvalid => Problem::second_factor_invalid(),
             AdmissionRefusal::RefreshInvalid => Problem::refresh_invalid(),
             AdmissionRefusal::AccountNotActive(status) => Problem::account(status.code()),
         }),
@@ -359,11 +381,11 @@ fn enforced(answer: Result<Ended, Unconfirmed>) -> Result<Ended, Problem> {
     if ended.pending { Err(Problem::invalidation_pending()) } else { Ok(ended) }
 }
 
-fn drawn() -> Result<[u8; 16], Problem> {
+pub(super) fn drawn() -> Result<[u8; 16], Problem> {
     Ok(Ambient::read().random()?.into_bytes())
 }
 
-fn current_edge_key(keyring: &Keyring) -> Result<u32, Problem> {
+pub(super) fn current_edge_key(keyring: &Keyring) -> Result<u32, Problem> {
     keyring.edge_key().map(|key| key.id()).ok_or_else(|| Problem::internal("keyring", "there is no edge key"))
 }
 
@@ -377,6 +399,6 @@ fn claim(token: &PresentedRefreshToken) -> RefreshTokenClaim {
     }
 }
 
-fn unavailable(error: Unconfirmed) -> Problem {
+pub(super) fn unavailable(error: Unconfirmed) -> Problem {
     Problem::unavailable("account", error)
 }

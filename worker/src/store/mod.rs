@@ -6,6 +6,7 @@ pub(crate) mod creation;
 pub(crate) mod directory;
 pub(crate) mod edge;
 pub(crate) mod entitlements;
+pub(crate) mod factors;
 pub(crate) mod fence;
 pub(crate) mod intake;
 pub(crate) mod keyring;

@@ -87,6 +87,21 @@ impl Problem {
         Self::new(400, "code_invalid", "The code is not valid or no longer valid")
     }
 
+    /// None of the account's second factors of this moment: to be typed again.
+    pub(crate) fn second_factor_invalid() -> Self {
+        Self::new(400, "second_factor_invalid", "The second factor is not valid")
+    }
+
+    /// Unknown, expired or used challenge, or one of another device: one answer for all. To be logged in again.
+    pub(crate) fn challenge_invalid() -> Self {
+        Self::new(400, "challenge_invalid", "The challenge is not valid or no longer valid")
+    }
+
+    /// The account has a second factor, or has none, and the request is for the other case.
+    pub(crate) fn second_factor_conflict() -> Self {
+        Self::new(409, "second_factor_conflict", "The account's second factor does not allow that")
+    }
+
     /// Nobody signs up here.
     pub(crate) fn account_creation_disabled() -> Self {
         Self::new(403, "account_creation_disabled", "This deployment creates no accounts for whoever asks")

@@ -25,6 +25,12 @@ impl Pepper {
         self.id
     }
 
+    /// A key of its own for `domain`, which no digest of another purpose comes to.
+    #[must_use]
+    pub fn derive_key(&self, domain: &str) -> Secret<32> {
+        Secret::new(self.start(domain).finalize().into_bytes().into())
+    }
+
     /// HMAC-SHA-256 (RFC 2104) under this key, started with a domain and a NUL that ends it, so that no digest
     /// of one purpose is a digest of another.
     pub(crate) fn start(&self, domain: &str) -> Hmac<Sha256> {
@@ -67,10 +73,15 @@ impl Peppers {
         self.current.as_ref()
     }
 
+    /// All of them, the current one first.
+    pub fn iter(&self) -> impl Iterator<Item = &Pepper> {
+        self.current.iter().chain(&self.previous)
+    }
+
     /// The pepper with this id, current or previous.
     #[must_use]
     pub fn find(&self, id: u32) -> Option<&Pepper> {
-        self.current.iter().chain(&self.previous).find(|pepper| pepper.id == id)
+        self.iter().find(|pepper| pepper.id == id)
     }
 }
 
@@ -97,5 +108,13 @@ mod tests {
         assert_eq!(peppers.find(1).map(Pepper::id), Some(1));
         assert!(peppers.find(0).is_none());
         assert!(Peppers::none().find(1).is_none());
+        assert_eq!(peppers.iter().map(Pepper::id).collect::<Vec<_>>(), [2, 1]);
+    }
+
+    #[test]
+    fn a_key_is_of_one_pepper_and_one_domain() {
+        let key = |byte, domain| Pepper::new(1, Secret::new([byte; 32])).derive_key(domain);
+        assert!(key(1, "a").ct_eq(&key(1, "a")));
+        assert!(!key(1, "a").ct_eq(&key(1, "b")) && !key(1, "a").ct_eq(&key(2, "a")));
     }
 }

@@ -1,5 +1,6 @@
 //! What an account stores of a decision, in one transaction, and the outbox rows that it brings about.
 
+use super::factors::{FACTOR_CHANGE, FACTORS, LastFactorChange};
 use super::{ACCOUNT, Account, OPERATIONS, SESSIONS, StatusAnswer};
 use crate::environment::Environment;
 use crate::object::orders::{self, ORDERS};
@@ -8,6 +9,7 @@ use crate::object::transaction::commit;
 use crate::outbox::message::{AuditEvent, Mail, MailTemplate, Message, Recipient};
 use crate::outbox::{marks, rows};
 use postern_core::account::AccountRecord;
+use postern_core::factor::FactorRecord;
 use postern_core::id::{OperationId, SessionId, TenantId};
 use postern_core::json;
 use postern_core::order;
@@ -36,6 +38,10 @@ pub(super) struct Change {
     pub(super) advanced: Option<Advanced>,
     pub(super) revoked_all: Option<RevokedAll>,
     pub(super) notices: Vec<Notice>,
+    pub(super) factors: Option<FactorRecord>,
+    pub(super) factor_change: Option<LastFactorChange>,
+    /// A line of the audit log that no notice brings.
+    pub(super) event: Option<&'static str>,
     /// The address that a change of credentials is told to; the account's own if there is none.
     pub(super) notify: Option<String>,
     pub(super) welcome: Option<Welcome>,
@@ -108,6 +114,12 @@ impl Account<'_> {
             records::create(&sql, &[ACCOUNT, SESSIONS, OPERATIONS])?;
             rows::create(&sql)?;
             accounts.put(ACCOUNT, account)?;
+            if let Some(factors) = &change.factors {
+                accounts.put(FACTORS, factors)?;
+            }
+            if let Some(done) = &change.factor_change {
+                Records::new(&sql, OPERATIONS).put(FACTOR_CHANGE, done)?;
+            }
             for session in change.put.iter().chain(&change.opened) {
                 sessions.put(&session.id.to_string(), session)?;
             }
@@ -123,6 +135,7 @@ impl Account<'_> {
                 orders::remember(&sql, operation, told, answer, self.now)?;
             }
             if change.purged {
+                accounts.delete(FACTORS)?;
                 records::create_expiring(&sql, &[ORDERS])?;
                 for table in [SESSIONS, OPERATIONS, ORDERS] {
                     Records::new(&sql, table).clear()?;
@@ -181,6 +194,16 @@ impl Account<'_> {
                 session: None,
                 event: "entitlements_changed".into(),
                 detail: Some(account.entitlements.names_at(self.now).join(" ")),
+            }));
+        }
+        if let Some(event) = change.event {
+            messages.push(Message::Audit(AuditEvent {
+                occurred_at: self.now,
+                tenant: account.tenant.to_string(),
+                account: Some(account.id),
+                session: None,
+                event: event.into(),
+                detail: None,
             }));
         }
         if let Some(Welcome { language }) = &change.welcome {

@@ -1,6 +1,7 @@
 //! The calls of an account: load, let the core decide, commit what it decided.
 
 use super::commit::{Advanced, Change, RevokedAll, Welcome, vanished};
+use super::factors::waiting;
 use super::{
     Account, AccountCall, AdmissionAnswer, AdmissionRefusal, Done, Ended, FenceChange, OpenCall, RefreshCall,
 };
@@ -8,6 +9,7 @@ use crate::object::call;
 use crate::outbox::rows;
 use postern_core::account::{AccountRecord, AuthorizationSnapshot, ObjectClock};
 use postern_core::entitlement::{EntitlementOutcome, EntitlementSnapshot, change_entitlements};
+use postern_core::factor::FactorRecord;
 use postern_core::grant::Admission;
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
 use postern_core::order;
@@ -25,6 +27,8 @@ impl Account<'_> {
     pub(super) fn carry_out(&self, call: AccountCall) -> Result<Done> {
         let done = match call {
             AccountCall::Open(open) => Done::Written(call::answer(&self.open(*open)?)?),
+            AccountCall::Answer(answer) => Done::Written(call::answer(&self.answer(*answer)?)?),
+            AccountCall::Factor(factor) => Done::Factor(self.factor(*factor)?),
             AccountCall::Refresh(refresh) => Done::Written(call::answer(&self.refresh(refresh)?)?),
             AccountCall::Logout { tenant, client_id, token } => {
                 Done::Ended(self.logout(&tenant, &client_id, token)?)
@@ -63,6 +67,9 @@ impl Account<'_> {
     fn open(&self, call: OpenCall) -> Result<AdmissionAnswer> {
         let stored = self.load()?;
         let welcome = call.created && stored.is_none() && self.environment.config().mail().welcome;
+        let factors = if stored.is_some() { self.factors()? } else { None };
+        let guarded = factors.filter(FactorRecord::is_required);
+        let guarded = guarded.map(|record| waiting(&call, self.now).map(|new| (record, new))).transpose()?;
         // Never opened: the directory knows what it starts from. A tombstone is a record like any other.
         let mut account = stored.unwrap_or_else(|| call.seed.clone());
         let mut sessions = self.sessions()?;
@@ -85,21 +92,27 @@ impl Account<'_> {
             key_thumbprint: None,
             device: call.device,
         };
-        match session::open(&account, &sessions, request, self.now, &self.environment.open_policy()) {
-            OpenOutcome::Opened { token, session, evicted, account, notices } => {
+        let outcome = session::open(&account, &sessions, request, self.now, &self.environment.open_policy());
+        match (outcome, guarded) {
+            (OpenOutcome::Refused(refusal), _) => Ok(AdmissionAnswer::Refused(refusal_of_open(refusal))),
+            (OpenOutcome::Opened { account, .. }, Some((record, new))) => {
+                self.challenge(account, &record, new)
+            }
+            // Whoever repeats a login has shown a first factor, and no more.
+            (OpenOutcome::AlreadyOpen { .. }, Some((record, new))) => self.challenge(account, &record, new),
+            (OpenOutcome::Opened { token, session, evicted, account, notices }, None) => {
                 let admission = Admission::of(&account, &session, self.now);
                 let welcome = welcome.then_some(Welcome { language: call.language });
                 let opened = Some(session);
                 self.commit(Change { put: evicted, notices, opened, welcome, ..Change::of(account) })?;
                 Ok(AdmissionAnswer::Admitted { token, admission: Box::new(admission) })
             }
-            OpenOutcome::AlreadyOpen { token } => {
+            (OpenOutcome::AlreadyOpen { token }, None) => {
                 sessions.retain(|session| session.id == call.session);
                 let session = sessions.first().ok_or_else(|| Error::RustError("session vanished".into()))?;
                 let admission = Box::new(Admission::of(&account, session, self.now));
                 Ok(AdmissionAnswer::Admitted { token, admission })
             }
-            OpenOutcome::Refused(refusal) => Ok(AdmissionAnswer::Refused(refusal_of_open(refusal))),
         }
     }
 
@@ -308,7 +321,7 @@ impl Account<'_> {
     }
 
     /// The snapshot with the mask that the roles have by the registry of this deployment.
-    fn resolved(&self, snapshot: AuthorizationSnapshot) -> AuthorizationSnapshot {
+    pub(super) fn resolved(&self, snapshot: AuthorizationSnapshot) -> AuthorizationSnapshot {
         let (permission_mask, registry_version) = self.environment.mask_of(&snapshot.roles);
         AuthorizationSnapshot { permission_mask, registry_version, ..snapshot }
     }
@@ -323,7 +336,7 @@ fn has_expired(session: &SessionRecord, now: UnixMillis) -> bool {
 }
 
 /// Another tenant's account is a wrong credential.
-const fn refusal_of_open(refusal: OpenRefusal) -> AdmissionRefusal {
+pub(super) const fn refusal_of_open(refusal: OpenRefusal) -> AdmissionRefusal {
     match refusal {
         OpenRefusal::OtherTenant | OpenRefusal::CredentialStale => AdmissionRefusal::CredentialStale,
         OpenRefusal::AccountNotActive(status) => AdmissionRefusal::AccountNotActive(status),
@@ -340,7 +353,7 @@ const fn refusal_of_rotation(refusal: RotationRefusal) -> AdmissionRefusal {
     }
 }
 
-fn secret_of(text: &str) -> Result<Secret<32>> {
+pub(super) fn secret_of(text: &str) -> Result<Secret<32>> {
     let bytes = postern_core::codec::base64url::decode_array(text.as_bytes());
     bytes.map(Secret::new).map_err(|_| Error::RustError("the session key is malformed".into()))
 }

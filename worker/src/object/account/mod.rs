@@ -5,6 +5,7 @@
 
 mod commit;
 mod decisions;
+mod factors;
 mod status;
 
 use crate::ambient::Ambient;
@@ -14,14 +15,21 @@ use crate::object::call;
 use crate::object::records::{self, Records};
 use crate::outbox::message::Owner;
 use crate::outbox::{marks, rows};
+use crate::store::keyring::{self, Keyring};
 use postern_core::account::{AccountRecord, AccountStatus, Actor, StatusRefusal, StatusRequest};
 use postern_core::entitlement::EntitlementSnapshot;
+use postern_core::factor::FactorMethod;
 use postern_core::grant::Admission;
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
 use postern_core::session::{CredentialChange, DeviceHint, RefreshTokenClaim, RevokeReason, TokenParts};
 use postern_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 use worker::{DurableObject, Env, Error, Request, Response, Result, State, Storage, durable_object};
+
+pub(crate) use factors::{
+    AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal, NewChallenge, Presented, cipher,
+};
 
 /// The account itself. The outbox reads it too, as it does the sessions.
 pub(crate) const ACCOUNT: &str = "account";
@@ -38,6 +46,10 @@ const ALARM_BEHIND_CALL_MILLIS: i64 = 500;
 pub(crate) enum AccountCall {
     /// Open a session after a first proof. Answered with [`AdmissionAnswer`].
     Open(Box<OpenCall>),
+    /// Answer the challenge that a login was put off with. Answered with [`AdmissionAnswer`].
+    Answer(Box<AnswerCall>),
+    /// Show or change second factors. Answered with [`FactorAnswer`].
+    Factor(Box<FactorCall>),
     /// Rotate a refresh token whose edge tag was right. Answered with [`AdmissionAnswer`].
     Refresh(RefreshCall),
     /// End the session of a refresh token whose edge tag was right. Answered with [`Ended`].
@@ -106,6 +118,9 @@ pub(crate) struct OpenCall {
     /// The language that the request would like best.
     #[serde(default)]
     pub(crate) language: Option<String>,
+    /// For an account that has a second factor.
+    #[serde(default)]
+    pub(crate) challenge: Option<NewChallenge>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,8 +138,18 @@ pub(crate) struct RefreshCall {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum AdmissionAnswer {
-    Admitted { token: TokenParts, admission: Box<Admission> },
-    Limited { retry_after_seconds: u64 },
+    Admitted {
+        token: TokenParts,
+        admission: Box<Admission>,
+    },
+    /// The first factor was right, and the second is waited for.
+    ChallengeRequired {
+        methods: Vec<FactorMethod>,
+        expires_in: u32,
+    },
+    Limited {
+        retry_after_seconds: u64,
+    },
     Refused(AdmissionRefusal),
 }
 
@@ -139,6 +164,9 @@ pub(crate) enum AdmissionRefusal {
     SessionLimitExceeded,
     DeviceHintMissing,
     RefreshInvalid,
+    /// Unknown, expired, answered before, or of another device.
+    ChallengeInvalid,
+    SecondFactorInvalid,
     AccountNotActive(AccountStatus),
 }
 
@@ -205,7 +233,15 @@ impl DurableObject for AccountObject {
         // Everything that could fail for other reasons than the storage comes before the first read.
         let environment =
             Environment::open(&self.env).map_err(|problem| Error::RustError(problem.code().into()))?;
-        let account = Account { state: &self.state, environment: &environment, now };
+        let keyring = match &call {
+            AccountCall::Factor(call) if matches!(call.order, FactorOrder::Show) => None,
+            AccountCall::Answer(_) | AccountCall::Factor(_) => {
+                let keyring = keyring::load(&environment, Ambient::read()).await;
+                Some(keyring.map_err(|problem| Error::RustError(problem.code().into()))?)
+            }
+            _ => None,
+        };
+        let account = Account { state: &self.state, environment: &environment, keyring, now };
         match account.carry_out(call)? {
             Done::Read(response) => Ok(response),
             Done::Written(response) => {
@@ -215,6 +251,13 @@ impl DurableObject for AccountObject {
             Done::Ended(ended) => {
                 let pending = !self.follow_up(now).await;
                 call::answer(&Ended { pending, ..ended })
+            }
+            Done::Factor(mut answer) => {
+                let marks_wait = !self.follow_up(now).await;
+                if let FactorAnswer::Done { pending } = &mut answer {
+                    *pending = marks_wait;
+                }
+                call::answer(&answer)
             }
             Done::Status(mut answer) => {
                 let marks_wait = !self.follow_up(now).await;
@@ -292,11 +335,15 @@ enum Done {
     Ended(Ended),
     /// The same, for a change of status.
     Status(StatusAnswer),
+    /// The same, for a change of second factors.
+    Factor(FactorAnswer),
 }
 
 /// One account at one moment: what its calls are answered from.
 struct Account<'a> {
     state: &'a State,
     environment: &'a Environment,
+    /// For the calls that need it.
+    keyring: Option<Rc<Keyring>>,
     now: UnixMillis,
 }

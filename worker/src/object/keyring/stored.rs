@@ -2,8 +2,8 @@
 
 use crate::ambient::Ambient;
 use crate::object::keyring::KeyPurpose;
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use crate::object::sealed;
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use hmac::{Hmac, Mac as _};
 use postern_core::codec::base64url;
 use postern_core::keyring::{KeyKind, KeyRecord, KeyState, is_placeholder};
@@ -137,17 +137,12 @@ impl RootKey {
     fn seal(&self, purpose: KeyPurpose, id: u32, key: &[u8], ambient: Ambient) -> Result<Vec<u8>> {
         let nonce = draw::<24>(ambient)?;
         let context = seal_context(purpose, id);
-        let payload = Payload { msg: key, aad: context.as_bytes() };
-        let ciphertext = self.0.encrypt(&XNonce::from(nonce), payload);
-        let ciphertext = ciphertext.map_err(|_| Error::RustError("a key could not be sealed".into()))?;
-        Ok([nonce.as_slice(), &ciphertext].concat())
+        sealed::seal(&self.0, nonce, context.as_bytes(), key)
+            .ok_or_else(|| Error::RustError("a key could not be sealed".into()))
     }
 
     fn open(&self, purpose: KeyPurpose, id: u32, sealed: &[u8]) -> Option<Material> {
-        let (nonce, ciphertext) = sealed.split_first_chunk::<24>()?;
-        let context = seal_context(purpose, id);
-        let payload = Payload { msg: ciphertext, aad: context.as_bytes() };
-        self.0.decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new)
+        sealed::open(&self.0, seal_context(purpose, id).as_bytes(), sealed)
     }
 }
 

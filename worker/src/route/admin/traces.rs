@@ -77,7 +77,9 @@ pub(crate) async fn export(exchange: &Exchange, id: &str) -> Answer {
 /// All that is stored about an account, but for what proves its owner: no hashes, keys, tags or codes.
 pub(crate) async fn exported(exchange: &Exchange, account: &AccountId) -> Answer {
     let user = users::document(exchange, account).await?;
-    let sessions = Accounts::new(&exchange.environment).list_all(account).await?;
+    let accounts = Accounts::new(&exchange.environment);
+    let sessions = accounts.list_all(account).await?;
+    let (has_second_factor, codes_left) = accounts.second_factor(account).await?;
     let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
     let grants = directory.entitlements(account).await?;
     let written = |list: Result<String, Unwritable>| list.map_err(|error| Problem::internal("export", error));
@@ -90,6 +92,7 @@ pub(crate) async fn exported(exchange: &Exchange, account: &AccountId) -> Answer
     let exported_at = exchange.ambient.now().as_millis();
     let text = format!(
         "{{\"exported_at\":{exported_at},\"tenant\":\"{tenant}\",\"account\":{user},\"sessions\":{sessions},\
+         \"second_factor\":{{\"enabled\":{has_second_factor},\"backup_codes_left\":{codes_left}}},\
          \"entitlements\":{grants},\"events\":{},\"events_truncated\":{truncated}}}",
         users::array(&events)
     );

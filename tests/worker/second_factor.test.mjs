@@ -1,0 +1,221 @@
+// Second factors: an authenticator and backup codes, and the challenge that stands between a first factor and a session.
+// The codes are computed here, by RFC 6238 and node:crypto alone.
+
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+
+import { AUTH, PASSWORD, client, granted, newAddress, otherThan, refused, startOpenServer, tokenOf } from "./support/accounts.mjs";
+import { claimsOf, sleep, until } from "./support/people.mjs";
+
+const PERIOD_MILLISECONDS = 30_000;
+const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+function codeOf(secret, steps = 0) {
+  const bits = [...secret].map((symbol) => BASE32.indexOf(symbol).toString(2).padStart(5, "0")).join("");
+  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const message = Buffer.alloc(8);
+  message.writeBigUInt64BE(BigInt(Math.floor(Date.now() / PERIOD_MILLISECONDS) + steps));
+  const digest = createHmac("sha1", key).update(message).digest();
+  return String((digest.readUInt32BE(digest[19] & 15) & 0x7fffffff) % 1_000_000).padStart(6, "0");
+}
+
+/** Not right before the codes change: a test uses those of three neighbouring steps. */
+async function steady() {
+  const left = PERIOD_MILLISECONDS - (Date.now() % PERIOD_MILLISECONDS);
+  if (left < 6_000) await sleep(left + 50);
+}
+
+describe("second factors", () => {
+  let server;
+  let owner;
+  before(async () => {
+    server = await startOpenServer({ vars: { sign_in: { codes: true, links: true } } });
+    owner = client(server);
+  });
+  after(() => server?.stop());
+
+  const verify = (body, options) => owner.post("2fa/verify", body, options);
+  const begin = (me) => owner.post("2fa/setup", { current_password: PASSWORD }, { bearer: me.access_token });
+  const person = async () => {
+    const email = newAddress();
+    const tokens = await owner.account(email);
+    return { email, account: claimsOf(tokens.access_token).sub, ...tokens };
+  };
+  /** Somebody with an authenticator, confirmed by the code of the step before, and backup codes. */
+  const enrolled = async () => {
+    const me = await person();
+    await steady();
+    const { status, body, text } = await begin(me);
+    assert.equal(status, 200, text);
+    const confirmed = await verify({ code: codeOf(body.secret, -1) }, { bearer: me.access_token });
+    assert.equal(confirmed.status, 200, confirmed.text);
+    return { ...me, secret: body.secret, uri: body.uri, codes: confirmed.body.backup_codes };
+  };
+  const challenged = ({ status, body, text }) => {
+    assert.equal(status, 200, text);
+    assert.deepEqual(Object.keys(body).sort(), ["challenge", "expires_in", "methods", "mfa_required"], text);
+    assert.deepEqual([body.mfa_required, body.methods, body.expires_in], [true, ["totp", "backup_code"], 180]);
+    return body.challenge;
+  };
+  const challenge = async (me) => challenged(await owner.login(me.email, PASSWORD));
+  const storageOf = ({ account }) => server.objectStorage("ACCOUNT", account);
+  const storedFactors = async (me) => {
+    const [row] = await (await storageOf(me)).exec("SELECT record FROM account WHERE key = 'factors'");
+    return row?.record;
+  };
+
+  test("an authenticator is enrolled, asked for, and let in with", async () => {
+    const me = await enrolled();
+    assert.match(me.secret, /^[A-Z2-7]{32}$/);
+    assert.ok(me.uri.startsWith("otpauth://totp/") && me.uri.includes(`secret=${me.secret}`), me.uri);
+    assert.equal(me.codes.length, 10);
+    assert.equal((await owner.me(me.access_token)).body.is_2fa_enabled, true);
+
+    const tokens = granted(await verify({ challenge: await challenge(me), code: codeOf(me.secret) }));
+    assert.deepEqual(claimsOf(tokens.access_token).amr, ["pwd", "otp", "mfa"]);
+    // The code of the next step is within the skew, and new.
+    granted(await verify({ challenge: await challenge(me), code: codeOf(me.secret, 1) }));
+    // What was used, and what is older, lets nobody in.
+    for (const steps of [1, 0]) {
+      refused(await verify({ challenge: await challenge(me), code: codeOf(me.secret, steps) }), 400, "second_factor_invalid");
+    }
+  });
+
+  test("every login is challenged, and none gets tokens", async () => {
+    const me = await enrolled();
+    await challenge(me);
+    const { code } = await owner.mailed("request-otp", me.email, "Your code to sign in");
+    const byCode = challenged(await owner.post("verify-login", { email: me.email, otp: code }));
+    const link = tokenOf(await owner.mailed("request-login-link", me.email, "Your link to sign in"));
+    const byLink = challenged(await owner.post("verify-login-link", { token: link }));
+    const tokens = granted(await verify({ challenge: byCode, backup_code: me.codes[0] }));
+    assert.deepEqual(claimsOf(tokens.access_token).amr, ["otp", "mfa"]);
+    granted(await verify({ challenge: byLink, backup_code: me.codes[1] }));
+    // A link that is repeated has opened a session, and gets no tokens of it without a factor.
+    const again = await owner.post("verify-login-link", { token: link });
+    assert.equal(again.body.access_token, undefined, again.text);
+  });
+
+  test("a reset logs nobody in, and does not go around the factor", async () => {
+    const me = await enrolled();
+    const waiting = await challenge(me);
+    const token = tokenOf(await owner.mailed("request-password-reset", me.email, "Reset your password"));
+    const reset = await owner.post("reset-password", { token, password: "a password of tomorrow" });
+    assert.deepEqual([reset.status, reset.body], [200, { success: true }]);
+    // A login with the old password is over, whatever it is answered with.
+    refused(await verify({ challenge: waiting, backup_code: me.codes[0] }), 401, "invalid_credentials");
+    challenged(await owner.login(me.email, "a password of tomorrow"));
+  });
+
+  test("what is not confirmed guards nothing", async () => {
+    const me = await person();
+    const { body } = await begin(me);
+    refused(await verify({ code: otherThan(codeOf(body.secret)) }, { bearer: me.access_token }), 400, "second_factor_invalid");
+    granted(await owner.login(me.email, PASSWORD));
+    assert.equal((await owner.me(me.access_token)).body.is_2fa_enabled, false);
+  });
+
+  test("setting up asks for the owner, and confirming for a session", async () => {
+    const me = await person();
+    refused(await owner.post("2fa/setup", {}, { bearer: me.access_token }), 400, "invalid_request");
+    refused(await owner.post("2fa/setup", { current_password: "not it at all" }, { bearer: me.access_token }), 403, "current_password_wrong");
+    refused(await verify({ code: "000000" }), 401, "token_missing");
+    refused(await verify({ code: "000000" }, { bearer: me.access_token }), 409, "no_pending_change");
+    refused(await owner.post("2fa/disable", { current_password: PASSWORD, code: "000000" }, { bearer: me.access_token }), 409, "second_factor_conflict");
+    const guarded = await enrolled();
+    refused(await begin(guarded), 409, "second_factor_conflict");
+  });
+
+  test("the sixth wrong code waits, whatever the challenge", async () => {
+    const me = await enrolled();
+    const first = await challenge(me);
+    const wrong = () => otherThan(codeOf(me.secret, 4));
+    for (let guess = 0; guess < 5; guess += 1) refused(await verify({ challenge: first, code: wrong() }), 400, "second_factor_invalid");
+    refused(await verify({ challenge: first, code: codeOf(me.secret) }), 400, "challenge_invalid");
+    const paused = await verify({ challenge: await challenge(me), code: codeOf(me.secret) });
+    refused(paused, 429, "rate_limited");
+    assert.ok(Number(paused.headers.get("retry-after")) > 0);
+    refused(await verify({ challenge: await challenge(me), backup_code: me.codes[0] }), 429, "rate_limited");
+  });
+
+  test("a challenge is its login's alone", async () => {
+    const [me, other] = [await enrolled(), await enrolled()];
+    const mine = await challenge(me);
+    refused(await verify({ challenge: mine, backup_code: other.codes[0] }), 400, "second_factor_invalid");
+    const elsewhere = { headers: { "user-agent": "another device" } };
+    refused(await verify({ challenge: mine, backup_code: me.codes[0] }, elsewhere), 400, "challenge_invalid");
+    const forged = mine.slice(0, -1) + (mine.endsWith("A") ? "E" : "A");
+    for (const text of ["", "nonsense", forged, me.refresh_token]) {
+      refused(await verify({ challenge: text, backup_code: me.codes[0] }), 400, "challenge_invalid");
+    }
+    granted(await verify({ challenge: mine, backup_code: me.codes[0] }));
+    refused(await verify({ challenge: mine, backup_code: me.codes[1] }), 400, "challenge_invalid");
+    for (const body of [{ challenge: mine }, { challenge: mine, code: "000000", backup_code: me.codes[2] }]) {
+      refused(await verify(body), 400, "invalid_request");
+    }
+  });
+
+  test("a challenge expires", async () => {
+    const me = await enrolled();
+    const mine = await challenge(me);
+    const factors = JSON.parse(await storedFactors(me));
+    for (const waiting of factors.challenges) waiting.expires_at -= 180_001;
+    await (await storageOf(me)).exec("UPDATE account SET record = ? WHERE key = 'factors'", JSON.stringify(factors));
+    refused(await verify({ challenge: mine, backup_code: me.codes[0] }), 400, "challenge_invalid");
+    granted(await verify({ challenge: await challenge(me), backup_code: me.codes[0] }));
+  });
+
+  test("of fifty uses of one backup code at once, one lets in", { timeout: 60_000 }, async () => {
+    const me = await enrolled();
+    const challenges = [];
+    for (let login = 0; login < 4; login += 1) challenges.push(await challenge(me));
+    const answers = await Promise.all(Array.from({ length: 50 }, (_, index) => verify({ challenge: challenges[index % 4], backup_code: me.codes[5] })));
+    assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+    for (const { status, body } of answers.filter(({ status }) => status !== 200)) {
+      assert.ok(["second_factor_invalid", "challenge_invalid", "rate_limited"].includes(body.code), `${status} ${body.code}`);
+    }
+  });
+
+  test("other backup codes take the place of the first", async () => {
+    const me = await enrolled();
+    const bearer = me.access_token;
+    refused(await owner.post("2fa/backup-codes", { code: otherThan(codeOf(me.secret)) }, { bearer }), 400, "second_factor_invalid");
+    const { status, body, text } = await owner.post("2fa/backup-codes", { code: codeOf(me.secret) }, { bearer });
+    assert.equal(status, 200, text);
+    assert.equal(new Set([...body.backup_codes, ...me.codes]).size, 20);
+    const waiting = await challenge(me);
+    refused(await verify({ challenge: waiting, backup_code: me.codes[0] }), 400, "second_factor_invalid");
+    granted(await verify({ challenge: waiting, backup_code: body.backup_codes[0].toLowerCase().replace("-", " ") }));
+  });
+
+  test("disabling needs the owner and the factor, and ends the other sessions", async () => {
+    const me = await enrolled();
+    const bearer = me.access_token;
+    const other = granted(await verify({ challenge: await challenge(me), backup_code: me.codes[0] }));
+    const disable = (body) => owner.post("2fa/disable", body, { bearer });
+    refused(await disable({ code: codeOf(me.secret) }), 400, "invalid_request");
+    refused(await disable({ current_password: "not it at all", code: codeOf(me.secret) }), 403, "current_password_wrong");
+    refused(await disable({ current_password: PASSWORD }), 400, "invalid_request");
+    refused(await disable({ current_password: PASSWORD, code: otherThan(codeOf(me.secret)) }), 400, "second_factor_invalid");
+    const done = await disable({ current_password: PASSWORD, code: codeOf(me.secret) });
+    assert.deepEqual([done.status, done.body], [200, { success: true }], done.text);
+    refused(await owner.validate(other.access_token, "strict"), 401, "session_revoked");
+    assert.equal((await owner.post("refresh", { refresh_token: me.refresh_token })).status, 200);
+    granted(await owner.login(me.email, PASSWORD));
+  });
+
+  test("no secret lies in storage, in the export or in the audit trail", async () => {
+    const me = await enrolled();
+    const waiting = await challenge(me);
+    const rows = await storedFactors(me);
+    const shown = await owner.send("GET", `${AUTH}/me/export`, { bearer: me.access_token });
+    assert.deepEqual(shown.body.second_factor, { enabled: true, backup_codes_left: 10 });
+    const events = await until("the audit trail", async () => {
+      const { body } = await owner.send("GET", `${AUTH}/me/export`, { bearer: me.access_token });
+      return body.events.some(({ event }) => event === "second_factor_enabled") && JSON.stringify(body);
+    });
+    const secrets = [me.secret, Buffer.from(me.secret).toString("base64url"), waiting, ...me.codes, ...me.codes.map((code) => code.replace("-", ""))];
+    for (const text of [rows, shown.text, events]) for (const secret of secrets) assert.ok(!text.includes(secret), secret);
+  });
+});

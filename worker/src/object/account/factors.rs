@@ -1,0 +1,379 @@
+//! The calls about second factors: enrolling them, using them, and answering the challenge of a login.
+//!
+//! Counting an attempt, comparing it, using it up and opening the session are one commit.
+
+use super::commit::Change;
+use super::decisions::{refusal_of_open, secret_of};
+use super::{Account, AdmissionAnswer, AdmissionRefusal};
+use crate::object::records::Records;
+use crate::object::sealed;
+use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
+use postern_core::account::AccountRecord;
+use postern_core::codec::base64url;
+use postern_core::factor::{
+    BackupCodes, BackupDigest, ChallengeAnswer, ChallengeId, ChallengeOutcome, ChallengePolicy,
+    ChallengeRefusal, EnrolmentOutcome, EnrolmentRefusal, FactorChallenge, FactorRecord, PresentedFactor,
+    TotpParameters, TotpSecret, answer_challenge, begin_enrolment, confirm_enrolment, use_factor,
+};
+use postern_core::grant::Admission;
+use postern_core::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
+use postern_core::intake::CodeDigest;
+use postern_core::password::{Pepper, Peppers};
+use postern_core::session::{self, DeviceHint, OpenOutcome, OpenRequest, RevokeReason};
+use serde::{Deserialize, Serialize};
+use worker::{Error, Result};
+
+/// The row of the factors, beside the account's own.
+pub(super) const FACTORS: &str = "factors";
+/// The row of [`LastFactorChange`].
+pub(super) const FACTOR_CHANGE: &str = "factor_change";
+
+/// A call about the second factors of an account whose owner is signed in.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct FactorCall {
+    pub(crate) tenant: TenantId,
+    /// Drawn for this request. The same one again is answered again.
+    pub(crate) operation: OperationId,
+    pub(crate) order: FactorOrder,
+}
+
+/// What is wanted of them.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FactorOrder {
+    /// What there is.
+    Show,
+    /// Keep the secret of a new authenticator until it shows a code.
+    Begin { sealed_secret: String, pepper_id: u32 },
+    /// Its first code.
+    Confirm { code: String, backup: BackupCodes },
+    /// Other backup codes.
+    ReplaceBackup { presented: Presented, backup: BackupCodes },
+    /// None any more; all sessions end but the one that asks.
+    Remove { presented: Presented, keep: SessionId },
+}
+
+/// A second factor as it was presented.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Presented {
+    Totp(String),
+    /// Digested under each pepper that there is.
+    BackupCode(Vec<(u32, BackupDigest)>),
+}
+
+impl Presented {
+    fn as_factor(&self) -> PresentedFactor<'_> {
+        match self {
+            Self::Totp(code) => PresentedFactor::Totp(code),
+            Self::BackupCode(digests) => PresentedFactor::BackupCode(digests),
+        }
+    }
+}
+
+/// What came of a [`FactorCall`].
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FactorAnswer {
+    Shown { enabled: bool, backup_codes_left: usize },
+    Done { pending: bool },
+    Limited { retry_after_seconds: u64 },
+    Refused(FactorRefusal),
+}
+
+/// Why nothing was changed. The bearer may know: it is about their own account.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FactorRefusal {
+    AlreadyEnrolled,
+    NotBegun,
+    NotEnrolled,
+    Wrong,
+}
+
+/// The challenge that a login comes with, in case that the account asks for one.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct NewChallenge {
+    pub(crate) digest: CodeDigest,
+    pub(crate) pepper_id: u32,
+}
+
+/// An answer to a challenge. Answered with an [`AdmissionAnswer`].
+#[derive(Serialize, Deserialize)]
+pub(crate) struct AnswerCall {
+    pub(crate) tenant: TenantId,
+    pub(crate) client_id: ClientId,
+    pub(crate) device: DeviceHint,
+    /// base64url of the challenge's secret.
+    pub(crate) secret: String,
+    pub(crate) presented: Presented,
+    pub(crate) operation: OperationId,
+    pub(crate) session_key: String,
+    pub(crate) edge_key_id: u32,
+}
+
+/// The change that was last carried out, to answer its repetition from.
+#[derive(Serialize, Deserialize)]
+pub(super) struct LastFactorChange {
+    operation: OperationId,
+}
+
+/// The cipher that seals the secrets of authenticators under a pepper.
+pub(crate) fn cipher(pepper: &Pepper) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(pepper.derive_key("postern/v1/authenticator seal").expose().into())
+}
+
+impl Account<'_> {
+    pub(super) fn factor(&self, call: FactorCall) -> Result<FactorAnswer> {
+        let refused = |refusal| Ok(FactorAnswer::Refused(refusal));
+        let Some(account) = self.load_in(&call.tenant)? else { return refused(FactorRefusal::NotEnrolled) };
+        let record = self.factors()?.unwrap_or_default();
+        match call.order {
+            FactorOrder::Show => Ok(FactorAnswer::Shown {
+                enabled: record.is_required(),
+                backup_codes_left: record.backup.map_or(0, |codes| codes.left.len()),
+            }),
+            _ if self.last_factor_change()? == Some(call.operation) => {
+                Ok(FactorAnswer::Done { pending: false })
+            }
+            FactorOrder::Begin { sealed_secret, pepper_id } => {
+                let parameters = TotpParameters::DEFAULT;
+                let outcome = begin_enrolment(&record, sealed_secret, pepper_id, parameters, self.now);
+                self.enrolled(outcome, Change::default())
+            }
+            FactorOrder::Confirm { code, backup } => {
+                let sealed = record.pending.as_ref().map(|it| (it.sealed_secret.as_str(), it.pepper_id));
+                let secret = self.opened(&account.id, sealed)?;
+                let outcome = confirm_enrolment(&record, secret.as_ref(), &code, backup, self.now);
+                self.enrolled(outcome, changed(call.operation, "second_factor_enabled"))
+            }
+            FactorOrder::ReplaceBackup { presented, backup } => {
+                self.using(&account, &record, &presented, |left| {
+                    let factors = Some(FactorRecord { backup: Some(backup), ..left });
+                    Change { factors, ..changed(call.operation, "backup_codes_replaced") }
+                })
+            }
+            FactorOrder::Remove { presented, keep } => {
+                let sessions = self.sessions()?;
+                self.using(&account, &record, &presented, |left| {
+                    let revoke = RevokeReason::PasswordChange;
+                    let ended = session::revoke_all(&account, &sessions, revoke, Some(keep), self.now);
+                    let guard = left.guard;
+                    Change {
+                        factors: Some(FactorRecord { guard, ..FactorRecord::default() }),
+                        account: Some(ended.account),
+                        put: ended.revoked,
+                        notices: ended.notices,
+                        ..changed(call.operation, "second_factor_disabled")
+                    }
+                })
+            }
+        }
+    }
+
+    fn enrolled(&self, outcome: EnrolmentOutcome, change: Change) -> Result<FactorAnswer> {
+        let (factors, answer) = match outcome {
+            EnrolmentOutcome::Stored(record) => (Some(record), FactorAnswer::Done { pending: false }),
+            EnrolmentOutcome::Refused { reason, write } => (write, refusal_of_enrolment(reason)),
+        };
+        let change = if matches!(answer, FactorAnswer::Done { .. }) { change } else { Change::default() };
+        if factors.is_some() {
+            self.commit(Change { factors, ..change })?;
+        }
+        Ok(answer)
+    }
+
+    /// Uses a factor for a change; a wrong one is counted, and nothing is changed.
+    fn using(
+        &self,
+        account: &AccountRecord,
+        record: &FactorRecord,
+        presented: &Presented,
+        change: impl FnOnce(FactorRecord) -> Change,
+    ) -> Result<FactorAnswer> {
+        if !record.is_required() {
+            return Ok(FactorAnswer::Refused(FactorRefusal::NotEnrolled));
+        }
+        let secret = self.authenticator(account, record)?;
+        match use_factor(record, secret.as_ref(), presented.as_factor(), self.now) {
+            Err(retry_after_seconds) => Ok(FactorAnswer::Limited { retry_after_seconds }),
+            Ok((left, Some(_))) => {
+                self.commit(change(left))?;
+                Ok(FactorAnswer::Done { pending: false })
+            }
+            Ok((counted, None)) => {
+                self.commit(Change { factors: Some(counted), ..Change::default() })?;
+                Ok(FactorAnswer::Refused(FactorRefusal::Wrong))
+            }
+        }
+    }
+
+    /// Puts a login off until its challenge is answered.
+    pub(super) fn challenge(
+        &self,
+        account: AccountRecord,
+        record: &FactorRecord,
+        challenge: FactorChallenge,
+    ) -> Result<AdmissionAnswer> {
+        let factors = Some(record.challenged(challenge, self.now));
+        self.commit(Change { factors, ..Change::of(account) })?;
+        let expires_in = ChallengePolicy::default().time_to_live.as_secs();
+        Ok(AdmissionAnswer::ChallengeRequired { methods: record.methods(), expires_in })
+    }
+
+    pub(super) fn answer(&self, call: AnswerCall) -> Result<AdmissionAnswer> {
+        let refused = AdmissionAnswer::Refused(AdmissionRefusal::ChallengeInvalid);
+        let Some(account) = self.load_in(&call.tenant)? else { return Ok(refused) };
+        let record = self.factors()?.unwrap_or_default();
+        let secret = self.authenticator(&account, &record)?;
+        let challenge = secret_of(&call.secret)?;
+        let answer = ChallengeAnswer {
+            id: ChallengeId { tenant: &account.tenant, account: &account.id, secret: &challenge },
+            client_id: &call.client_id,
+            device: &call.device,
+            factor: call.presented.as_factor(),
+            operation: call.operation,
+        };
+        let policy = ChallengePolicy::default();
+        match answer_challenge(&record, &answer, secret.as_ref(), self.peppers()?, self.now, policy) {
+            ChallengeOutcome::Passed { write, challenge, .. } => {
+                self.open_answered(account, challenge, Some(write), &call)
+            }
+            ChallengeOutcome::Repeated { challenge } => self.open_answered(account, challenge, None, &call),
+            ChallengeOutcome::Refused { reason, write } => {
+                if write.is_some() {
+                    self.commit(Change { factors: write, ..Change::default() })?;
+                }
+                Ok(match reason {
+                    ChallengeRefusal::Paused { retry_after_seconds } => {
+                        AdmissionAnswer::Limited { retry_after_seconds }
+                    }
+                    ChallengeRefusal::FactorWrong => {
+                        AdmissionAnswer::Refused(AdmissionRefusal::SecondFactorInvalid)
+                    }
+                    ChallengeRefusal::Unknown | ChallengeRefusal::AttemptsExhausted => refused,
+                })
+            }
+        }
+    }
+
+    /// Opens the session that a challenge has put off. What was used up stays so, whether the account admits or not.
+    fn open_answered(
+        &self,
+        mut account: AccountRecord,
+        challenge: FactorChallenge,
+        factors: Option<FactorRecord>,
+        call: &AnswerCall,
+    ) -> Result<AdmissionAnswer> {
+        let sessions = self.sessions()?;
+        let repeated = sessions.iter().find(|session| session.id == challenge.session);
+        let session_key = match repeated {
+            Some(session) => session.session_key.clone(),
+            None => secret_of(&call.session_key)?,
+        };
+        account.authorization = self.resolved(account.authorization);
+        let mut amr = challenge.amr;
+        for method in ["otp", "mfa"] {
+            if !amr.iter().any(|other| other == method) {
+                amr.push(method.into());
+            }
+        }
+        let request = OpenRequest {
+            id: challenge.session,
+            session_key,
+            tenant: account.tenant.clone(),
+            client_id: challenge.client_id,
+            credential_version: challenge.credential_version,
+            edge_key_id: call.edge_key_id,
+            amr,
+            auth_time: self.now.to_seconds(),
+            key_thumbprint: None,
+            device: challenge.device,
+        };
+        match session::open(&account, &sessions, request, self.now, &self.environment.open_policy()) {
+            OpenOutcome::Opened { token, session, evicted, account, notices } => {
+                let admission = Box::new(Admission::of(&account, &session, self.now));
+                let opened = Some(session);
+                self.commit(Change { factors, put: evicted, notices, opened, ..Change::of(account) })?;
+                Ok(AdmissionAnswer::Admitted { token, admission })
+            }
+            OpenOutcome::AlreadyOpen { token } => {
+                let Some(session) = repeated else { return Err(super::commit::vanished()) };
+                let admission = Box::new(Admission::of(&account, session, self.now));
+                self.commit(Change { factors, ..Change::default() })?;
+                Ok(AdmissionAnswer::Admitted { token, admission })
+            }
+            OpenOutcome::Refused(refusal) => {
+                self.commit(Change { factors, ..Change::default() })?;
+                Ok(AdmissionAnswer::Refused(refusal_of_open(refusal)))
+            }
+        }
+    }
+
+    pub(super) fn factors(&self) -> Result<Option<FactorRecord>> {
+        if self.was_opened()? { Records::new(&self.sql(), super::ACCOUNT).get(FACTORS) } else { Ok(None) }
+    }
+
+    fn last_factor_change(&self) -> Result<Option<OperationId>> {
+        let last: Option<LastFactorChange> =
+            Records::new(&self.sql(), super::OPERATIONS).get(FACTOR_CHANGE)?;
+        Ok(last.map(|last| last.operation))
+    }
+
+    fn peppers(&self) -> Result<&Peppers> {
+        let keyring = self.keyring.as_ref().map(|keyring| keyring.peppers());
+        keyring.ok_or_else(|| Error::RustError("the call came without a keyring".into()))
+    }
+
+    fn authenticator(&self, account: &AccountRecord, record: &FactorRecord) -> Result<Option<TotpSecret>> {
+        let sealed = record.totp.as_ref().map(|it| (it.sealed_secret.as_str(), it.pepper_id));
+        self.opened(&account.id, sealed)
+    }
+
+    /// Opens a sealed secret. One that cannot be opened fails the call: no code is right or wrong without it.
+    fn opened(&self, account: &AccountId, sealed: Option<(&str, u32)>) -> Result<Option<TotpSecret>> {
+        let Some((sealed, pepper_id)) = sealed else { return Ok(None) };
+        let opened = self.peppers()?.find(pepper_id).and_then(|pepper| {
+            let bytes = base64url::decode(sealed.as_bytes()).ok()?;
+            TotpSecret::from_bytes(&sealed::open(&cipher(pepper), account.as_bytes(), &bytes)?)
+        });
+        opened.map(Some).ok_or_else(|| Error::RustError("an authenticator's secret cannot be opened".into()))
+    }
+}
+
+/// A change that is remembered by its operation, with its line of the audit log.
+fn changed(operation: OperationId, event: &'static str) -> Change {
+    Change { factor_change: Some(LastFactorChange { operation }), event: Some(event), ..Change::default() }
+}
+
+const fn refusal_of_enrolment(reason: EnrolmentRefusal) -> FactorAnswer {
+    FactorAnswer::Refused(match reason {
+        EnrolmentRefusal::AlreadyEnrolled => FactorRefusal::AlreadyEnrolled,
+        EnrolmentRefusal::NotBegun => FactorRefusal::NotBegun,
+        EnrolmentRefusal::Paused { retry_after_seconds } => {
+            return FactorAnswer::Limited { retry_after_seconds };
+        }
+        EnrolmentRefusal::CodeWrong => FactorRefusal::Wrong,
+    })
+}
+
+/// What a login leaves waiting.
+pub(super) fn waiting(
+    call: &super::OpenCall,
+    now: postern_core::time::UnixMillis,
+) -> Result<FactorChallenge> {
+    let new = call.challenge.as_ref();
+    let new = new.ok_or_else(|| Error::RustError("a login came without a challenge".into()))?;
+    Ok(FactorChallenge {
+        digest: new.digest,
+        pepper_id: new.pepper_id,
+        session: call.session,
+        client_id: call.client_id.clone(),
+        device: call.device.clone(),
+        amr: call.amr.clone(),
+        credential_version: call.credential_version,
+        expires_at: now.plus(ChallengePolicy::default().time_to_live),
+        attempts: 0,
+        answered_by: None,
+    })
+}

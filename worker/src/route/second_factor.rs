@@ -1,0 +1,179 @@
+//! `POST /api/v1/auth/2fa/setup`, `2fa/verify`, `2fa/backup-codes` and `2fa/disable`: an authenticator app and backup codes.
+
+use crate::object::account::{FactorOrder, Presented, cipher};
+use crate::object::sealed;
+use crate::route::exchange::Exchange;
+use crate::route::mailed::limit_presented;
+use crate::route::presence::{Bearer, current_password};
+use crate::route::turn::Turn;
+use crate::route::{password, tokens};
+use crate::store::accounts::Accounts;
+use crate::store::factors::Challenge;
+use crate::store::keyring::Keyring;
+use crate::wire::answer::{Answer, json};
+use crate::wire::body::Body;
+use crate::wire::problem::Problem;
+use postern_core::codec::base64url;
+use postern_core::factor::{
+    BackupCode, BackupCodes, TotpParameters, TotpSecret, backup_codes, provisioning_uri,
+};
+use postern_core::id::AccountId;
+use postern_core::identifier::Identifier;
+use postern_core::password::Pepper;
+use postern_core::secret::SecretText;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Begun<'a> {
+    secret: &'a str,
+    uri: &'a str,
+}
+
+#[derive(Serialize)]
+struct Codes<'a> {
+    backup_codes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Disabled {
+    success: bool,
+}
+
+/// A new secret, which guards nothing until it has shown a code.
+pub(crate) async fn set_up(exchange: &Exchange) -> Answer {
+    let bearer = Bearer::of(exchange).await?;
+    let mut body = Body::read_optional(&exchange.request).await?;
+    let current = current_password(&mut body)?;
+    bearer.prove_presence(exchange, current.as_ref()).await?;
+    let (account, pepper) = (bearer.subject.account, current_pepper(bearer.keyring())?);
+    let secret = TotpSecret::new(exchange.ambient.random()?);
+    let nonce = exchange.ambient.random()?.into_bytes();
+    let sealed = sealed::seal(&cipher(pepper), nonce, account.as_bytes(), secret.expose());
+    let sealed =
+        sealed.ok_or_else(|| Problem::internal("authenticator", "the secret could not be sealed"))?;
+    let order = FactorOrder::Begin { sealed_secret: base64url::encode(&sealed), pepper_id: pepper.id() };
+    Accounts::new(&exchange.environment).change_factor(&account, order).await?;
+    let contact = bearer.credential.contact();
+    let label = contact.as_ref().map_or(bearer.credential.name.as_str(), Identifier::value);
+    let issuer = exchange.environment.config().issuer().as_str();
+    let issuer = issuer.split_once("://").map_or(issuer, |(_, host)| host);
+    let uri = provisioning_uri(&secret, TotpParameters::DEFAULT, issuer, label);
+    json(200, &Begun { secret: secret.to_base32().expose(), uri: uri.expose() })
+}
+
+/// `{challenge, code | backup_code}` goes on with a login; `{code}` of a bearer confirms what was set up.
+pub(crate) async fn verify(exchange: &Exchange) -> Answer {
+    let mut body = Body::read(&exchange.request).await?;
+    if body.has("challenge") {
+        return log_in(exchange, body).await;
+    }
+    let bearer = Bearer::of(exchange).await?;
+    let code = body.text("code")?;
+    limit_presented(exchange).await?;
+    let account = bearer.subject.account;
+    let (shown, backup) = new_codes(exchange, bearer.keyring(), &account).await?;
+    let order = FactorOrder::Confirm { code, backup };
+    Accounts::new(&exchange.environment).change_factor(&account, order).await?;
+    json(200, &Codes { backup_codes: &shown })
+}
+
+async fn log_in(exchange: &Exchange, mut body: Body) -> Answer {
+    let challenge = body.secret("challenge")?;
+    let factor = Factor::read(&mut body)?;
+    limit_presented(exchange).await?;
+    let keyring = exchange.keyring().await?;
+    let challenge = Challenge::parse(&keyring, &challenge).ok_or_else(Problem::challenge_invalid)?;
+    let presented = factor.presented(exchange, &keyring, &challenge.account()).await?;
+    let accounts = Accounts::new(&exchange.environment);
+    let admitted = accounts.answer(&challenge, presented, exchange.device(), &keyring).await?;
+    tokens::answer(exchange, &keyring, admitted).await
+}
+
+/// Ten other backup codes, for a code of the authenticator.
+pub(crate) async fn replace_backup_codes(exchange: &Exchange) -> Answer {
+    let bearer = Bearer::of(exchange).await?;
+    let mut body = Body::read(&exchange.request).await?;
+    let presented = Presented::Totp(body.text("code")?);
+    limit_presented(exchange).await?;
+    let account = bearer.subject.account;
+    let (shown, backup) = new_codes(exchange, bearer.keyring(), &account).await?;
+    let order = FactorOrder::ReplaceBackup { presented, backup };
+    Accounts::new(&exchange.environment).change_factor(&account, order).await?;
+    json(200, &Codes { backup_codes: &shown })
+}
+
+/// Neither authenticator nor backup codes any more. Asks for the owner and for the factor.
+pub(crate) async fn disable(exchange: &Exchange) -> Answer {
+    let bearer = Bearer::of(exchange).await?;
+    let mut body = Body::read(&exchange.request).await?;
+    let current = current_password(&mut body)?;
+    let factor = Factor::read(&mut body)?;
+    limit_presented(exchange).await?;
+    bearer.prove_presence(exchange, current.as_ref()).await?;
+    let account = bearer.subject.account;
+    let presented = factor.presented(exchange, bearer.keyring(), &account).await?;
+    let order = FactorOrder::Remove { presented, keep: bearer.subject.session };
+    Accounts::new(&exchange.environment).change_factor(&account, order).await?;
+    json(200, &Disabled { success: true })
+}
+
+/// What a request has of a second factor.
+enum Factor {
+    Totp(String),
+    Backup(BackupCode),
+}
+
+impl Factor {
+    fn read(body: &mut Body) -> Result<Self, Problem> {
+        match (body.optional_text("code")?, body.optional_text("backup_code")?.map(SecretText::new)) {
+            (Some(code), None) => Ok(Self::Totp(code)),
+            (None, Some(code)) => {
+                BackupCode::parse(&code).map(Self::Backup).ok_or_else(Problem::second_factor_invalid)
+            }
+            _ => Err(Problem::invalid_field("code", "must be sent, or backup_code")),
+        }
+    }
+
+    async fn presented(
+        self,
+        exchange: &Exchange,
+        keyring: &Keyring,
+        account: &AccountId,
+    ) -> Result<Presented, Problem> {
+        let code = match self {
+            Self::Totp(code) => return Ok(Presented::Totp(code)),
+            Self::Backup(code) => code,
+        };
+        let turn = Turn::take()?;
+        turn.come().await;
+        let digests = keyring
+            .peppers()
+            .iter()
+            .map(|pepper| Ok((pepper.id(), password::backup_digest(exchange, &code, account, pepper)?)));
+        digests.collect::<Result<_, Problem>>().map(Presented::BackupCode)
+    }
+}
+
+/// Ten codes as they are shown, and as they are stored.
+async fn new_codes(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    account: &AccountId,
+) -> Result<(Vec<String>, BackupCodes), Problem> {
+    let pepper = current_pepper(keyring)?;
+    let codes = backup_codes(exchange.ambient.random()?);
+    let mut left = Vec::new();
+    for code in &codes {
+        // A turn each: nobody waits for all ten.
+        let turn = Turn::take()?;
+        turn.come().await;
+        left.push(password::backup_digest(exchange, code, account, pepper)?);
+    }
+    let shown = codes.iter().map(|code| code.shown().expose().to_owned()).collect();
+    let created_at = exchange.ambient.now();
+    Ok((shown, BackupCodes { pepper_id: pepper.id(), left, created_at }))
+}
+
+fn current_pepper(keyring: &Keyring) -> Result<&Pepper, Problem> {
+    keyring.peppers().current().ok_or_else(|| Problem::internal("keyring", "there is no pepper"))
+}

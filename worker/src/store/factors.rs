@@ -1,0 +1,132 @@
+//! The Worker's side of second factors.
+
+use crate::ambient::Ambient;
+use crate::object::account::{
+    AccountCall, AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal, Presented,
+};
+use crate::store::accounts::{Accounts, Admitted, admitted, current_edge_key, drawn, unavailable};
+use crate::store::keyring::Keyring;
+use crate::wire::problem::Problem;
+use postern_core::codec::base64url;
+use postern_core::entropy::Random;
+use postern_core::factor::{ChallengeId, FactorMethod};
+use postern_core::id::{AccountId, OperationId, TenantId, TokenId};
+use postern_core::intake::{CodeDigest, LinkToken};
+use postern_core::secret::{Secret, SecretText};
+use postern_core::session::DeviceHint;
+
+/// A login that waits for a second factor.
+pub(crate) struct Challenged {
+    pub(crate) challenge: Challenge,
+    pub(crate) methods: Vec<FactorMethod>,
+    pub(crate) expires_in: u32,
+}
+
+/// What a client answers with: whose account, 16 random bytes, and 16 bytes by which we know our own, so that nobody
+/// reaches an account with one that was made up.
+pub(crate) struct Challenge(LinkToken);
+
+impl Challenge {
+    pub(crate) fn new(keyring: &Keyring, account: AccountId) -> Result<Self, Problem> {
+        let secret = completed(keyring, &account, &drawn()?);
+        Ok(Self(LinkToken::new(*account.as_bytes(), Random::new(secret))))
+    }
+
+    /// Reads one that may be ours.
+    pub(crate) fn parse(keyring: &Keyring, text: &SecretText) -> Option<Self> {
+        let token = LinkToken::parse(text).ok()?;
+        let (random, _) = token.secret().expose().split_first_chunk::<16>()?;
+        let account = AccountId::from_bytes(*token.selector());
+        let ours = Secret::new(completed(keyring, &account, random)).ct_eq(token.secret());
+        ours.then_some(Self(token))
+    }
+
+    pub(crate) fn to_text(&self) -> SecretText {
+        self.0.to_text()
+    }
+
+    /// What the account stores of it, and the pepper of that.
+    pub(crate) fn digest(&self, keyring: &Keyring, tenant: &TenantId) -> Result<(u32, CodeDigest), Problem> {
+        let pepper = keyring.peppers().current();
+        let pepper = pepper.ok_or_else(|| Problem::internal("keyring", "there is no pepper"))?;
+        let account = self.account();
+        let id = ChallengeId { tenant, account: &account, secret: self.0.secret() };
+        Ok((pepper.id(), id.digest(pepper)))
+    }
+
+    pub(crate) fn account(&self) -> AccountId {
+        AccountId::from_bytes(*self.0.selector())
+    }
+}
+
+fn completed(keyring: &Keyring, account: &AccountId, random: &[u8; 16]) -> [u8; 32] {
+    let tag = keyring.digest(&[b"second factor challenge", account.as_bytes(), random]);
+    let mut secret = tag;
+    if let Some(head) = secret.first_chunk_mut::<16>() {
+        *head = *random;
+    }
+    secret
+}
+
+impl Accounts<'_> {
+    /// Asks the account to open the session that a challenge has put off.
+    pub(crate) async fn answer(
+        &self,
+        challenge: &Challenge,
+        presented: Presented,
+        device: DeviceHint,
+        keyring: &Keyring,
+    ) -> Result<Admitted, Problem> {
+        let account = challenge.account();
+        let token_id = TokenId::from_bytes(drawn()?);
+        let session_key = Ambient::read().random::<32>()?;
+        let about = self.profile_claims(&account).await?;
+        let call = AccountCall::Answer(Box::new(AnswerCall {
+            tenant: self.tenant.clone(),
+            client_id: self.environment.config().client_id().clone(),
+            device,
+            secret: base64url::encode(challenge.0.secret().expose()),
+            presented,
+            operation: OperationId::from_bytes(drawn()?),
+            session_key: base64url::encode(&session_key.into_bytes()),
+            edge_key_id: current_edge_key(keyring)?,
+        }));
+        admitted(self.ask(&account, &call).await.map_err(unavailable)?, token_id, about)
+    }
+
+    /// Whether the account has a second factor, and how many backup codes are left.
+    pub(crate) async fn second_factor(&self, account: &AccountId) -> Result<(bool, usize), Problem> {
+        match self.factor(account, FactorOrder::Show).await? {
+            FactorAnswer::Shown { enabled, backup_codes_left } => Ok((enabled, backup_codes_left)),
+            _ => Ok((false, 0)),
+        }
+    }
+
+    /// Changes the second factors of an account.
+    ///
+    /// # Errors
+    ///
+    /// `second_factor_conflict`, `no_pending_change`, `second_factor_invalid`, `rate_limited`; `invalidation_pending` if it
+    /// is stored and readers at the edge may not know yet.
+    pub(crate) async fn change_factor(&self, account: &AccountId, order: FactorOrder) -> Result<(), Problem> {
+        match self.factor(account, order).await? {
+            FactorAnswer::Done { pending: true } => Err(Problem::invalidation_pending()),
+            FactorAnswer::Done { .. } | FactorAnswer::Shown { .. } => Ok(()),
+            FactorAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
+            FactorAnswer::Refused(refusal) => Err(match refusal {
+                FactorRefusal::AlreadyEnrolled | FactorRefusal::NotEnrolled => {
+                    Problem::second_factor_conflict()
+                }
+                FactorRefusal::NotBegun => Problem::no_pending_change(),
+                FactorRefusal::Wrong => Problem::second_factor_invalid(),
+            }),
+        }
+    }
+
+    async fn factor(&self, account: &AccountId, order: FactorOrder) -> Result<FactorAnswer, Problem> {
+        let operation = OperationId::from_bytes(drawn()?);
+        let call =
+            AccountCall::Factor(Box::new(FactorCall { tenant: self.tenant.clone(), operation, order }));
+        self.ask(account, &call).await.map_err(unavailable)
+    }
+}
