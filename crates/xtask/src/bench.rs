@@ -17,6 +17,8 @@ use crate::{bundle, setup};
 pub(crate) fn run_selected(options: &[&str]) -> Result<()> {
     setup::everything()?;
     build(Variant::Release)?;
+    // With the mailbox: `enumeration` makes accounts as people do.
+    build(Variant::Development)?;
     build_package()?;
     build_password_check()?;
     announce("Measuring");

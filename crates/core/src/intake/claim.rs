@@ -150,13 +150,16 @@ pub fn claim_sign_up(
     now: UnixMillis,
     policy: &SignUpPolicy,
 ) -> ClaimOutcome {
+    let stored = budget;
     let budget = GuessBudget::at(budget, now, policy.guesses.window);
     let candidates = match candidates(existing, &request.selector, budget, now, policy) {
         Ok(candidates) => candidates,
         Err(reason) => {
-            // Stored even though nothing was compared: a window that began in the future of a clock that fell back
-            // now begins here, and ends.
-            let budget = (reason == ClaimRefusal::AttemptsExhausted).then_some(budget);
+            // A window that began in the future of a clock that fell back begins now, and ends; that is stored even
+            // though nothing was compared. Else nothing is: a write would take longer than the answer to a guess at
+            // an address that nobody signs up, and so tell that somebody did.
+            let is_news = reason == ClaimRefusal::AttemptsExhausted && stored != Some(budget);
+            let budget = is_news.then_some(budget);
             return ClaimOutcome::Refused {
                 reason,
                 writes: SignUpWrites { budget, ..SignUpWrites::default() },
