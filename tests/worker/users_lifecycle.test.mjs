@@ -60,6 +60,7 @@ describe("a deleted account", () => {
   test("is purged only after it was deleted, and then nothing of it is left but a tombstone", async () => {
     const person = await signUp(server);
     const second = await logIn(server, person);
+    assert.equal((await post(server, "2fa/setup", { current_password: person.password }, { bearer: person.access })).status, 200);
     refused(await operator.order(person, "purge"), 409, "status_conflict");
     await expectModes(server, person.access, { strict: true });
     await erase(person);
@@ -77,6 +78,7 @@ describe("a deleted account", () => {
     for (const table of ["sessions", "operations", "orders", "outbox"]) {
       assert.deepEqual(await storage.exec(`SELECT * FROM ${table}`), [], table);
     }
+    assert.deepEqual(await storage.exec("SELECT key FROM account"), [{ key: "account" }]);
     const tombstone = await storedAccount(server, person);
     assert.deepEqual([tombstone.status, tombstone.authorization.roles], ["purged", []]);
     assert.ok(!JSON.stringify(tombstone).includes("example.com"));

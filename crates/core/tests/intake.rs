@@ -218,6 +218,8 @@ struct Address {
     records: Vec<PendingSignUp>,
     budget: Option<GuessBudget>,
     policy: SignUpPolicy,
+    /// How often the budget was stored.
+    budgets_stored: u32,
 }
 
 fn code_of(n: u8) -> SecretText {
@@ -230,7 +232,13 @@ fn registration(n: u8) -> RegistrationId {
 
 impl Address {
     fn new() -> Self {
-        Self { tenant: tenant(), records: vec![], budget: None, policy: SignUpPolicy::default() }
+        Self {
+            tenant: tenant(),
+            records: vec![],
+            budget: None,
+            policy: SignUpPolicy::default(),
+            budgets_stored: 0,
+        }
     }
 
     fn store(&mut self, writes: SignUpWrites) {
@@ -239,6 +247,7 @@ impl Address {
             self.records.retain(|record| record.registration_id != put.registration_id);
             self.records.push(put);
         }
+        self.budgets_stored += u32::from(writes.budget.is_some());
         self.budget = writes.budget.or(self.budget);
     }
 
@@ -544,6 +553,23 @@ fn the_budget_of_an_address_is_new_the_next_day_and_after_a_clock_fell_back() {
         address.claim(1, ClaimSelector::Bare, 100_001, 9),
         "claimed: account 9 password 1 link false done false"
     );
+}
+
+#[test]
+fn a_guess_that_is_not_compared_stores_nothing() {
+    for selector in [named(1), ClaimSelector::Bare] {
+        let mut address = Address::new();
+        address.open(1, 1);
+        for second in 2..7 {
+            assert_eq!(address.claim(2, selector.clone(), second, 9), "code_invalid");
+        }
+        let before = (address.budgets_stored, address.attempts(1));
+        for second in 7..10 {
+            assert_eq!(address.claim(2, selector.clone(), second, 9), "attempts_exhausted");
+        }
+        assert_eq!((address.budgets_stored, address.attempts(1)), before);
+        assert_eq!(before, (5, 5));
+    }
 }
 
 #[test]

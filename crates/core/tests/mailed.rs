@@ -41,6 +41,8 @@ fn after(seconds: u64) -> UnixMillis {
 struct Shard {
     stored: Option<MailedSecret>,
     budget: Option<GuessBudget>,
+    /// How often the budget was stored.
+    budgets_stored: u32,
     /// When the credential of the address was changed.
     changed_at: Option<UnixMillis>,
 }
@@ -97,6 +99,7 @@ impl Shard {
             PresentOutcome::Repeated { operation, against } => Ok((operation.as_bytes()[0], against)),
             PresentOutcome::Refused { reason, write, budget } => {
                 self.stored = write.or(self.stored.take());
+                self.budgets_stored += u32::from(budget.is_some());
                 self.budget = budget.or(self.budget);
                 Err(reason)
             }
@@ -231,6 +234,19 @@ fn many_mails_do_not_multiply_guesses_and_do_not_keep_out_who_types_correctly() 
     assert_eq!(shard.present(WRONG, 2, after(1), &CODES), Err(ConsumeRefusal::Wrong));
     assert_eq!(shard.present(WRONG, 2, after(1), &CODES), Err(ConsumeRefusal::AttemptsExhausted));
     assert_eq!(shard.budget.unwrap().window_started_at, after(1));
+}
+
+#[test]
+fn a_guess_that_is_not_compared_stores_nothing() {
+    let mut shard = mailed(&CODES);
+    for second in 1..6 {
+        assert_eq!(shard.present(WRONG, 2, after(second), &CODES), Err(ConsumeRefusal::Wrong));
+    }
+    assert_eq!(shard.budgets_stored, 5);
+    for second in 6..9 {
+        assert_eq!(shard.present(WRONG, 2, after(second), &CODES), Err(ConsumeRefusal::AttemptsExhausted));
+    }
+    assert_eq!(shard.budgets_stored, 5);
 }
 
 #[test]

@@ -14,20 +14,14 @@ use crate::store::contact::ContactChange;
 use crate::store::fence;
 use crate::store::intake::{Intake, PresentedSecret};
 use crate::store::limiter::Limits;
-use crate::wire::answer::{Answer, json};
+use crate::wire::answer::{Answer, success};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::identifier::{Identifier, IdentifierKind};
 use postern_core::intake::CodePurpose;
 use postern_core::session::CredentialChange;
-use serde::Serialize;
 
 const PURPOSE: CodePurpose = CodePurpose::ChangeIdentifier;
-
-#[derive(Serialize)]
-struct ContactChanged {
-    success: bool,
-}
 
 pub(crate) async fn request(exchange: &Exchange, kind: IdentifierKind) -> Answer {
     let environment = &exchange.environment;
@@ -99,7 +93,7 @@ pub(crate) async fn confirm(exchange: &Exchange, kind: IdentifierKind) -> Answer
         // The first try went through. Its fence, if that is still open, knows whom to tell: here it is already the
         // new one.
         fence::settle(&exchange.environment, &directory, &account).await?;
-        return json(200, &ContactChanged { success: true });
+        return success();
     }
     let mut change = bearer.keeping(match kind {
         IdentifierKind::Phone => CredentialChange::PhoneChanged,
@@ -113,7 +107,7 @@ pub(crate) async fn confirm(exchange: &Exchange, kind: IdentifierKind) -> Answer
     }
     let version = used.against().saturating_add(1);
     fence::close(&exchange.environment, &directory, &account, version, Some(change)).await?;
-    json(200, &ContactChanged { success: true })
+    success()
 }
 
 /// The new one's, which counts messages and guesses whichever account asks: somebody with many accounts has no more of

@@ -7,18 +7,12 @@ use crate::route::exchange::Exchange;
 use crate::route::presence::{Bearer, current_password};
 use crate::route::{breach, password};
 use crate::store::fence;
-use crate::wire::answer::{Answer, json};
+use crate::wire::answer::{Answer, success};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::id::OperationId;
 use postern_core::password::PasswordInput;
 use postern_core::session::CredentialChange;
-use serde::Serialize;
-
-#[derive(Serialize)]
-struct PasswordChanged {
-    success: bool,
-}
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let bearer = Bearer::of(exchange).await?;
@@ -44,7 +38,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         return Err(Problem::presence("current_password_wrong"));
     }
     fence::close(environment, &directory, &account, version.saturating_add(1), Some(change)).await?;
-    json(200, &PasswordChanged { success: true })
+    success()
 }
 
 /// The presented password has just been found to be the account's, where it has one.

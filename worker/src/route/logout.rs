@@ -5,16 +5,10 @@ use crate::route::exchange::Exchange;
 use crate::route::refresh::presented;
 use crate::store::accounts::Accounts;
 use crate::store::limiter::Limits;
-use crate::wire::answer::{Answer, json};
+use crate::wire::answer::{Answer, success};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::session::RevokeReason;
-use serde::Serialize;
-
-#[derive(Serialize)]
-struct LoggedOut {
-    success: bool,
-}
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let mut body = Body::read_optional(&exchange.request).await?;
@@ -40,5 +34,5 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         let subject = caller.subject;
         accounts.revoke_one(&subject.account, subject.session, RevokeReason::Logout).await?;
     }
-    json(200, &LoggedOut { success: true })
+    success()
 }

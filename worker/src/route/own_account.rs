@@ -6,17 +6,11 @@ use crate::route::exchange::Exchange;
 use crate::route::presence::{Bearer, current_password};
 use crate::route::sessions::limit_profile;
 use crate::store::accounts::Accounts;
-use crate::wire::answer::{Answer, json};
+use crate::wire::answer::{Answer, success};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::account::{Actor, StatusOrder, StatusRequest};
 use postern_core::flow::validate::{Mode, RouteMode};
-use serde::Serialize;
-
-#[derive(Serialize)]
-struct Deleted {
-    success: bool,
-}
 
 /// Deletes the account and ends its sessions, this one included. An operator can restore it until it is purged.
 pub(crate) async fn delete(exchange: &Exchange) -> Answer {
@@ -31,7 +25,7 @@ pub(crate) async fn delete(exchange: &Exchange) -> Answer {
     let request = StatusRequest { order: StatusOrder::Delete, by: Actor::Owner, reason: None };
     let accounts = Accounts::new(&exchange.environment);
     accounts.set_status(&bearer.subject.account, operation, request).await?;
-    json(200, &Deleted { success: true })
+    success()
 }
 
 /// All that is stored about the account. For whoever holds a live session, as the profile is.

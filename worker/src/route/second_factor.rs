@@ -10,7 +10,7 @@ use crate::route::{password, tokens};
 use crate::store::accounts::Accounts;
 use crate::store::factors::Challenge;
 use crate::store::keyring::Keyring;
-use crate::wire::answer::{Answer, json};
+use crate::wire::answer::{Answer, json, success};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::codec::base64url;
@@ -32,11 +32,6 @@ struct Begun<'a> {
 #[derive(Serialize)]
 struct Codes<'a> {
     backup_codes: &'a [String],
-}
-
-#[derive(Serialize)]
-struct Disabled {
-    success: bool,
 }
 
 /// A new secret, which guards nothing until it has shown a code.
@@ -114,7 +109,7 @@ pub(crate) async fn disable(exchange: &Exchange) -> Answer {
     let presented = factor.presented(exchange, bearer.keyring(), &account).await?;
     let order = FactorOrder::Remove { presented, keep: bearer.subject.session };
     Accounts::new(&exchange.environment).change_factor(&account, order).await?;
-    json(200, &Disabled { success: true })
+    success()
 }
 
 /// What a request has of a second factor.

@@ -15,7 +15,7 @@ use crate::store::directory::Credential;
 use crate::store::fence;
 use crate::store::intake::{Intake, NewSecret, UsedSecret};
 use crate::store::keyring::Keyring;
-use crate::wire::answer::{Answer, json};
+use crate::wire::answer::{Answer, success};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::codec::base64url;
@@ -25,12 +25,6 @@ use postern_core::identifier::{Identifier, IdentifierKind};
 use postern_core::intake::{CodePurpose, LinkToken};
 use postern_core::password::{PasswordHash, PasswordInput};
 use postern_core::session::CredentialChange;
-use serde::Serialize;
-
-#[derive(Serialize)]
-struct PasswordSet {
-    success: bool,
-}
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
@@ -117,7 +111,7 @@ pub(crate) async fn replace(
         // The first try went through; only its fence may still be open.
         is_the_one_that_was_set(exchange, password, credential).await?;
         fence::settle(environment, &directory, &account).await?;
-        return json(200, &PasswordSet { success: true });
+        return success();
     }
     if !Accounts::new(environment).may_recover(&account).await? {
         return Err(Problem::code_invalid());
@@ -130,7 +124,7 @@ pub(crate) async fn replace(
     }
     let version = against.saturating_add(1);
     fence::close(environment, &directory, &account, version, Some(change)).await?;
-    json(200, &PasswordSet { success: true })
+    success()
 }
 
 /// A secret that has set its password gives a lost answer again, and takes no other password.

@@ -10,20 +10,14 @@ use crate::route::mailed::{self, Kind, Presented, code, limit_presented, new_ope
 use crate::store::accounts::Accounts;
 use crate::store::directory::Credential;
 use crate::store::intake::Intake;
-use crate::wire::answer::{Answer, json};
+use crate::wire::answer::{Answer, success};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::account::{AccountStatus, Actor, StatusOrder, StatusRequest};
 use postern_core::identifier::{Identifier, IdentifierKind};
 use postern_core::intake::CodePurpose;
-use serde::Serialize;
 
 const PURPOSE: CodePurpose = CodePurpose::VerifyIdentifier;
-
-#[derive(Serialize)]
-struct Verified {
-    success: bool,
-}
 
 pub(crate) async fn request(exchange: &Exchange, of: IdentifierKind) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
@@ -51,7 +45,7 @@ pub(crate) async fn confirm(exchange: &Exchange, of: IdentifierKind) -> Answer {
         return Err(Problem::code_invalid());
     };
     prove(exchange, &credential, &contact).await?;
-    json(200, &Verified { success: true })
+    success()
 }
 
 /// Whoever asks has shown to read what is sent to this account's address or number.

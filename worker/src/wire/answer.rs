@@ -14,6 +14,16 @@ pub(crate) fn json<T: Serialize>(status: u16, body: &T) -> Answer {
     respond(status, "application/json", "no-store", text.into_bytes())
 }
 
+#[derive(Serialize)]
+struct Success {
+    success: bool,
+}
+
+/// The answer to what was done and has nothing to show.
+pub(crate) fn success() -> Answer {
+    json(200, &Success { success: true })
+}
+
 /// Any answer with its content type and caching rule.
 pub(crate) fn respond(status: u16, content_type: &str, cache_control: &str, bytes: Vec<u8>) -> Answer {
     let response = Response::from_bytes(bytes).and_then(|response| {

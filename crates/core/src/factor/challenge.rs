@@ -80,6 +80,21 @@ pub struct FactorChallenge {
     pub answered_by: Option<OperationId>,
 }
 
+impl FactorChallenge {
+    /// How the owner has shown to be it once the challenge is answered, by RFC 8176: the first factor, a one-time
+    /// password (a backup code is one too), and more than one factor.
+    #[must_use]
+    pub fn answered_amr(&self) -> Vec<String> {
+        let mut amr = self.amr.clone();
+        for method in ["otp", "mfa"] {
+            if !amr.iter().any(|other| other == method) {
+                amr.push(method.into());
+            }
+        }
+        amr
+    }
+}
+
 /// The secret of a challenge with what it is bound to.
 #[derive(Clone, Copy, Debug)]
 pub struct ChallengeId<'a> {

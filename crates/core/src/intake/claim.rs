@@ -155,11 +155,9 @@ pub fn claim_sign_up(
     let candidates = match candidates(existing, &request.selector, budget, now, policy) {
         Ok(candidates) => candidates,
         Err(reason) => {
-            // A window that began in the future of a clock that fell back begins now, and ends; that is stored even
-            // though nothing was compared. Else nothing is: a write would take longer than the answer to a guess at
-            // an address that nobody signs up, and so tell that somebody did.
-            let is_news = reason == ClaimRefusal::AttemptsExhausted && stored != Some(budget);
-            let budget = is_news.then_some(budget);
+            // A window that began in the future of a clock that fell back begins now, and ends.
+            let is_spent = reason == ClaimRefusal::AttemptsExhausted;
+            let budget = if is_spent { budget.unless_stored(stored) } else { None };
             return ClaimOutcome::Refused {
                 reason,
                 writes: SignUpWrites { budget, ..SignUpWrites::default() },

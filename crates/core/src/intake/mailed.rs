@@ -188,6 +188,7 @@ pub fn present_secret(
     if existing.is_some_and(|existing| existing.is_outdated(presented.changed_at)) {
         return PresentOutcome::Refused { reason: ConsumeRefusal::Expired, write: None, budget: None };
     }
+    let stored_budget = budget;
     let budget = policy.guesses.map(|limit| GuessBudget::at(budget, now, limit.window));
     let is_long = existing.is_some_and(|existing| existing.is_long);
     let max_attempts = policy.guesses.zip(budget).map_or(policy.uses.max_attempts, |(limit, budget)| {
@@ -210,12 +211,13 @@ pub fn present_secret(
             against: existing.and_then(|existing| existing.used_against).unwrap_or(presented.against),
         },
         ConsumeOutcome::Refused { reason, write } => {
-            let wrong = u32::from(reason == ConsumeRefusal::Wrong);
-            // Stored also when nothing was compared: a window from the future of a clock that fell back begins here.
-            let is_counted = matches!(reason, ConsumeRefusal::Wrong | ConsumeRefusal::AttemptsExhausted);
-            let budget = budget.filter(|_| is_counted).map(|budget| GuessBudget {
-                comparisons: budget.comparisons.saturating_add(wrong),
-                ..budget
+            let budget = budget.and_then(|budget| match reason {
+                ConsumeRefusal::Wrong => {
+                    Some(GuessBudget { comparisons: budget.comparisons.saturating_add(1), ..budget })
+                }
+                // A window that began in the future of a clock that fell back begins now, and ends.
+                ConsumeRefusal::AttemptsExhausted => budget.unless_stored(stored_budget),
+                _ => None,
             });
             PresentOutcome::Refused { reason, write: write.and_then(stored), budget }
         }

@@ -175,6 +175,14 @@ impl GuessBudget {
             Self { window_started_at, ..stored }
         }
     }
+
+    /// What is to be stored of it after a guess that was not compared: nothing if it is stored so already. A write
+    /// would take longer than the answer to a guess at an address that waits for no code, and so tell that this one
+    /// does.
+    pub(super) fn unless_stored(self, stored: Option<Self>) -> Option<Self> {
+        let is_news = stored.map_or(self.comparisons > 0, |stored| stored != self);
+        is_news.then_some(self)
+    }
 }
 
 /// What has to be stored about one address, all of it or nothing.

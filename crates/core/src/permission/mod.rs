@@ -24,4 +24,4 @@ pub use mask::{MaskBits, MaskError, PermissionMask};
 pub use name::{GroupName, NameError, PermissionName, RoleName};
 pub use registry::{Declared, PermissionRegistry, RegistryError, RegistryVersion};
 pub use resolve::{Holdings, NamedPermissions, ResolveError, Resolved, Skipped, Source, resolve};
-pub use role::{Grants, RoleError, RoleTable};
+pub use role::{RoleError, RoleTable};

@@ -1,32 +1,18 @@
-//! Roles: masks with a name, and the union that decides what an account may do.
+//! Roles: masks with a name.
 
-use super::{
-    MaskError, MaskWidth, PermissionMask, PermissionName, PermissionRegistry, RegistryError, RoleName,
-};
+use super::{MaskWidth, PermissionMask, PermissionName, PermissionRegistry, RegistryError, RoleName};
 use alloc::vec::Vec;
 use core::fmt;
 
 /// Every role and the mask it stands for, computed once.
 ///
-/// A role never carries root: root is not a name, and it reaches an account through [`Grants::direct`] alone.
+/// A role never carries root: root is not a name, and it reaches an account through
+/// [`Holdings::has_root`](super::Holdings::has_root) alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleTable {
     width: MaskWidth,
     /// By name.
     masks: Vec<(RoleName, PermissionMask)>,
-}
-
-/// Everything that has been granted to one account, as masks of one width.
-#[derive(Clone, Copy, Debug)]
-pub struct Grants<'a> {
-    /// The roles of the account.
-    pub roles: &'a [RoleName],
-    /// What was granted to the account itself; the only place that root can come from.
-    pub direct: PermissionMask,
-    /// The masks of the groups that the account belongs to.
-    pub groups: &'a [PermissionMask],
-    /// The masks of its organizations' bundles.
-    pub bundles: &'a [PermissionMask],
 }
 
 /// Why a table of roles cannot be made.
@@ -126,23 +112,6 @@ impl RoleTable {
     pub fn iter(&self) -> impl Iterator<Item = (&RoleName, PermissionMask)> {
         self.masks.iter().map(|(role, mask)| (role, *mask))
     }
-
-    /// What the account may do: roles ∪ direct ∪ groups ∪ bundles, and nothing else.
-    ///
-    /// A role that is not, or no longer, defined grants nothing. Root in a group or a bundle is dropped: only
-    /// a direct grant, which is bootstrapped or audited, makes root.
-    ///
-    /// # Errors
-    ///
-    /// [`MaskError::WidthMismatch`] when a mask has another width than the table.
-    pub fn effective(&self, grants: &Grants<'_>) -> Result<PermissionMask, MaskError> {
-        let roles = grants.roles.iter().filter_map(|role| self.mask_of(role.as_str()));
-        let shared = grants.groups.iter().chain(grants.bundles).map(|mask| mask.without_root());
-        roles
-            .chain(shared)
-            .chain([grants.direct])
-            .try_fold(PermissionMask::empty(self.width), PermissionMask::union)
-    }
 }
 
 #[cfg(test)]
@@ -161,35 +130,6 @@ mod tests {
 
     fn registry(texts: &[&str]) -> PermissionRegistry {
         PermissionRegistry::from_declared(names(texts), MaskWidth::Bits64).unwrap()
-    }
-
-    #[test]
-    fn roles_are_unions_and_root_comes_only_by_direct_grant() {
-        let registry = registry(&["docs:read", "docs:write", "users:read", "plan:pro"]);
-        let role = |text: &str| text.parse::<RoleName>().unwrap();
-        let mask = |texts: &[&str]| registry.mask_of(&names(texts)).unwrap();
-        let reader = names(&["docs:read"]);
-        let editor = names(&["docs:read", "docs:write"]);
-        let table =
-            RoleTable::new(&registry, [(role("reader"), &reader), (role("editor"), &editor)]).unwrap();
-        let (empty, root) =
-            (PermissionMask::empty(MaskWidth::Bits64), PermissionMask::root(MaskWidth::Bits64));
-        let roles = [role("reader"), role("no-such-role")];
-        let all = Grants {
-            roles: &roles,
-            direct: mask(&["docs:write"]),
-            groups: &[mask(&["users:read"]), root],
-            bundles: &[mask(&["plan:pro"]), root],
-        };
-        let everything = mask(&["docs:read", "docs:write", "users:read", "plan:pro"]);
-        assert_eq!(table.effective(&all), Ok(everything));
-        assert!(!table.effective(&all).unwrap().is_root());
-        assert!(table.effective(&Grants { direct: root, ..all }).unwrap().is_root());
-        let nothing = Grants { roles: &roles[1..], direct: empty, groups: &[], bundles: &[] };
-        assert_eq!(table.effective(&nothing), Ok(empty));
-        let other_width = PermissionMask::empty(MaskWidth::Bits128);
-        let mixed = Grants { direct: other_width, ..nothing };
-        assert_eq!(table.effective(&mixed), Err(MaskError::WidthMismatch));
     }
 
     #[test]

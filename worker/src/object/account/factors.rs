@@ -4,7 +4,7 @@
 
 use super::commit::Change;
 use super::decisions::{refusal_of_open, secret_of};
-use super::{Account, AdmissionAnswer, AdmissionRefusal};
+use super::{ACCOUNT, Account, AdmissionAnswer, AdmissionRefusal, OPERATIONS, OpenCall};
 use crate::object::records::Records;
 use crate::object::sealed;
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
@@ -20,6 +20,7 @@ use postern_core::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
 use postern_core::intake::CodeDigest;
 use postern_core::password::{Pepper, Peppers};
 use postern_core::session::{self, DeviceHint, OpenOutcome, OpenRequest, RevokeReason};
+use postern_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use worker::{Error, Result};
 
@@ -272,12 +273,7 @@ impl Account<'_> {
             None => secret_of(&call.session_key)?,
         };
         account.authorization = self.resolved(account.authorization);
-        let mut amr = challenge.amr;
-        for method in ["otp", "mfa"] {
-            if !amr.iter().any(|other| other == method) {
-                amr.push(method.into());
-            }
-        }
+        let amr = challenge.answered_amr();
         let request = OpenRequest {
             id: challenge.session,
             session_key,
@@ -311,12 +307,11 @@ impl Account<'_> {
     }
 
     pub(super) fn factors(&self) -> Result<Option<FactorRecord>> {
-        if self.was_opened()? { Records::new(&self.sql(), super::ACCOUNT).get(FACTORS) } else { Ok(None) }
+        if self.was_opened()? { Records::new(&self.sql(), ACCOUNT).get(FACTORS) } else { Ok(None) }
     }
 
     fn last_factor_change(&self) -> Result<Option<OperationId>> {
-        let last: Option<LastFactorChange> =
-            Records::new(&self.sql(), super::OPERATIONS).get(FACTOR_CHANGE)?;
+        let last: Option<LastFactorChange> = Records::new(&self.sql(), OPERATIONS).get(FACTOR_CHANGE)?;
         Ok(last.map(|last| last.operation))
     }
 
@@ -358,10 +353,7 @@ const fn refusal_of_enrolment(reason: EnrolmentRefusal) -> FactorAnswer {
 }
 
 /// What a login leaves waiting.
-pub(super) fn waiting(
-    call: &super::OpenCall,
-    now: postern_core::time::UnixMillis,
-) -> Result<FactorChallenge> {
+pub(super) fn waiting(call: &OpenCall, now: UnixMillis) -> Result<FactorChallenge> {
     let new = call.challenge.as_ref();
     let new = new.ok_or_else(|| Error::RustError("a login came without a challenge".into()))?;
     Ok(FactorChallenge {

@@ -12,7 +12,7 @@ use crate::store::contact::ContactChange;
 use crate::store::directory::{Credential, Directory};
 use crate::store::fence;
 use crate::store::intake::Intake;
-use crate::wire::answer::{Answer, json};
+use crate::wire::answer::{Answer, json, success};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::account::{AccountStatus, Actor, StatusOrder, StatusRequest};
@@ -22,11 +22,6 @@ use postern_core::identifier::Identifier;
 use postern_core::password::PasswordInput;
 use postern_core::session::CredentialChange;
 use serde::Serialize;
-
-#[derive(Serialize)]
-struct Set {
-    success: bool,
-}
 
 #[derive(Serialize)]
 struct EmailSet {
@@ -81,7 +76,7 @@ pub(crate) async fn set_password(exchange: &Exchange, id: &str) -> Answer {
     let operation = subject.operation("set-password");
     if subject.was_made(operation) {
         is_the_one_that_was_set(exchange, new.as_ref(), &subject.credential).await?;
-        return json(200, &Set { success: true });
+        return success();
     }
     let keyring = exchange.keyring().await?;
     let hash = new.map(|new| password::hashed(exchange, &keyring, &new)).transpose()?;
@@ -93,7 +88,7 @@ pub(crate) async fn set_password(exchange: &Exchange, id: &str) -> Answer {
         return Err(overtaken());
     }
     subject.close(exchange, change).await?;
-    json(200, &Set { success: true })
+    success()
 }
 
 /// `{email}`: the address is not proven, a code to prove it is mailed, every session ends, and the old address is told.
@@ -150,7 +145,7 @@ pub(crate) async fn set_email_verified(exchange: &Exchange, id: &str) -> Answer 
             other => drop(other?),
         }
     }
-    json(200, &Set { success: true })
+    success()
 }
 
 /// Mails a code to prove an address; nobody waits for its owner.
