@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test there is, in one command.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,21 @@ const VERIFIER: &str = "postern-verifier";
 
 /// Where tests in JavaScript live; a file `NAME.test.mjs` in one of them is run.
 const END_TO_END_FOLDERS: [&str; 4] = ["tests/worker", "tests/js", "tests/docs", "pkg/test"];
+
+/// Files that run with nothing beside them: they kill servers and start them again at the same port, count who came
+/// first, or bound how long an answer may take. The others wait for mails, alarms and periods most of their time, and
+/// run two at a time.
+const ALONE: [&str; 9] = [
+    "busy",
+    "enumeration",
+    "kill",
+    "limits",
+    "memory",
+    "panic",
+    "refresh_race",
+    "revocation_bound",
+    "rotation",
+];
 
 /// Runs the selected tests and ends with the runners' own summaries.
 ///
@@ -76,13 +92,31 @@ fn end_to_end_tests(pattern: &str) -> Result<Vec<String>> {
     announce("End-to-end tests");
     let files = test_files(pattern)?;
     ensure!(!files.is_empty(), "no test file is named like {pattern:?}");
+    let (alone, side_by_side): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| runs_alone(file));
+    let mut lines = Vec::new();
+    for (files, at_a_time) in [(side_by_side, "2"), (alone, "1")] {
+        if !files.is_empty() {
+            lines.extend(node_tests(&files, at_a_time)?);
+        }
+    }
+    Ok(lines)
+}
+
+/// Runs files of tests, so many at a time, and keeps the figures of node's reporter.
+fn node_tests(files: &[PathBuf], at_a_time: &str) -> Result<Vec<String>> {
     let mut tests = setup::node_command()?;
     if let Some(chromium) = setup::chromium()? {
         tests.env("CHROMIUM", chromium);
     }
-    tests.args(["--test", "--test-reporter=spec", "--test-timeout=600000"]).args(files);
-    // The figures of node's reporter start with this sign: "ℹ tests 42".
+    tests.args(["--test", "--test-reporter=spec", "--test-timeout=600000"]);
+    tests.arg(format!("--test-concurrency={at_a_time}")).args(files);
+    // Each figure starts with this sign: "ℹ tests 42".
     run_and_keep(&mut tests, |line| line.contains('\u{2139}'))
+}
+
+fn runs_alone(file: &Path) -> bool {
+    let name = file.file_name().and_then(OsStr::to_str).and_then(|name| name.strip_suffix(".test.mjs"));
+    name.is_some_and(|name| ALONE.contains(&name))
 }
 
 fn test_files(pattern: &str) -> Result<Vec<PathBuf>> {
@@ -97,5 +131,10 @@ fn test_files(pattern: &str) -> Result<Vec<PathBuf>> {
         }
     }
     files.sort();
+    if pattern.is_empty() {
+        // A file that was renamed would silently run beside others.
+        let found = files.iter().filter(|file| runs_alone(file)).count();
+        ensure!(found == ALONE.len(), "a file that must run alone is missing");
+    }
     Ok(files)
 }
