@@ -95,6 +95,16 @@ export class Claims {
     return this.roles.includes(role);
   }
 
+  /** @param {readonly string[]} roles */
+  hasAllRoles(roles) {
+    return list(roles, "roles").every((role) => this.hasRole(role));
+  }
+
+  /** @param {readonly string[]} roles */
+  hasAnyRole(roles) {
+    return list(roles, "roles").some((role) => this.hasRole(role));
+  }
+
   /** @param {string} name */
   hasEntitlement(name) {
     return this.entitlements.includes(name);
@@ -128,9 +138,19 @@ export class Claims {
   // Every name is looked up before any answer, so that a misspelt one is found whatever the token grants.
   /** @param {readonly string[]} names */
   #check(names) {
-    if (!Array.isArray(names)) throw new TypeError("expected an array of permission names");
-    return names.map((name) => this.can(name));
+    if (!this.#registry) noRegistry();
+    return list(names, "permission names").map((name) => this.can(name));
   }
+}
+
+/**
+ * A text in place of a list would be asked for letter by letter.
+ * @param {readonly string[]} names
+ * @param {string} what
+ */
+function list(names, what) {
+  if (!Array.isArray(names)) throw new TypeError(`expected an array of ${what}`);
+  return names;
 }
 
 /** @returns {never} */

@@ -242,6 +242,10 @@ export declare class Claims<Name extends string = string> {
   readonly isRoot: boolean;
   /** Whether the account has this role. */
   hasRole(role: string): boolean;
+  /** Whether the account has all of these roles; true for none. */
+  hasAllRoles(roles: readonly string[]): boolean;
+  /** Whether the account has one of these roles; false for none. */
+  hasAnyRole(roles: readonly string[]): boolean;
   /** Whether the account had this entitlement when the token was issued. */
   hasEntitlement(name: string): boolean;
   /** Whether the token grants this permission. @throws {PermissionError} `permission_unknown` */

@@ -50,6 +50,43 @@ test("a published registry becomes a module with which misspelt permissions do n
   }
 });
 
+test("the same registry becomes constants in Rust, one for each name that is in use", (t) => {
+  const names = ["docs:read", "2fa:reset-all", "users:ban", "self:_"];
+  const project = createProject(t, {
+    "registry.json": JSON.stringify(snapshot(names, 64, ["users:ban"])),
+    "alike.json": JSON.stringify(snapshot(["docs:read-all", "docs:read:all"])),
+    "freed.json": JSON.stringify(snapshot(["docs:read-all", "docs:read:all"], 64, ["docs:read-all"])),
+    "usage.rs": `mod permissions;
+pub const USED: [&str; 3] = [permissions::DOCS_READ, permissions::_2FA_RESET_ALL, permissions::SELF__];`,
+    "deleted.rs": "mod permissions; pub const USED: &str = permissions::USERS_BAN;",
+    "misspelt.rs": "mod permissions; pub const USED: &str = permissions::DOCS_REED;",
+  });
+  const run = (command, ...args) => spawnSync(command, args, { cwd: project.folder, encoding: "utf8" });
+  const postern = (...args) => run(join(project.folder, "node_modules/.bin/postern"), "permissions", ...args);
+  const compile = (file) => run("rustc", "--edition=2024", "--crate-type=lib", "--emit=metadata", file);
+
+  const made = postern("registry.json", "--rust", "--out", "permissions.rs");
+  assert.deepEqual([made.status, made.stderr, made.stdout], [0, "", ""]);
+  const used = compile("usage.rs");
+  assert.equal(used.status, 0, used.stderr);
+  for (const [file, constant] of [["deleted.rs", "USERS_BAN"], ["misspelt.rs", "DOCS_REED"]]) {
+    const { status, stderr } = compile(file);
+    assert.notEqual(status, 0);
+    assert.match(stderr, new RegExp(`cannot find value \`${constant}\``));
+  }
+  const constants = readFileSync(join(project.folder, "permissions.rs"), "utf8").matchAll(/^pub const (\w+): &str = "(.*)";$/gm);
+  assert.deepEqual([...constants].map(([, constant, name]) => [constant, name]), [
+    ["DOCS_READ", "docs:read"], ["_2FA_RESET_ALL", "2fa:reset-all"], ["SELF__", "self:_"],
+  ]);
+
+  assert.equal(postern("registry.json", "--rust", "--out", "permissions.rs", "--check").status, 0);
+  assert.equal(postern("registry.json", "--out", "permissions.rs", "--check").status, 1, "Rust is no TypeScript");
+  const alike = postern("alike.json", "--rust");
+  assert.deepEqual([alike.status, alike.stdout], [1, ""]);
+  assert.equal(alike.stderr, "postern: docs:read-all and docs:read:all would both be the constant DOCS_READ_ALL\n");
+  assert.equal(postern("freed.json", "--rust").status, 0, "a deleted name is in nobody's way");
+});
+
 test("a registry is fetched from its issuer, and from nowhere else", async (t) => {
   const server = createServer((request, response) => {
     if (request.url === "/registry") response.end(JSON.stringify(REGISTRY));
