@@ -144,13 +144,15 @@ export class Claims {
 }
 
 /**
- * A text in place of a list would be asked for letter by letter.
+ * What is asked for, one by one. An array may have holes, which its own methods pass over; here they are `undefined`, which
+ * nobody has.
+ *
  * @param {readonly string[]} names
  * @param {string} what
  */
 function list(names, what) {
   if (!Array.isArray(names)) throw new TypeError(`expected an array of ${what}`);
-  return names;
+  return Array.from(names);
 }
 
 /** @returns {never} */

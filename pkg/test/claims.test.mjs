@@ -49,6 +49,8 @@ test("an unknown name throws, whatever the token grants and wherever the name st
       () => claims.can(undefined),
       () => claims.canAny(["docs:read", "docs:reed"]),
       () => claims.canAll(["users:ban", "docs:reed"]),
+      () => claims.canAll(new Array(1)),
+      () => claims.canAny(new Array(1)),
     ]) {
       assert.throws(ask, (error) => error instanceof PermissionError && error.code === "permission_unknown");
     }
@@ -67,6 +69,7 @@ test("roles: one, all and any, spelled exactly so", async () => {
     assert.equal(claims.hasAnyRole([role]), false);
   }
   assert.equal(claims.hasAnyRole([]), false);
+  assert.deepEqual([claims.hasAllRoles(new Array(1)), claims.hasAnyRole(new Array(1))], [false, false], "a hole is no role");
   const without = verifier.verify(await issuer.sign({ roles: undefined }));
   assert.deepEqual([without.hasAllRoles(["editor"]), without.hasAnyRole(["editor"]), without.hasAllRoles([])], [false, false, true]);
   for (const wrong of ["editor", undefined, null, { 0: "editor", length: 1 }]) {
@@ -77,7 +80,13 @@ test("roles: one, all and any, spelled exactly so", async () => {
 
 test("without a registry nothing can be asked", async () => {
   const claims = createVerifier(optionsFor(issuer)).verify(await issuer.sign({ pm: "anything", pr: 1 }));
-  for (const ask of [() => claims.can("docs:read"), () => claims.canAny([]), () => claims.canAll([]), () => claims.permissions(), () => claims.isRoot]) {
+  for (const ask of [
+    () => claims.can("docs:read"),
+    () => claims.canAny([]),
+    () => claims.canAll([]),
+    () => claims.permissions(),
+    () => claims.isRoot,
+  ]) {
     assert.throws(ask, (error) => error instanceof ConfigurationError && error.option === "permissions");
   }
 });

@@ -58,23 +58,29 @@ test("the same registry becomes constants in Rust, one for each name that is in 
     "freed.json": JSON.stringify(snapshot(["docs:read-all", "docs:read:all"], 64, ["docs:read-all"])),
     "usage.rs": `mod permissions;
 pub const USED: [&str; 3] = [permissions::DOCS_READ, permissions::_2FA_RESET_ALL, permissions::SELF__];`,
+    "main.rs": 'mod permissions; fn main() { print!("{}", permissions::DOCS_READ); }',
+    "included.rs": 'include!("permissions.rs");',
     "deleted.rs": "mod permissions; pub const USED: &str = permissions::USERS_BAN;",
     "misspelt.rs": "mod permissions; pub const USED: &str = permissions::DOCS_REED;",
   });
   const run = (command, ...args) => spawnSync(command, args, { cwd: project.folder, encoding: "utf8" });
   const postern = (...args) => run(join(project.folder, "node_modules/.bin/postern"), "permissions", ...args);
-  const compile = (file) => run("rustc", "--edition=2024", "--crate-type=lib", "--emit=metadata", file);
+  const compile = (file, type = "lib") =>
+    run("rustc", "--edition=2024", `--crate-type=${type}`, "--emit=metadata", "-Dwarnings", file);
 
   const made = postern("registry.json", "--rust", "--out", "permissions.rs");
   assert.deepEqual([made.status, made.stderr, made.stdout], [0, "", ""]);
-  const used = compile("usage.rs");
-  assert.equal(used.status, 0, used.stderr);
+  for (const [file, type] of [["usage.rs", "lib"], ["included.rs", "lib"], ["main.rs", "bin"]]) {
+    const { status, stderr } = compile(file, type);
+    assert.equal(status, 0, `${file}: ${stderr}`);
+  }
   for (const [file, constant] of [["deleted.rs", "USERS_BAN"], ["misspelt.rs", "DOCS_REED"]]) {
     const { status, stderr } = compile(file);
     assert.notEqual(status, 0);
     assert.match(stderr, new RegExp(`cannot find value \`${constant}\``));
   }
-  const constants = readFileSync(join(project.folder, "permissions.rs"), "utf8").matchAll(/^pub const (\w+): &str = "(.*)";$/gm);
+  const module = readFileSync(join(project.folder, "permissions.rs"), "utf8");
+  const constants = module.matchAll(/^pub const (\w+): &str = "(.*)";$/gm);
   assert.deepEqual([...constants].map(([, constant, name]) => [constant, name]), [
     ["DOCS_READ", "docs:read"], ["_2FA_RESET_ALL", "2fa:reset-all"], ["SELF__", "self:_"],
   ]);

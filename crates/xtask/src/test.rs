@@ -16,8 +16,8 @@ const VERIFIER: &str = "postern-verifier";
 const END_TO_END_FOLDERS: [&str; 4] = ["tests/worker", "tests/js", "tests/docs", "pkg/test"];
 
 /// Files that run with nothing beside them: they kill servers and start them again at the same port, count who came
-/// first, or bound how long an answer may take. The others wait for mails, alarms and periods most of their time, and
-/// run two at a time.
+/// first, measure memory, or bound how long an answer may take. The others wait for mails, alarms and periods most of
+/// their time, and run two at a time.
 const ALONE: [&str; 9] = [
     "busy",
     "enumeration",
@@ -93,17 +93,16 @@ fn end_to_end_tests(pattern: &str) -> Result<Vec<String>> {
     let files = test_files(pattern)?;
     ensure!(!files.is_empty(), "no test file is named like {pattern:?}");
     let (alone, side_by_side): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| runs_alone(file));
-    let mut lines = Vec::new();
-    for (files, at_a_time) in [(side_by_side, "2"), (alone, "1")] {
-        if !files.is_empty() {
-            lines.extend(node_tests(&files, at_a_time)?);
-        }
-    }
-    Ok(lines)
+    // A failure of the first run does not hide those of the second.
+    let (first, second) = (node_tests(&side_by_side, 2), node_tests(&alone, 1));
+    Ok([first?, second?].concat())
 }
 
 /// Runs files of tests, so many at a time, and keeps the figures of node's reporter.
-fn node_tests(files: &[PathBuf], at_a_time: &str) -> Result<Vec<String>> {
+fn node_tests(files: &[PathBuf], at_a_time: u8) -> Result<Vec<String>> {
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut tests = setup::node_command()?;
     if let Some(chromium) = setup::chromium()? {
         tests.env("CHROMIUM", chromium);

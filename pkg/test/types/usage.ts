@@ -24,6 +24,9 @@ const registry = {
 const typed = createVerifier({ issuer: "i", audience: "a", jwks: { keys: [] }, permissions: registry }).verify("token");
 typed.can("docs:read");
 typed.canAll(["docs:read", "docs:write"]);
+export const roles: boolean[] = [typed.hasAllRoles(["editor"]), typed.hasAnyRole(["editor"] as const)];
+// @ts-expect-error a text is no list of roles
+typed.hasAnyRole("editor");
 const names: ("docs:read" | "docs:write")[] = typed.permissions();
 // @ts-expect-error a misspelt name
 typed.can("docs:reed");
