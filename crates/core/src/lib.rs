@@ -52,6 +52,8 @@ pub mod keyring;
 #[cfg(feature = "mail")]
 pub mod mail;
 pub mod order;
+#[cfg(feature = "issue")]
+pub mod passkey;
 #[cfg(any(feature = "password", feature = "config"))]
 pub mod password;
 #[cfg(feature = "verify")]
@@ -59,6 +61,8 @@ pub mod permission;
 pub mod profile;
 #[cfg(feature = "issue")]
 pub mod proof;
+#[cfg(any(feature = "config", feature = "issue"))]
+pub mod relying_party;
 #[cfg(feature = "verify")]
 pub mod revocation;
 pub mod secret;

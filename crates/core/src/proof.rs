@@ -21,6 +21,13 @@ pub struct AddressProven {
     credential_version: u32,
 }
 
+/// A passkey of an account has answered for a challenge of ours, its user verified.
+#[derive(Debug)]
+pub struct PasskeyVerified {
+    account: AccountId,
+    credential_version: u32,
+}
+
 /// What lets somebody in.
 #[derive(Debug)]
 pub enum FirstFactor {
@@ -28,6 +35,8 @@ pub enum FirstFactor {
     Password(PasswordVerified),
     /// With a code sent to an address.
     Address(AddressProven),
+    /// With a passkey, which is two factors by itself: the key, and what its user is verified by.
+    Passkey(PasskeyVerified),
 }
 
 impl PasswordVerified {
@@ -67,13 +76,24 @@ impl AddressProven {
     }
 }
 
+impl PasskeyVerified {
+    /// Re-asserts, at the edge, that the account's owner has accepted a passkey's answer.
+    ///
+    /// A proof cannot cross a process boundary. Call this in one place only: where the edge reads that answer.
+    #[must_use]
+    pub const fn assertion(account: AccountId, credential_version: u32) -> Self {
+        Self { account, credential_version }
+    }
+}
+
 impl FirstFactor {
     /// Who is proven.
     #[must_use]
     pub const fn account(&self) -> AccountId {
         match self {
             Self::Password(PasswordVerified { account, .. })
-            | Self::Address(AddressProven { account, .. }) => *account,
+            | Self::Address(AddressProven { account, .. })
+            | Self::Passkey(PasskeyVerified { account, .. }) => *account,
         }
     }
 
@@ -82,17 +102,25 @@ impl FirstFactor {
     pub const fn credential_version(&self) -> u32 {
         match self {
             Self::Password(PasswordVerified { credential_version, .. })
-            | Self::Address(AddressProven { credential_version, .. }) => *credential_version,
+            | Self::Address(AddressProven { credential_version, .. })
+            | Self::Passkey(PasskeyVerified { credential_version, .. }) => *credential_version,
         }
     }
 
     /// The authentication methods for the `amr` claim (RFC 8176 §2).
     #[must_use]
     pub fn methods(&self) -> Vec<String> {
-        let method = match self {
-            Self::Password(_) => "pwd",
-            Self::Address(_) => "otp",
+        let methods: &[&str] = match self {
+            Self::Password(_) => &["pwd"],
+            Self::Address(_) => &["otp"],
+            Self::Passkey(_) => &["pop", "user", "mfa"],
         };
-        Vec::from([String::from(method)])
+        methods.iter().copied().map(String::from).collect()
+    }
+
+    /// Whether it is more than one factor already, so that no second is asked for.
+    #[must_use]
+    pub const fn is_multi_factor(&self) -> bool {
+        matches!(self, Self::Passkey(_))
     }
 }

@@ -103,6 +103,7 @@ impl World {
             expires_at: NOW.plus(ChallengePolicy::default().time_to_live),
             attempts: 0,
             answered_by: None,
+            answered_with: None,
         }
     }
 

@@ -9,6 +9,7 @@ mod accounts;
 mod limits;
 mod lint;
 mod mail;
+mod passkeys;
 mod passwords;
 mod section;
 mod settings;
@@ -23,6 +24,7 @@ pub use accounts::{
 pub use limits::{Limits, RateLimit};
 pub use lint::{Deployment, Finding, Severity};
 pub use mail::{MailApi, MailSender, MailService, MailSettings};
+pub use passkeys::PasskeySettings;
 pub use passwords::{BreachCheck, Composition, PasswordSettings};
 pub use settings::{
     LockoutSettings, PermissionSettings, Preset, SessionLimit, SessionSettings, ValidationMode,
@@ -53,6 +55,7 @@ pub struct Config {
     sessions: SessionSettings,
     validation: ValidationSettings,
     passwords: PasswordSettings,
+    passkeys: PasskeySettings,
     codes: CodeSettings,
     sign_in: SignInSettings,
     registration: RegistrationSettings,
@@ -143,7 +146,8 @@ impl Config {
     /// # Errors
     ///
     /// In production, [`ConfigErrors`] for the development mailbox: codes would be readable to whoever
-    /// reaches it and nobody would get mail or SMS.
+    /// reaches it and nobody would get mail or SMS; and for passkeys of pages on the reader's own machine, unless the
+    /// issuer is there, too.
     pub fn check_for(&self, environment: Environment) -> Result<(), ConfigErrors> {
         let mut errors = Vec::new();
         if environment == Environment::Production && self.mail.sender == MailSender::DevelopmentMailbox {
@@ -153,6 +157,11 @@ impl Config {
         if environment == Environment::Production && self.sms.sender == SmsSender::DevelopmentMailbox {
             let rule = "must not be \"development_mailbox\" in production".into();
             errors.push(Violation { path: "sms.sender".into(), rule });
+        }
+        let is_elsewhere = !self.issuer.as_url().is_loopback();
+        if environment == Environment::Production && is_elsewhere && self.passkeys.has_loopback() {
+            let rule = "must all begin with https:// in production".into();
+            errors.push(Violation { path: "passkeys.origins".into(), rule });
         }
         if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
     }
@@ -221,6 +230,12 @@ impl Config {
     #[must_use]
     pub const fn passwords(&self) -> &PasswordSettings {
         &self.passwords
+    }
+
+    /// Passkeys.
+    #[must_use]
+    pub const fn passkeys(&self) -> &PasskeySettings {
+        &self.passkeys
     }
 
     /// One-time codes.
@@ -308,6 +323,7 @@ impl Config {
             sessions: SessionSettings::read(root.section("sessions"), preset),
             validation: ValidationSettings::read(root.section("validation"), preset),
             passwords: PasswordSettings::read(root.section("passwords"), preset),
+            passkeys: PasskeySettings::read(root.section("passkeys"), &stand_in),
             codes: CodeSettings::read(root.section("codes"), preset),
             sign_in: SignInSettings::read(root.section("sign_in")),
             registration: RegistrationSettings::read(root.section("registration")),

@@ -78,15 +78,19 @@ pub struct FactorChallenge {
     /// The operation that answered it rightly. Kept until it expires, for an answer that got lost.
     #[serde(default)]
     pub answered_by: Option<OperationId>,
+    /// What it was answered with.
+    #[serde(default)]
+    pub answered_with: Option<FactorMethod>,
 }
 
 impl FactorChallenge {
-    /// How the owner has shown to be it once the challenge is answered, by RFC 8176: the first factor, a one-time
-    /// password (a backup code is one too), and more than one factor.
+    /// How the owner has shown to be it once the challenge is answered, by RFC 8176: the first factor, the second, and
+    /// that it was more than one.
     #[must_use]
     pub fn answered_amr(&self) -> Vec<String> {
         let mut amr = self.amr.clone();
-        for method in ["otp", "mfa"] {
+        let second = self.answered_with.unwrap_or(FactorMethod::Totp).amr();
+        for method in second.iter().copied().chain(["mfa"]) {
             if !amr.iter().any(|other| other == method) {
                 amr.push(method.into());
             }
@@ -221,7 +225,7 @@ pub fn answer_challenge(
     policy: ChallengePolicy,
 ) -> ChallengeOutcome {
     let refused = |reason, write| ChallengeOutcome::Refused { reason, write };
-    let Some(challenge) = find(record, answer, peppers, now) else {
+    let Some(challenge) = find(record, answer.id, answer.client_id, answer.device, peppers, now) else {
         return refused(ChallengeRefusal::Unknown, None);
     };
     match challenge.answered_by {
@@ -240,7 +244,8 @@ pub fn answer_challenge(
     };
     match used(record, secret, answer.factor, now) {
         Some((record, method)) => {
-            let answered = FactorChallenge { answered_by: Some(answer.operation), ..challenge.clone() };
+            let (answered_by, answered_with) = (Some(answer.operation), Some(method));
+            let answered = FactorChallenge { answered_by, answered_with, ..challenge.clone() };
             let write = replaced(&FactorRecord { guard: FactorGuard::default(), ..record }, &answered);
             ChallengeOutcome::Passed { write, challenge: answered, method }
         }
@@ -253,9 +258,25 @@ pub fn answer_challenge(
     }
 }
 
+/// Whether a login of this client and device waits for its second factor under this challenge: for saying what it may
+/// be answered with.
+#[must_use]
+pub fn is_waiting(
+    record: &FactorRecord,
+    id: ChallengeId<'_>,
+    client_id: &ClientId,
+    device: &DeviceHint,
+    peppers: &Peppers,
+    now: UnixMillis,
+) -> bool {
+    find(record, id, client_id, device, peppers, now).is_some_and(|found| found.answered_by.is_none())
+}
+
 fn find<'a>(
     record: &'a FactorRecord,
-    answer: &ChallengeAnswer<'_>,
+    id: ChallengeId<'_>,
+    client_id: &ClientId,
+    device: &DeviceHint,
     peppers: &Peppers,
     now: UnixMillis,
 ) -> Option<&'a FactorChallenge> {
@@ -263,12 +284,10 @@ fn find<'a>(
         .challenges
         .iter()
         .filter(|challenge| now < challenge.expires_at)
-        .filter(|challenge| challenge.client_id == *answer.client_id)
-        .filter(|challenge| challenge.device.user_agent == answer.device.user_agent)
+        .filter(|challenge| challenge.client_id == *client_id)
+        .filter(|challenge| challenge.device.user_agent == device.user_agent)
         .find(|challenge| {
-            peppers
-                .find(challenge.pepper_id)
-                .is_some_and(|pepper| answer.id.digest(pepper).ct_eq(&challenge.digest))
+            peppers.find(challenge.pepper_id).is_some_and(|pepper| id.digest(pepper).ct_eq(&challenge.digest))
         })
 }
 

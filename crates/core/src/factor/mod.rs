@@ -12,7 +12,7 @@ mod totp;
 pub use backup::{BACKUP_CODES, BackupCode, BackupCodes, BackupDigest, backup_codes};
 pub use challenge::{
     ChallengeAnswer, ChallengeId, ChallengeOutcome, ChallengePolicy, ChallengeRefusal, FactorChallenge,
-    FactorGuard, answer_challenge, live_challenges,
+    FactorGuard, answer_challenge, is_waiting, live_challenges,
 };
 pub use record::{
     EnrolmentOutcome, EnrolmentRefusal, FactorMethod, FactorRecord, PendingTotp, PresentedFactor, TotpFactor,

@@ -3,6 +3,7 @@
 use super::backup::{BackupCodes, BackupDigest};
 use super::challenge::{FactorChallenge, FactorGuard};
 use super::totp::{TotpParameters, TotpSecret, TotpVerdict, check_totp};
+use crate::passkey::AssertedPasskey;
 use crate::time::{Seconds, UnixMillis};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// How long a new authenticator may take to show its first code.
 const ENROLMENT_TTL: Seconds = Seconds::new(600);
 
-/// A second factor, by its `amr` value (RFC 8176 §2) and its name in answers.
+/// A second factor, by its name in answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FactorMethod {
@@ -19,6 +20,8 @@ pub enum FactorMethod {
     Totp,
     /// A backup code.
     BackupCode,
+    /// A passkey.
+    Passkey,
 }
 
 /// A confirmed authenticator. Its secret is sealed: only who has the pepper opens it.
@@ -67,6 +70,19 @@ pub struct FactorRecord {
     /// Logins between their first factor and their second.
     #[serde(default)]
     pub challenges: Vec<FactorChallenge>,
+}
+
+impl FactorMethod {
+    /// What it says of the session in `amr`, besides that there was more than one factor (RFC 8176 §2): a one-time
+    /// password (a backup code is one too), or a key that somebody was there to use. Whether hardware keeps the key
+    /// nobody knows without attestation, so that it is neither `hwk` nor `swk`.
+    #[must_use]
+    pub const fn amr(self) -> &'static [&'static str] {
+        match self {
+            Self::Totp | Self::BackupCode => &["otp"],
+            Self::Passkey => &["pop", "user"],
+        }
+    }
 }
 
 impl FactorRecord {
@@ -188,6 +204,9 @@ pub enum PresentedFactor<'a> {
     Totp(&'a str),
     /// A backup code, digested under each pepper that there is.
     BackupCode(&'a [(u32, BackupDigest)]),
+    /// A passkey that has answered for the challenge; `None` for an answer that was not right. Its record is the caller's
+    /// to store.
+    Passkey(Option<&'a AssertedPasskey>),
 }
 
 /// The record after a right factor, in which it is used up; `None` if it is none. Counting is the caller's.
@@ -197,9 +216,9 @@ pub(super) fn used(
     presented: PresentedFactor<'_>,
     now: UnixMillis,
 ) -> Option<(FactorRecord, FactorMethod)> {
-    let totp = record.totp.as_ref()?;
     match presented {
         PresentedFactor::Totp(code) => {
+            let totp = record.totp.as_ref()?;
             match check_totp(secret?, totp.parameters, code, now.to_seconds(), Some(totp.last_step)) {
                 TotpVerdict::Accepted { step } => {
                     let totp = Some(TotpFactor { last_step: step, ..totp.clone() });
@@ -208,7 +227,9 @@ pub(super) fn used(
                 TotpVerdict::Replayed | TotpVerdict::Wrong => None,
             }
         }
+        PresentedFactor::Passkey(asserted) => asserted.map(|_| (record.clone(), FactorMethod::Passkey)),
         PresentedFactor::BackupCode(digests) => {
+            record.totp.as_ref()?;
             let codes = record.backup.as_ref()?;
             let (_, presented) = digests.iter().find(|(pepper, _)| *pepper == codes.pepper_id)?;
             let backup = Some(codes.without(presented)?);

@@ -6,6 +6,7 @@
 use crate::flow::login::{LoginOutcome, LoginRefusal, StoredCredential, decide as check_password};
 use crate::password::{Arena, Argon2Params, PasswordInput, Peppers, VerifyError};
 use crate::time::{Seconds, UnixSeconds};
+use alloc::string::String;
 
 /// How long ago an owner without a password may have signed in.
 pub const RECENT: Seconds = Seconds::new(600);
@@ -17,6 +18,18 @@ pub struct Presence<'a> {
     pub password: Option<&'a PasswordInput>,
     /// When the session's owner signed in: the claim `auth_time`.
     pub authenticated_at: Option<UnixSeconds>,
+}
+
+/// Whether a session has shown a second factor a moment ago: it was opened with one, within [`RECENT`]. Asked of
+/// accounts that have one, for changes after which less would let somebody in.
+#[must_use]
+pub fn has_shown_second_factor(
+    amr: &[String],
+    authenticated_at: Option<UnixSeconds>,
+    now: UnixSeconds,
+) -> bool {
+    let is_recent = authenticated_at.is_some_and(|at| now < at.plus(RECENT));
+    is_recent && amr.iter().any(|method| method == "mfa")
 }
 
 /// The owner of an account was there, as of one version of its credential.
@@ -160,6 +173,27 @@ mod tests {
             for seconds_ago in [None, Some(600), Some(9_999)] {
                 assert_eq!(refusal(present(password, seconds_ago, None)), PresenceRefusal::TooLongAgo);
             }
+        }
+    }
+
+    #[test]
+    fn a_second_factor_counts_for_ten_minutes() {
+        let shown = |methods: &[&str], seconds_ago: Option<u64>| {
+            let amr: std::vec::Vec<String> = methods.iter().copied().map(String::from).collect();
+            let at = seconds_ago.map(|ago| UnixSeconds::new(NOW.as_secs() - ago));
+            has_shown_second_factor(&amr, at, NOW)
+        };
+        assert!(shown(&["pwd", "otp", "mfa"], Some(599)));
+        assert!(shown(&["pop", "user", "mfa"], Some(0)));
+        for (methods, ago) in [
+            (&["pwd", "otp", "mfa"][..], Some(600)),
+            (&["pwd", "otp", "mfa"], None),
+            (&["pwd", "otp"], Some(0)),
+            (&["pwd"], Some(0)),
+            (&["MFA"], Some(0)),
+            (&[], Some(0)),
+        ] {
+            assert!(!shown(methods, ago), "{methods:?} {ago:?}");
         }
     }
 

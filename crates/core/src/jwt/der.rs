@@ -1,6 +1,8 @@
 //! As much of DER (ITU-T X.690) as keys need: elements of known tags, one after the other. Strict, as signatures over
 //! keys would demand: one spelling for every length and number, and nothing left over.
 
+#![cfg_attr(not(feature = "pem"), allow(dead_code, reason = "signatures need less than keys"))]
+
 use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
@@ -70,6 +72,16 @@ impl<'a> Elements<'a> {
     pub(super) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
+}
+
+/// The members of a sequence of two numbers that are not negative: a signature by ECDSA (RFC 3279 §2.2.3). Without
+/// leading zeros, and nothing follows.
+#[cfg(feature = "issue")]
+pub(crate) fn two_numbers(der: &[u8]) -> Option<[&[u8]; 2]> {
+    let mut members = Elements::of_sequence(der)?;
+    let numbers = [members.unsigned()?, members.unsigned()?];
+    members.end()?;
+    Some(numbers)
 }
 
 /// The bytes of a bit string that has no unused bits.

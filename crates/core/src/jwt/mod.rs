@@ -27,7 +27,7 @@ mod claims;
 mod curve;
 #[cfg(feature = "issue")]
 mod custom;
-#[cfg(feature = "pem")]
+#[cfg(any(feature = "issue", feature = "pem"))]
 mod der;
 mod ecdsa_key;
 mod error;
@@ -54,6 +54,8 @@ pub use claim::Claim;
 pub use claims::VerifiedClaims;
 #[cfg(feature = "issue")]
 pub use custom::{CustomClaimError, CustomClaims};
+#[cfg(feature = "issue")]
+pub(crate) use der::two_numbers;
 pub use error::VerifyError;
 pub use key::{KeyError, VerifyingKey};
 pub use key_set::{KeySet, KeySetError};
