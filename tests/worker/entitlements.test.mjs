@@ -186,6 +186,7 @@ describe("capabilities", () => {
       const { version, ...rest } = body;
       assert.match(version, /^\d+\.\d+\.\d+/);
       assert.ok(rest.features.includes("sign_in_codes") && rest.features.includes("password_reset_by_link"));
+      assert.ok(rest.features.includes("passkeys") && rest.features.includes("sign_in_passkeys"));
       assert.ok(!rest.features.includes("sign_in_links"));
       assert.deepEqual([rest.has_mail_sender, rest.has_sms_sender, rest.has_root_key, rest.is_development], [true, false, false, true]);
       assert.deepEqual(rest.languages, ["de", "en"]);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { audited, editAccount, expectModes, get, logIn, mails, post, refresh, refused, remove, request, settled, signUp, sleep, storedAccount, storedSession, tokensOf, until } from "./support/people.mjs";
+import { SoftwarePasskey } from "./support/passkeys.mjs";
 import { operatorOf, signUpAgain, startOperated } from "./support/operator.mjs";
 
 /** The tables of the directory that say whose a row is. */
@@ -61,6 +62,9 @@ describe("a deleted account", () => {
     const person = await signUp(server);
     const second = await logIn(server, person);
     assert.equal((await post(server, "2fa/setup", { current_password: person.password }, { bearer: person.access })).status, 200);
+    const asked = await post(server, "passkeys/registration", { current_password: person.password }, { bearer: person.access });
+    const credential = new SoftwarePasskey().create(asked.body);
+    assert.equal((await post(server, "passkeys", { name: "laptop", credential }, { bearer: person.access })).status, 201);
     refused(await operator.order(person, "purge"), 409, "status_conflict");
     await expectModes(server, person.access, { strict: true });
     await erase(person);
@@ -227,7 +231,7 @@ describe("an export", () => {
     const theirs = await operator.ask("GET", `/${person.account}/export`);
     for (const { status, body } of [own, theirs]) {
       assert.equal(status, 200, JSON.stringify(body));
-      assert.deepEqual(Object.keys(body), ["exported_at", "tenant", "account", "sessions", "second_factor", "entitlements", "events", "events_truncated"]);
+      assert.deepEqual(Object.keys(body), ["exported_at", "tenant", "account", "sessions", "second_factor", "passkeys", "entitlements", "events", "events_truncated"]);
       assert.equal(body.account.id, person.account);
       assert.equal(body.account.name, 'Ada "the" Countess');
       assert.deepEqual(body.account.identifiers.map(({ kind, value }) => [kind, value]), [["email", person.email]]);

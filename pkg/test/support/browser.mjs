@@ -6,7 +6,7 @@ import { extname, join } from "node:path";
 import { test } from "node:test";
 import { chromium } from "playwright-core";
 
-const CHROMIUM = process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/google-chrome"].find((path) => existsSync(path));
+export const CHROMIUM = process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/google-chrome"].find((path) => existsSync(path));
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript" };
 
 /** Where no browser is, `cargo xtask test` says so and leaves this out; in CI it insists on one. */

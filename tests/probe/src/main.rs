@@ -4,6 +4,7 @@
 //! I/O can hide in core or in what it depends on. Every input passes through [`black_box`], and so does every result.
 
 mod accounts;
+mod passkeys;
 mod tokens;
 
 use postern_core::codec::{base32, base64url};
@@ -23,6 +24,7 @@ fn main() {
     accounts::throttling();
     accounts::sign_up();
     accounts::sessions();
+    passkeys::register_and_sign_in();
 }
 
 fn codecs() {

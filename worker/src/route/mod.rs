@@ -20,6 +20,7 @@ pub(crate) mod logout;
 pub(crate) mod mailed;
 pub(crate) mod me;
 pub(crate) mod own_account;
+pub(crate) mod passkeys;
 pub(crate) mod password;
 pub(crate) mod presence;
 pub(crate) mod refresh;

@@ -11,7 +11,9 @@ use crate::store::keyring::Keyring;
 use crate::store::limiter::Limits;
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
-use postern_core::flow::reauthenticate::{Presence, PresenceOutcome, PresenceRefusal};
+use postern_core::flow::reauthenticate::{
+    Presence, PresenceOutcome, PresenceRefusal, has_shown_second_factor,
+};
 use postern_core::flow::validate::{Mode, RouteMode, TokenSubject};
 use postern_core::identifier::Identifier;
 use postern_core::password::PasswordInput;
@@ -25,6 +27,7 @@ pub(crate) struct Bearer {
     pub(crate) subject: TokenSubject,
     pub(crate) credential: Credential,
     authenticated_at: Option<UnixSeconds>,
+    methods: Vec<String>,
     keyring: Rc<Keyring>,
 }
 
@@ -41,6 +44,7 @@ impl Bearer {
         let found = directory.credential_of(tenant, &caller.subject.account).await?;
         Ok(Self {
             authenticated_at: caller.claims.authenticated_at(),
+            methods: caller.claims.authentication_methods().to_vec(),
             subject: caller.subject,
             credential: found.ok_or_else(|| Problem::token("session_revoked"))?,
             keyring: exchange.keyring().await?,
@@ -49,6 +53,11 @@ impl Bearer {
 
     pub(crate) fn keyring(&self) -> &Keyring {
         &self.keyring
+    }
+
+    /// Whether the session was opened with a second factor a moment ago.
+    pub(crate) fn has_shown_second_factor(&self, exchange: &Exchange) -> bool {
+        has_shown_second_factor(&self.methods, self.authenticated_at, exchange.ambient.now().to_seconds())
     }
 
     /// A change that this session makes and survives.

@@ -10,8 +10,10 @@ use crate::route::{password, tokens};
 use crate::store::accounts::Accounts;
 use crate::store::factors::Challenge;
 use crate::store::keyring::Keyring;
+use crate::store::passkeys::user_handle;
 use crate::wire::answer::{Answer, json, success};
 use crate::wire::body::Body;
+use crate::wire::passkey;
 use crate::wire::problem::Problem;
 use postern_core::codec::base64url;
 use postern_core::factor::{
@@ -19,6 +21,7 @@ use postern_core::factor::{
 };
 use postern_core::id::AccountId;
 use postern_core::identifier::Identifier;
+use postern_core::passkey::Assertion;
 use postern_core::password::Pepper;
 use postern_core::secret::SecretText;
 use serde::Serialize;
@@ -56,7 +59,7 @@ pub(crate) async fn set_up(exchange: &Exchange) -> Answer {
     json(200, &Begun { secret: secret.to_base32().expose(), uri: uri.expose() })
 }
 
-/// `{challenge, code | backup_code}` goes on with a login; `{code}` of a bearer confirms what was set up.
+/// `{challenge, code | backup_code | passkey}` goes on with a login; `{code}` of a bearer confirms what was set up.
 pub(crate) async fn verify(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
     if body.has("challenge") {
@@ -74,7 +77,7 @@ pub(crate) async fn verify(exchange: &Exchange) -> Answer {
 
 async fn log_in(exchange: &Exchange, mut body: Body) -> Answer {
     let challenge = body.secret("challenge")?;
-    let factor = Factor::read(&mut body)?;
+    let factor = Factor::of_login(&mut body)?;
     limit_presented(exchange).await?;
     let keyring = exchange.keyring().await?;
     let challenge = Challenge::parse(&keyring, &challenge).ok_or_else(Problem::challenge_invalid)?;
@@ -113,12 +116,29 @@ pub(crate) async fn disable(exchange: &Exchange) -> Answer {
 }
 
 /// What a request has of a second factor.
-enum Factor {
+pub(crate) enum Factor {
     Totp(String),
     Backup(BackupCode),
+    Passkey(Box<Assertion>),
 }
 
 impl Factor {
+    /// What answers a login's challenge: also a passkey.
+    fn of_login(body: &mut Body) -> Result<Self, Problem> {
+        if !body.has("passkey") {
+            return Self::read(body);
+        }
+        if body.has("code") || body.has("backup_code") {
+            return Err(Problem::invalid_field("passkey", "must be alone"));
+        }
+        passkey::assertion(body, "passkey").map(Box::new).map(Self::Passkey)
+    }
+
+    /// A code of either kind, if there is one.
+    pub(crate) fn optional(body: &mut Body) -> Result<Option<Self>, Problem> {
+        if body.has("code") || body.has("backup_code") { Self::read(body).map(Some) } else { Ok(None) }
+    }
+
     fn read(body: &mut Body) -> Result<Self, Problem> {
         match (body.optional_text("code")?, body.optional_text("backup_code")?.map(SecretText::new)) {
             (Some(code), None) => Ok(Self::Totp(code)),
@@ -129,7 +149,7 @@ impl Factor {
         }
     }
 
-    async fn presented(
+    pub(crate) async fn presented(
         self,
         exchange: &Exchange,
         keyring: &Keyring,
@@ -138,6 +158,10 @@ impl Factor {
         let code = match self {
             Self::Totp(code) => return Ok(Presented::Totp(code)),
             Self::Backup(code) => code,
+            Self::Passkey(assertion) => {
+                let user_handle = user_handle(keyring, exchange.environment.config().tenant(), account);
+                return Ok(Presented::Passkey { assertion, user_handle });
+            }
         };
         let turn = Turn::take()?;
         turn.come().await;

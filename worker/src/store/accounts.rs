@@ -92,6 +92,7 @@ impl<'a> Accounts<'a> {
             created: new.created,
             language: new.language.map(Into::into),
             challenge: Some(NewChallenge { digest, pepper_id }),
+            is_multi_factor: proof.is_multi_factor(),
         }));
         match self.ask(&proof.account(), &call).await.map_err(unavailable)? {
             AdmissionAnswer::ChallengeRequired { methods, expires_in } => {

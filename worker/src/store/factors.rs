@@ -54,6 +54,10 @@ impl Challenge {
         Ok((pepper.id(), id.digest(pepper)))
     }
 
+    pub(crate) const fn secret(&self) -> &Secret<32> {
+        self.0.secret()
+    }
+
     pub(crate) fn account(&self) -> AccountId {
         AccountId::from_bytes(*self.0.selector())
     }

@@ -15,6 +15,7 @@ pub(crate) mod limiter;
 #[cfg(feature = "development")]
 pub(crate) mod mailbox;
 pub(crate) mod names;
+pub(crate) mod passkeys;
 pub(crate) mod profile;
 mod statement;
 pub(crate) mod users;

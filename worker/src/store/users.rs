@@ -47,7 +47,7 @@ macro_rules! user {
 }
 
 /// What is deleted of a purged account. The audit trail has its own end.
-const OF_ACCOUNT: [&str; 9] = [
+const OF_ACCOUNT: [&str; 10] = [
     "DELETE FROM identifiers WHERE account_id = ?1",
     "DELETE FROM owner_names WHERE owner_kind = 'account' AND owner_id = ?1",
     "DELETE FROM email_changes WHERE account_id = ?1",
@@ -55,6 +55,7 @@ const OF_ACCOUNT: [&str; 9] = [
     "DELETE FROM pending_fences WHERE account_id = ?1",
     "DELETE FROM entitlements WHERE account_id = ?1",
     "DELETE FROM entitlement_lists WHERE account_id = ?1",
+    "DELETE FROM passkeys WHERE account_id = ?1",
     "DELETE FROM credentials WHERE account_id = ?1",
     "DELETE FROM users WHERE account_id = ?1",
 ];

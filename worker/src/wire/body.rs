@@ -34,6 +34,8 @@ enum Member {
     Text(String),
     /// `None` for an element that is no text.
     List(Vec<Option<String>>),
+    /// As deep as [`json::MAX_DEPTH`] at most.
+    Object(Body),
     Other,
 }
 
@@ -45,7 +47,7 @@ impl Member {
             Kind::Text => text_of(value).map_or(Self::Other, Self::Text),
             Kind::Array => Self::List(value.elements().into_iter().flatten().map(text_of).collect()),
             Kind::Number => value.as_integer().map_or(Self::Other, Self::Number),
-            Kind::Object => Self::Other,
+            Kind::Object => Self::Object(Body::of(value)),
         }
     }
 }
@@ -85,9 +87,16 @@ impl Body {
         }
         // The strict reader knows no recursion and names what is wrong: depth, duplicate members, surrogates.
         let value = json::parse(bytes).map_err(|error| Problem::invalid_field("body", error))?;
-        let members =
-            value.members().ok_or_else(|| Problem::invalid_field("body", "must be a JSON object"))?;
-        Ok(Self(members.map(|(name, value)| (name.to_cow().into_owned(), Member::of(value))).collect()))
+        if value.kind() != Kind::Object {
+            return Err(Problem::invalid_field("body", "must be a JSON object"));
+        }
+        Ok(Self::of(value))
+    }
+
+    /// The members of an object.
+    fn of(value: Value<'_>) -> Self {
+        let members = value.members().into_iter().flatten();
+        Self(members.map(|(name, value)| (name.to_cow().into_owned(), Member::of(value))).collect())
     }
 
     fn member(&self, field: &str) -> Option<&Member> {
@@ -115,6 +124,15 @@ impl Body {
             None | Some(Member::Null) => Ok(None),
             Some(Member::Text(text)) => Ok(Some(text)),
             Some(_) => Err(Problem::invalid_field(field, "must be a string")),
+        }
+    }
+
+    /// An object that must be there.
+    pub(crate) fn object(&mut self, field: &'static str) -> Result<Self, Problem> {
+        match self.take(field) {
+            None | Some(Member::Null) => Err(Problem::invalid_field(field, "is required")),
+            Some(Member::Object(members)) => Ok(members),
+            Some(_) => Err(Problem::invalid_field(field, "must be an object")),
         }
     }
 

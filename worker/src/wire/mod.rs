@@ -3,5 +3,6 @@
 pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod outgoing;
+pub(crate) mod passkey;
 pub(crate) mod problem;
 pub(crate) mod query;

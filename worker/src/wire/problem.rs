@@ -102,6 +102,27 @@ impl Problem {
         Self::new(409, "second_factor_conflict", "The account's second factor does not allow that")
     }
 
+    /// The passkey's id is known: this account has it, or another.
+    pub(crate) fn passkey_exists() -> Self {
+        Self::new(409, "passkey_exists", "The passkey is registered already")
+    }
+
+    pub(crate) fn too_many_passkeys() -> Self {
+        Self::new(409, "too_many_passkeys", "The account has as many passkeys as it may")
+    }
+
+    /// Without it nobody would get into the account any more.
+    pub(crate) fn last_way_in() -> Self {
+        Self::new(409, "last_way_in", "The account has no other way to sign in")
+    }
+
+    /// A step of the registration of a passkey failed, which the owner may know by name.
+    pub(crate) fn passkey_invalid(step: &str) -> Self {
+        let mut problem = Self::new(400, "passkey_invalid", "The passkey could not be registered");
+        problem.0.errors.push(FieldError { field: "credential", rule: step.into() });
+        problem
+    }
+
     /// Nobody signs up here.
     pub(crate) fn account_creation_disabled() -> Self {
         Self::new(403, "account_creation_disabled", "This deployment creates no accounts for whoever asks")

@@ -1,6 +1,7 @@
 //! What an account stores of a decision, in one transaction, and the outbox rows that it brings about.
 
 use super::factors::{FACTOR_CHANGE, FACTORS, LastFactorChange};
+use super::passkeys::PASSKEYS;
 use super::{ACCOUNT, Account, OPERATIONS, SESSIONS, StatusAnswer};
 use crate::environment::Environment;
 use crate::object::orders::{self, ORDERS};
@@ -13,6 +14,7 @@ use postern_core::factor::FactorRecord;
 use postern_core::id::{OperationId, SessionId, TenantId};
 use postern_core::json;
 use postern_core::order;
+use postern_core::passkey::PasskeyRecord;
 use postern_core::revocation::{RevocationMark, Revoked};
 use postern_core::session::{Notice, SessionAudit, SessionRecord};
 use postern_core::time::{Seconds, UnixMillis};
@@ -40,8 +42,11 @@ pub(super) struct Change {
     pub(super) notices: Vec<Notice>,
     pub(super) factors: Option<FactorRecord>,
     pub(super) factor_change: Option<LastFactorChange>,
+    pub(super) passkeys: Option<PasskeyRecord>,
     /// A line of the audit log that no notice brings.
     pub(super) event: Option<&'static str>,
+    /// What else that line says.
+    pub(super) detail: Option<String>,
     /// The address that a change of credentials is told to; the account's own if there is none.
     pub(super) notify: Option<String>,
     pub(super) welcome: Option<Welcome>,
@@ -117,6 +122,9 @@ impl Account<'_> {
             if let Some(factors) = &change.factors {
                 accounts.put(FACTORS, factors)?;
             }
+            if let Some(passkeys) = &change.passkeys {
+                accounts.put(PASSKEYS, passkeys)?;
+            }
             if let Some(done) = &change.factor_change {
                 Records::new(&sql, OPERATIONS).put(FACTOR_CHANGE, done)?;
             }
@@ -136,6 +144,7 @@ impl Account<'_> {
             }
             if change.purged {
                 accounts.delete(FACTORS)?;
+                accounts.delete(PASSKEYS)?;
                 records::create_expiring(&sql, &[ORDERS])?;
                 for table in [SESSIONS, OPERATIONS, ORDERS] {
                     Records::new(&sql, table).clear()?;
@@ -203,7 +212,7 @@ impl Account<'_> {
                 account: Some(account.id),
                 session: None,
                 event: event.into(),
-                detail: None,
+                detail: change.detail.clone(),
             }));
         }
         if let Some(Welcome { language }) = &change.welcome {

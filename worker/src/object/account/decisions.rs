@@ -29,6 +29,7 @@ impl Account<'_> {
             AccountCall::Open(open) => Done::Written(call::answer(&self.open(*open)?)?),
             AccountCall::Answer(answer) => Done::Written(call::answer(&self.answer(*answer)?)?),
             AccountCall::Factor(factor) => Done::Factor(self.factor(*factor)?),
+            AccountCall::Passkey(passkey) => Done::Passkey(self.passkey(*passkey)?),
             AccountCall::Refresh(refresh) => Done::Written(call::answer(&self.refresh(refresh)?)?),
             AccountCall::Logout { tenant, client_id, token } => {
                 Done::Ended(self.logout(&tenant, &client_id, token)?)
@@ -68,7 +69,9 @@ impl Account<'_> {
         let stored = self.load()?;
         let welcome = call.created && stored.is_none() && self.environment.config().mail().welcome;
         let factors = if stored.is_some() { self.factors()? } else { None };
-        let guarded = factors.filter(FactorRecord::is_required);
+        let is_guarded = factors.as_ref().is_some_and(FactorRecord::is_required)
+            || (stored.is_some() && self.passkeys()?.guards());
+        let guarded = (is_guarded && !call.is_multi_factor).then(|| factors.unwrap_or_default());
         let guarded = guarded.map(|record| waiting(&call, self.now).map(|new| (record, new))).transpose()?;
         // Never opened: the directory knows what it starts from. A tombstone is a record like any other.
         let mut account = stored.unwrap_or_else(|| call.seed.clone());

@@ -4,7 +4,7 @@
 
 use super::commit::Change;
 use super::decisions::{refusal_of_open, secret_of};
-use super::{ACCOUNT, Account, AdmissionAnswer, AdmissionRefusal, OPERATIONS, OpenCall};
+use super::{ACCOUNT, Account, AdmissionAnswer, AdmissionRefusal, OPERATIONS, OpenCall, passkeys};
 use crate::object::records::Records;
 use crate::object::sealed;
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
@@ -12,12 +12,14 @@ use postern_core::account::AccountRecord;
 use postern_core::codec::base64url;
 use postern_core::factor::{
     BackupCodes, BackupDigest, ChallengeAnswer, ChallengeId, ChallengeOutcome, ChallengePolicy,
-    ChallengeRefusal, EnrolmentOutcome, EnrolmentRefusal, FactorChallenge, FactorRecord, PresentedFactor,
-    TotpParameters, TotpSecret, answer_challenge, begin_enrolment, confirm_enrolment, use_factor,
+    ChallengeRefusal, EnrolmentOutcome, EnrolmentRefusal, FactorChallenge, FactorMethod, FactorRecord,
+    PresentedFactor, TotpParameters, TotpSecret, answer_challenge, begin_enrolment, confirm_enrolment,
+    use_factor,
 };
 use postern_core::grant::Admission;
 use postern_core::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
 use postern_core::intake::CodeDigest;
+use postern_core::passkey::{AssertedPasskey, Assertion, Octets};
 use postern_core::password::{Pepper, Peppers};
 use postern_core::session::{self, DeviceHint, OpenOutcome, OpenRequest, RevokeReason};
 use postern_core::time::UnixMillis;
@@ -61,11 +63,18 @@ pub(crate) enum Presented {
     Totp(String),
     /// Digested under each pepper that there is.
     BackupCode(Vec<(u32, BackupDigest)>),
+    /// An answer to the challenge that follows from the login's own.
+    Passkey {
+        assertion: Box<Assertion>,
+        user_handle: Octets,
+    },
 }
 
 impl Presented {
-    fn as_factor(&self) -> PresentedFactor<'_> {
+    /// The same for core; what a passkey's answer is worth was decided before.
+    pub(super) fn as_factor<'a>(&'a self, asserted: Option<&'a AssertedPasskey>) -> PresentedFactor<'a> {
         match self {
+            Self::Passkey { .. } => PresentedFactor::Passkey(asserted),
             Self::Totp(code) => PresentedFactor::Totp(code),
             Self::BackupCode(digests) => PresentedFactor::BackupCode(digests),
         }
@@ -131,7 +140,7 @@ impl Account<'_> {
         let record = self.factors()?.unwrap_or_default();
         match call.order {
             FactorOrder::Show => Ok(FactorAnswer::Shown {
-                enabled: record.is_required(),
+                enabled: record.is_required() || self.passkeys()?.guards(),
                 backup_codes_left: record.backup.map_or(0, |codes| codes.left.len()),
             }),
             _ if self.last_factor_change()? == Some(call.operation) => {
@@ -196,7 +205,7 @@ impl Account<'_> {
             return Ok(FactorAnswer::Refused(FactorRefusal::NotEnrolled));
         }
         let secret = self.authenticator(account, record)?;
-        match use_factor(record, secret.as_ref(), presented.as_factor(), self.now) {
+        match use_factor(record, secret.as_ref(), presented.as_factor(None), self.now) {
             Err(retry_after_seconds) => Ok(FactorAnswer::Limited { retry_after_seconds }),
             Ok((left, Some(_))) => {
                 self.commit(change(left))?;
@@ -216,10 +225,14 @@ impl Account<'_> {
         record: &FactorRecord,
         challenge: FactorChallenge,
     ) -> Result<AdmissionAnswer> {
+        let mut methods = record.methods();
+        if !self.passkeys()?.passkeys.is_empty() {
+            methods.push(FactorMethod::Passkey);
+        }
         let factors = Some(record.challenged(challenge, self.now));
         self.commit(Change { factors, ..Change::of(account) })?;
         let expires_in = ChallengePolicy::default().time_to_live.as_secs();
-        Ok(AdmissionAnswer::ChallengeRequired { methods: record.methods(), expires_in })
+        Ok(AdmissionAnswer::ChallengeRequired { methods, expires_in })
     }
 
     pub(super) fn answer(&self, call: AnswerCall) -> Result<AdmissionAnswer> {
@@ -228,22 +241,29 @@ impl Account<'_> {
         let record = self.factors()?.unwrap_or_default();
         let secret = self.authenticator(&account, &record)?;
         let challenge = secret_of(&call.secret)?;
+        let asserted = self.asserted_for_login(&call)?;
         let answer = ChallengeAnswer {
             id: ChallengeId { tenant: &account.tenant, account: &account.id, secret: &challenge },
             client_id: &call.client_id,
             device: &call.device,
-            factor: call.presented.as_factor(),
+            factor: call.presented.as_factor(asserted.as_ref().ok()),
             operation: call.operation,
         };
         let policy = ChallengePolicy::default();
         match answer_challenge(&record, &answer, secret.as_ref(), self.peppers()?, self.now, policy) {
             ChallengeOutcome::Passed { write, challenge, .. } => {
-                self.open_answered(account, challenge, Some(write), &call)
+                let passkeys = asserted.ok().map(|asserted| Ok::<_, Error>(self.passkeys()?.used(&asserted)));
+                let used =
+                    Change { factors: Some(write), passkeys: passkeys.transpose()?, ..Change::default() };
+                self.open_answered(account, challenge, used, &call)
             }
-            ChallengeOutcome::Repeated { challenge } => self.open_answered(account, challenge, None, &call),
+            ChallengeOutcome::Repeated { challenge } => {
+                self.open_answered(account, challenge, Change::default(), &call)
+            }
             ChallengeOutcome::Refused { reason, write } => {
                 if write.is_some() {
-                    self.commit(Change { factors: write, ..Change::default() })?;
+                    let event = passkeys::event_of(&asserted);
+                    self.commit(Change { factors: write, event, ..Change::default() })?;
                 }
                 Ok(match reason {
                     ChallengeRefusal::Paused { retry_after_seconds } => {
@@ -263,7 +283,7 @@ impl Account<'_> {
         &self,
         mut account: AccountRecord,
         challenge: FactorChallenge,
-        factors: Option<FactorRecord>,
+        used: Change,
         call: &AnswerCall,
     ) -> Result<AdmissionAnswer> {
         let sessions = self.sessions()?;
@@ -290,17 +310,18 @@ impl Account<'_> {
             OpenOutcome::Opened { token, session, evicted, account, notices } => {
                 let admission = Box::new(Admission::of(&account, &session, self.now));
                 let opened = Some(session);
-                self.commit(Change { factors, put: evicted, notices, opened, ..Change::of(account) })?;
+                let account = Some(account);
+                self.commit(Change { account, put: evicted, notices, opened, ..used })?;
                 Ok(AdmissionAnswer::Admitted { token, admission })
             }
             OpenOutcome::AlreadyOpen { token } => {
                 let Some(session) = repeated else { return Err(super::commit::vanished()) };
                 let admission = Box::new(Admission::of(&account, session, self.now));
-                self.commit(Change { factors, ..Change::default() })?;
+                self.commit(used)?;
                 Ok(AdmissionAnswer::Admitted { token, admission })
             }
             OpenOutcome::Refused(refusal) => {
-                self.commit(Change { factors, ..Change::default() })?;
+                self.commit(used)?;
                 Ok(AdmissionAnswer::Refused(refusal_of_open(refusal)))
             }
         }
@@ -310,17 +331,21 @@ impl Account<'_> {
         if self.was_opened()? { Records::new(&self.sql(), ACCOUNT).get(FACTORS) } else { Ok(None) }
     }
 
-    fn last_factor_change(&self) -> Result<Option<OperationId>> {
+    pub(super) fn last_factor_change(&self) -> Result<Option<OperationId>> {
         let last: Option<LastFactorChange> = Records::new(&self.sql(), OPERATIONS).get(FACTOR_CHANGE)?;
         Ok(last.map(|last| last.operation))
     }
 
-    fn peppers(&self) -> Result<&Peppers> {
+    pub(super) fn peppers(&self) -> Result<&Peppers> {
         let keyring = self.keyring.as_ref().map(|keyring| keyring.peppers());
         keyring.ok_or_else(|| Error::RustError("the call came without a keyring".into()))
     }
 
-    fn authenticator(&self, account: &AccountRecord, record: &FactorRecord) -> Result<Option<TotpSecret>> {
+    pub(super) fn authenticator(
+        &self,
+        account: &AccountRecord,
+        record: &FactorRecord,
+    ) -> Result<Option<TotpSecret>> {
         let sealed = record.totp.as_ref().map(|it| (it.sealed_secret.as_str(), it.pepper_id));
         self.opened(&account.id, sealed)
     }
@@ -337,7 +362,7 @@ impl Account<'_> {
 }
 
 /// A change that is remembered by its operation, with its line of the audit log.
-fn changed(operation: OperationId, event: &'static str) -> Change {
+pub(super) fn changed(operation: OperationId, event: &'static str) -> Change {
     Change { factor_change: Some(LastFactorChange { operation }), event: Some(event), ..Change::default() }
 }
 
@@ -367,5 +392,6 @@ pub(super) fn waiting(call: &OpenCall, now: UnixMillis) -> Result<FactorChalleng
         expires_at: now.plus(ChallengePolicy::default().time_to_live),
         attempts: 0,
         answered_by: None,
+        answered_with: None,
     })
 }

@@ -6,6 +6,7 @@
 mod commit;
 mod decisions;
 mod factors;
+mod passkeys;
 mod status;
 
 use crate::ambient::Ambient;
@@ -16,6 +17,7 @@ use crate::object::records::{self, Records};
 use crate::outbox::message::Owner;
 use crate::outbox::{marks, rows};
 use crate::store::keyring::{self, Keyring};
+use passkeys::HostVerdict;
 use postern_core::account::{AccountRecord, AccountStatus, Actor, StatusRefusal, StatusRequest};
 use postern_core::entitlement::EntitlementSnapshot;
 use postern_core::factor::FactorMethod;
@@ -30,6 +32,8 @@ use worker::{DurableObject, Env, Error, Request, Response, Result, State, Storag
 pub(crate) use factors::{
     AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal, NewChallenge, Presented, cipher,
 };
+
+pub(crate) use passkeys::{PasskeyAnswer, PasskeyCall, PasskeyOrder, PasskeyProblem, ShownFactor};
 
 /// The account itself. The outbox reads it too, as it does the sessions.
 pub(crate) const ACCOUNT: &str = "account";
@@ -50,6 +54,8 @@ pub(crate) enum AccountCall {
     Answer(Box<AnswerCall>),
     /// Show or change second factors. Answered with [`FactorAnswer`].
     Factor(Box<FactorCall>),
+    /// Show, change or use passkeys. Answered with [`PasskeyAnswer`].
+    Passkey(Box<PasskeyCall>),
     /// Rotate a refresh token whose edge tag was right. Answered with [`AdmissionAnswer`].
     Refresh(RefreshCall),
     /// End the session of a refresh token whose edge tag was right. Answered with [`Ended`].
@@ -121,6 +127,9 @@ pub(crate) struct OpenCall {
     /// For an account that has a second factor.
     #[serde(default)]
     pub(crate) challenge: Option<NewChallenge>,
+    /// The proof was more than one factor already: nothing is challenged.
+    #[serde(default)]
+    pub(crate) is_multi_factor: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -235,13 +244,15 @@ impl DurableObject for AccountObject {
             Environment::open(&self.env).map_err(|problem| Error::RustError(problem.code().into()))?;
         let keyring = match &call {
             AccountCall::Factor(call) if matches!(call.order, FactorOrder::Show) => None,
-            AccountCall::Answer(_) | AccountCall::Factor(_) => {
+            AccountCall::Answer(_) | AccountCall::Factor(_) | AccountCall::Passkey(_) => {
                 let keyring = keyring::load(&environment, Ambient::read()).await;
                 Some(keyring.map_err(|problem| Error::RustError(problem.code().into()))?)
             }
             _ => None,
         };
-        let account = Account { state: &self.state, environment: &environment, keyring, now };
+        let account = Account { state: &self.state, environment: &environment, keyring, now, verdict: None };
+        let verdict = account.ask_host(&call).await?;
+        let account = Account { verdict, ..account };
         match account.carry_out(call)? {
             Done::Read(response) => Ok(response),
             Done::Written(response) => {
@@ -255,6 +266,13 @@ impl DurableObject for AccountObject {
             Done::Factor(mut answer) => {
                 let marks_wait = !self.follow_up(now).await;
                 if let FactorAnswer::Done { pending } = &mut answer {
+                    *pending = marks_wait;
+                }
+                call::answer(&answer)
+            }
+            Done::Passkey(mut answer) => {
+                let marks_wait = !self.follow_up(now).await;
+                if let PasskeyAnswer::Done { pending } = &mut answer {
                     *pending = marks_wait;
                 }
                 call::answer(&answer)
@@ -337,6 +355,8 @@ enum Done {
     Status(StatusAnswer),
     /// The same, for a change of second factors.
     Factor(FactorAnswer),
+    /// The same, for passkeys.
+    Passkey(PasskeyAnswer),
 }
 
 /// One account at one moment: what its calls are answered from.
@@ -346,4 +366,6 @@ struct Account<'a> {
     /// For the calls that need it.
     keyring: Option<Rc<Keyring>>,
     now: UnixMillis,
+    /// Of a signature that the call brings.
+    verdict: Option<HostVerdict>,
 }

@@ -33,6 +33,8 @@ pub(crate) async fn show(exchange: &Exchange) -> Answer {
         ("password_reset_by_link", reset.enabled && reset.by == MailedForm::Link),
         ("password_reset_by_code", reset.enabled && reset.by == MailedForm::Code),
         ("password_reset_by_uuid", reset.enabled && reset.by == MailedForm::Uuid),
+        ("passkeys", config.passkeys().party().is_some()),
+        ("sign_in_passkeys", config.passkeys().party().is_some() && config.passkeys().sign_in),
         ("session_snapshots", config.sessions().snapshots),
         ("welcome_mail", config.mail().welcome),
     ];

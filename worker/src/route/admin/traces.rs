@@ -9,6 +9,7 @@ use crate::store::directory::SESSION_OPENED;
 use crate::store::users::Place;
 use crate::wire::answer::{Answer, json, respond};
 use crate::wire::body::Body;
+use crate::wire::passkey::Shown;
 use crate::wire::problem::Problem;
 use crate::wire::query::Query;
 use postern_core::id::{AccountId, SessionId};
@@ -80,10 +81,13 @@ pub(crate) async fn exported(exchange: &Exchange, account: &AccountId) -> Answer
     let accounts = Accounts::new(&exchange.environment);
     let sessions = accounts.list_all(account).await?;
     let (has_second_factor, codes_left) = accounts.second_factor(account).await?;
+    let passkeys = accounts.passkeys(&*exchange.keyring().await?, account).await?;
+    let passkeys: Vec<Shown<'_>> = passkeys.iter().map(Shown::of).collect();
     let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
     let grants = directory.entitlements(account).await?;
     let written = |list: Result<String, Unwritable>| list.map_err(|error| Problem::internal("export", error));
     let (sessions, grants) = (written(write(&sessions))?, written(write(&grants))?);
+    let passkeys = written(write(&passkeys))?;
     let more = MOST_EXPORTED_EVENTS.saturating_add(1);
     let mut events = directory.events(tenant, account, None, &Place::start(), more).await?;
     let most = usize::try_from(MOST_EXPORTED_EVENTS).unwrap_or(usize::MAX);
@@ -93,7 +97,7 @@ pub(crate) async fn exported(exchange: &Exchange, account: &AccountId) -> Answer
     let text = format!(
         "{{\"exported_at\":{exported_at},\"tenant\":\"{tenant}\",\"account\":{user},\"sessions\":{sessions},\
          \"second_factor\":{{\"enabled\":{has_second_factor},\"backup_codes_left\":{codes_left}}},\
-         \"entitlements\":{grants},\"events\":{},\"events_truncated\":{truncated}}}",
+         \"passkeys\":{passkeys},\"entitlements\":{grants},\"events\":{},\"events_truncated\":{truncated}}}",
         users::array(&events)
     );
     respond(200, "application/json", "no-store", text.into_bytes())

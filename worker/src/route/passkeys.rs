@@ -1,0 +1,225 @@
+//! Passkeys: `POST /api/v1/auth/passkeys/registration` and `POST /api/v1/auth/passkeys` register one,
+//! `GET /api/v1/auth/passkeys` lists them, `PATCH` and `DELETE /api/v1/auth/passkeys/{id}` rename and remove one;
+//! `POST /api/v1/auth/passkeys/authentication` and `POST /api/v1/auth/passkeys/login` sign in.
+
+use crate::object::account::{PasskeyAnswer, PasskeyOrder, ShownFactor};
+use crate::route::authenticate::bearer_in;
+use crate::route::exchange::Exchange;
+use crate::route::mailed::{limit_presented, new_operation};
+use crate::route::presence::{Bearer, current_password};
+use crate::route::second_factor::Factor;
+use crate::route::sessions::limit_profile;
+use crate::route::tokens;
+use crate::store::accounts::{Accounts, NewSession};
+use crate::store::factors::Challenge;
+use crate::store::limiter::Limits;
+use crate::store::passkeys::{SignInChallenge, owner_of, user_handle};
+use crate::wire::answer::{Answer, json, success};
+use crate::wire::body::Body;
+use crate::wire::passkey::{self, CreationOptions, NewPasskey, RequestOptions, Shown};
+use crate::wire::problem::Problem;
+use postern_core::flow::validate::{Mode, RouteMode};
+use postern_core::id::SessionId;
+use postern_core::identifier::{DisplayName, Identifier};
+use postern_core::passkey::{Octets, PasskeyUse};
+use postern_core::proof::FirstFactor;
+use postern_core::relying_party::RelyingParty;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct List<'a> {
+    passkeys: Vec<Shown<'a>>,
+}
+
+/// `{purpose?, current_password?, code? | backup_code?}` → the options for `navigator.credentials.create()`.
+pub(crate) async fn begin(exchange: &Exchange) -> Answer {
+    let party = party(exchange)?;
+    let bearer = Bearer::of(exchange).await?;
+    let mut body = Body::read_optional(&exchange.request).await?;
+    let registered_for = purpose(exchange, &mut body)?;
+    let current = current_password(&mut body)?;
+    let factor = Factor::optional(&mut body)?;
+    limit_presented(exchange).await?;
+    bearer.prove_presence(exchange, current.as_ref()).await?;
+
+    let (keyring, account) = (bearer.keyring(), bearer.subject.account);
+    let shown = shown(exchange, &bearer, factor).await?;
+    let challenge = Octets::new(exchange.ambient.random::<32>()?.into_bytes().into());
+    let text = challenge.to_text();
+    let order = PasskeyOrder::Begin { challenge, registered_for, shown };
+    let existing = Accounts::new(&exchange.environment).listed(keyring, &account, order).await?;
+    let handle = user_handle(keyring, exchange.environment.config().tenant(), &account).to_text();
+    let contact = bearer.credential.contact();
+    let name = bearer.credential.name.as_str();
+    let new = NewPasskey {
+        relying_party: (party.id(), &exchange.environment.config().passkeys().relying_party_name),
+        user_handle: &handle,
+        names: (contact.as_ref().map_or(name, Identifier::value), name),
+        challenge: &text,
+        registered_for,
+    };
+    json(200, &CreationOptions::new(&new, &existing))
+}
+
+/// `{name, credential}` → the passkey.
+pub(crate) async fn finish(exchange: &Exchange) -> Answer {
+    party(exchange)?;
+    let bearer = Bearer::of(exchange).await?;
+    let mut body = Body::read(&exchange.request).await?;
+    let name = name(&mut body)?;
+    let (registration, transports) = passkey::registration(&mut body, "credential")?;
+    limit_presented(exchange).await?;
+
+    let (account, id, operation) =
+        (bearer.subject.account, registration.id.clone(), new_operation(exchange)?);
+    let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
+    if !directory.claim_passkey(tenant, &account, &id, operation, exchange.ambient.now()).await? {
+        return Err(Problem::passkey_exists());
+    }
+    let order = PasskeyOrder::Finish { registration, name, transports };
+    match Accounts::new(&exchange.environment).change_passkey(bearer.keyring(), &account, order).await {
+        Ok(PasskeyAnswer::Registered(passkey)) => json(201, &Shown::of(&passkey)),
+        Ok(_) => Err(Problem::internal("passkeys", "a registration was answered otherwise")),
+        Err(problem) => {
+            // Only what is certain not to be there: an account that did not answer may have it.
+            if !matches!(problem.code(), "passkey_exists" | "unavailable") {
+                directory.unclaim_passkey(&id, operation).await?;
+            }
+            Err(problem)
+        }
+    }
+}
+
+pub(crate) async fn list(exchange: &Exchange) -> Answer {
+    let subject = bearer_in(exchange, RouteMode::Exactly(Mode::Strict)).await?.subject;
+    limit_profile(exchange, &subject.account).await?;
+    party(exchange)?;
+    let keyring = exchange.keyring().await?;
+    let passkeys = Accounts::new(&exchange.environment).passkeys(&keyring, &subject.account).await?;
+    json(200, &List { passkeys: passkeys.iter().map(Shown::of).collect() })
+}
+
+/// `{name}`.
+pub(crate) async fn rename(exchange: &Exchange, id: &str) -> Answer {
+    let subject = bearer_in(exchange, RouteMode::Exactly(Mode::Strict)).await?.subject;
+    limit_profile(exchange, &subject.account).await?;
+    let id = passkey::id(id).ok_or_else(Problem::not_found)?;
+    let name = name(&mut Body::read(&exchange.request).await?)?;
+    let keyring = exchange.keyring().await?;
+    let order = PasskeyOrder::Rename { id, name };
+    Accounts::new(&exchange.environment).change_passkey(&keyring, &subject.account, order).await?;
+    success()
+}
+
+/// `{current_password?, code? | backup_code?}`: not this one any more. All sessions end but the one that asks.
+pub(crate) async fn remove(exchange: &Exchange, id: &str) -> Answer {
+    let bearer = Bearer::of(exchange).await?;
+    let mut body = Body::read_optional(&exchange.request).await?;
+    let current = current_password(&mut body)?;
+    let factor = Factor::optional(&mut body)?;
+    let id = passkey::id(id).ok_or_else(Problem::not_found)?;
+    limit_presented(exchange).await?;
+    bearer.prove_presence(exchange, current.as_ref()).await?;
+
+    let account = bearer.subject.account;
+    let sign_in = exchange.environment.config().sign_in();
+    let has_mail = bearer.credential.contact().is_some() && (sign_in.codes || sign_in.links);
+    let has_other_way_in = bearer.credential.password_hash.is_some() || has_mail;
+    let shown = shown(exchange, &bearer, factor).await?;
+    let order =
+        PasskeyOrder::Remove { id: id.clone(), shown, keep: bearer.subject.session, has_other_way_in };
+    let removed =
+        Accounts::new(&exchange.environment).change_passkey(bearer.keyring(), &account, order).await;
+    if removed.is_ok() || removed.as_ref().is_err_and(|problem| problem.code() == "invalidation_pending") {
+        exchange.directory()?.forget_passkey(&account, &id).await?;
+    }
+    removed?;
+    success()
+}
+
+/// `{}` → the options for `navigator.credentials.get()`, whoever asks; `{challenge}` → those for a login that waits for
+/// its second factor.
+pub(crate) async fn options(exchange: &Exchange) -> Answer {
+    let party = party(exchange)?;
+    let (keyring, tenant) = (exchange.keyring().await?, exchange.environment.config().tenant());
+    let mut body = Body::read_optional(&exchange.request).await?;
+    if !body.has("challenge") {
+        check_sign_in(exchange)?;
+        let (now, random) = (exchange.ambient.now(), exchange.ambient.random()?);
+        let challenge = SignInChallenge::new(&keyring, tenant, now, random).to_text();
+        return json(200, &RequestOptions::alone(party.id(), &challenge));
+    }
+    let challenge = body.secret("challenge")?;
+    limit_presented(exchange).await?;
+    let challenge = Challenge::parse(&keyring, &challenge).ok_or_else(Problem::challenge_invalid)?;
+    let accounts = Accounts::new(&exchange.environment);
+    let passkeys = accounts.passkeys_for_login(&keyring, &challenge, exchange.device()).await?;
+    json(200, &RequestOptions::behind(party.id(), &challenge.for_passkey(tenant), &passkeys))
+}
+
+/// `{credential}` → tokens. Every refusal before the account's own is the same.
+pub(crate) async fn login(exchange: &Exchange) -> Answer {
+    party(exchange)?;
+    check_sign_in(exchange)?;
+    let mut body = Body::read(&exchange.request).await?;
+    let assertion = passkey::assertion(&mut body, "credential")?;
+
+    let (environment, keyring) = (&exchange.environment, exchange.keyring().await?);
+    let (tenant, limits) = (environment.config().tenant(), environment.config().limits());
+    Limits::new(environment, &keyring, &exchange.source())
+        .per_key("login_per_source", limits.login_per_source)
+        .per_pair("login_per_pair", limits.login_per_pair, &assertion.id.to_text())
+        .take()
+        .await?;
+    let refused = Problem::invalid_credentials;
+    let challenge = SignInChallenge::in_answer(&keyring, tenant, &assertion).ok_or_else(refused)?;
+    let handle = assertion.user_handle.as_ref().ok_or_else(refused)?;
+    let account = owner_of(&keyring, tenant, handle).ok_or_else(refused)?;
+    let session_key = exchange.ambient.random()?;
+    let operation = new_operation(exchange)?;
+    let found = exchange.directory()?.credential_of(tenant, &account).await?.ok_or_else(refused)?;
+    let (roles, status, version) = (found.roles()?, found.status, found.credential_version);
+
+    let accounts = Accounts::new(environment);
+    let proof =
+        accounts.verify_passkey(&keyring, &account, version, operation, &challenge, assertion).await?;
+    let session = SessionId::from_bytes(*operation.as_bytes());
+    let device = exchange.device();
+    let new = NewSession { session, session_key, roles, status, device, created: false, language: None };
+    let login = accounts.open(FirstFactor::Passkey(proof), new, &keyring).await?;
+    tokens::of_login(exchange, &keyring, login).await
+}
+
+/// What the request and the session show of a second factor.
+async fn shown(exchange: &Exchange, bearer: &Bearer, factor: Option<Factor>) -> Result<ShownFactor, Problem> {
+    let recently = bearer.has_shown_second_factor(exchange);
+    let presented = match factor {
+        Some(factor) => Some(factor.presented(exchange, bearer.keyring(), &bearer.subject.account).await?),
+        None => None,
+    };
+    Ok(ShownFactor { recently, presented })
+}
+
+fn purpose(exchange: &Exchange, body: &mut Body) -> Result<PasskeyUse, Problem> {
+    let may_sign_in = exchange.environment.config().passkeys().sign_in;
+    match body.optional_text("purpose")?.as_deref() {
+        None if may_sign_in => Ok(PasskeyUse::SignIn),
+        Some("sign_in") if may_sign_in => Ok(PasskeyUse::SignIn),
+        None | Some("second_factor") => Ok(PasskeyUse::SecondFactor),
+        Some("sign_in") => Err(Problem::feature_disabled()),
+        Some(_) => Err(Problem::invalid_field("purpose", "must be sign_in or second_factor")),
+    }
+}
+
+fn name(body: &mut Body) -> Result<String, Problem> {
+    let name = DisplayName::parse(&body.text("name")?);
+    Ok(name.map_err(|error| Problem::invalid_field("name", error))?.as_str().into())
+}
+
+fn party(exchange: &Exchange) -> Result<&RelyingParty, Problem> {
+    exchange.environment.config().passkeys().party().ok_or_else(Problem::feature_disabled)
+}
+
+fn check_sign_in(exchange: &Exchange) -> Result<(), Problem> {
+    if exchange.environment.config().passkeys().sign_in { Ok(()) } else { Err(Problem::feature_disabled()) }
+}
