@@ -1,6 +1,10 @@
-// A passkey in software, by Web Authentication Level 3 and node:crypto alone, which can be told to be wrong in any part.
+// A passkey in software, by Web Authentication Level 3 and node:crypto alone, which can be told to be wrong in any part; and
+// people who have one.
 
+import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+
+import { AUTH, PASSWORD, claimsOf, client, granted, newAddress } from "./accounts.mjs";
 
 const PRESENT = 1;
 const VERIFIED = 4;
@@ -85,4 +89,57 @@ export class SoftwarePasskey {
     const response = { clientDataJSON: b64(clientData), authenticatorData: b64(data), signature: b64(wrong.signature ?? signature), userHandle: this.handle, ...wrong.response };
     return { id: this.text, rawId: this.text, type: "public-key", response, clientExtensionResults: {} };
   }
+}
+
+/** A client that has to do with passkeys, and people for it. */
+export function passkeyClient(server) {
+  const owner = client(server);
+
+  const person = async () => {
+    const email = newAddress();
+    const tokens = await owner.account(email);
+    return { email, account: claimsOf(tokens.access_token).sub, bearer: tokens.access_token, ...tokens };
+  };
+  const begin = (me, body = {}) => owner.post("passkeys/registration", { current_password: PASSWORD, ...body }, { bearer: me.bearer });
+  const finish = (me, credential, name = "laptop") => owner.post("passkeys", { name, credential }, { bearer: me.bearer });
+  const list = async (me) => (await owner.send("GET", `${AUTH}/passkeys`, { bearer: me.bearer })).body.passkeys;
+  const remove = (me, passkey, body = { current_password: PASSWORD }) => owner.send("DELETE", `${AUTH}/passkeys/${passkey.text}`, { bearer: me.bearer, body });
+  const options = async () => (await owner.post("passkeys/authentication", {})).body;
+  const present = (credential, more) => owner.post("passkeys/login", { credential }, more);
+  const signIn = async (passkey, wrong) => present(passkey.get(await options(), wrong));
+  const verify = (body, more) => owner.post("2fa/verify", body, more);
+  const register = async (me, passkey = new SoftwarePasskey(), body = {}) => {
+    const begun = await begin(me, body);
+    assert.equal(begun.status, 200, begun.text);
+    const done = await finish(me, passkey.create(begun.body));
+    assert.equal(done.status, 201, done.text);
+    return passkey;
+  };
+  /** The same session with a new access token: what ends others makes the last one stale. */
+  const renewed = async (me) => {
+    const tokens = granted(await owner.post("refresh", { refresh_token: me.refresh_token }));
+    return { ...me, ...tokens, bearer: tokens.access_token };
+  };
+  /** Somebody with a passkey. */
+  const holder = async (settings) => {
+    const me = await person();
+    return { ...me, passkey: await register(me, new SoftwarePasskey(settings)) };
+  };
+  const challenged = ({ status, body, text }, methods) => {
+    assert.equal(status, 200, text);
+    assert.deepEqual([body.mfa_required, body.methods, body.expires_in], [true, methods, 180], text);
+    return body.challenge;
+  };
+  const storageOf = ({ account }) => server.objectStorage("ACCOUNT", account);
+  const stored = async (me) => {
+    const [row] = await (await storageOf(me)).exec("SELECT record FROM account WHERE key = 'passkeys'");
+    return row && JSON.parse(row.record);
+  };
+  const store = async (me, record) => (await storageOf(me)).exec("UPDATE account SET record = ? WHERE key = 'passkeys'", JSON.stringify(record));
+  const claimed = async (passkey) => {
+    const { DIRECTORY } = await server.getEnv();
+    return (await DIRECTORY.prepare("SELECT account_id FROM passkeys WHERE credential_id = ?").bind(passkey.text).first())?.account_id;
+  };
+
+  return { owner, person, begin, finish, list, remove, options, present, signIn, verify, register, renewed, holder, challenged, stored, store, claimed };
 }

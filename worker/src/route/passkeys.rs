@@ -34,16 +34,9 @@ struct List<'a> {
 /// `{purpose?, current_password?, code? | backup_code?}` → the options for `navigator.credentials.create()`.
 pub(crate) async fn begin(exchange: &Exchange) -> Answer {
     let party = party(exchange)?;
-    let bearer = Bearer::of(exchange).await?;
-    let mut body = Body::read_optional(&exchange.request).await?;
+    let Asked { bearer, mut body, shown } = Asked::of(exchange).await?;
     let registered_for = purpose(exchange, &mut body)?;
-    let current = current_password(&mut body)?;
-    let factor = Factor::optional(&mut body)?;
-    limit_presented(exchange).await?;
-    bearer.prove_presence(exchange, current.as_ref()).await?;
-
     let (keyring, account) = (bearer.keyring(), bearer.subject.account);
-    let shown = shown(exchange, &bearer, factor).await?;
     let challenge = Octets::new(exchange.ambient.random::<32>()?.into_bytes().into());
     let text = challenge.to_text();
     let order = PasskeyOrder::Begin { challenge, registered_for, shown };
@@ -113,19 +106,12 @@ pub(crate) async fn rename(exchange: &Exchange, id: &str) -> Answer {
 
 /// `{current_password?, code? | backup_code?}`: not this one any more. All sessions end but the one that asks.
 pub(crate) async fn remove(exchange: &Exchange, id: &str) -> Answer {
-    let bearer = Bearer::of(exchange).await?;
-    let mut body = Body::read_optional(&exchange.request).await?;
-    let current = current_password(&mut body)?;
-    let factor = Factor::optional(&mut body)?;
+    let Asked { bearer, shown, .. } = Asked::of(exchange).await?;
     let id = passkey::id(id).ok_or_else(Problem::not_found)?;
-    limit_presented(exchange).await?;
-    bearer.prove_presence(exchange, current.as_ref()).await?;
-
     let account = bearer.subject.account;
     let sign_in = exchange.environment.config().sign_in();
     let has_mail = bearer.credential.contact().is_some() && (sign_in.codes || sign_in.links);
     let has_other_way_in = bearer.credential.password_hash.is_some() || has_mail;
-    let shown = shown(exchange, &bearer, factor).await?;
     let order =
         PasskeyOrder::Remove { id: id.clone(), shown, keep: bearer.subject.session, has_other_way_in };
     let removed =
@@ -190,14 +176,31 @@ pub(crate) async fn login(exchange: &Exchange) -> Answer {
     tokens::of_login(exchange, &keyring, login).await
 }
 
-/// What the request and the session show of a second factor.
-async fn shown(exchange: &Exchange, bearer: &Bearer, factor: Option<Factor>) -> Result<ShownFactor, Problem> {
-    let recently = bearer.has_shown_second_factor(exchange);
-    let presented = match factor {
-        Some(factor) => Some(factor.presented(exchange, bearer.keyring(), &bearer.subject.account).await?),
-        None => None,
-    };
-    Ok(ShownFactor { recently, presented })
+/// The owner has been asked for, and what the request and the session show of a second factor is at hand.
+struct Asked {
+    bearer: Bearer,
+    /// What else the request says.
+    body: Body,
+    shown: ShownFactor,
+}
+
+impl Asked {
+    async fn of(exchange: &Exchange) -> Result<Self, Problem> {
+        let bearer = Bearer::of(exchange).await?;
+        let mut body = Body::read_optional(&exchange.request).await?;
+        let current = current_password(&mut body)?;
+        let factor = Factor::optional(&mut body)?;
+        limit_presented(exchange).await?;
+        bearer.prove_presence(exchange, current.as_ref()).await?;
+        let presented = match factor {
+            Some(factor) => {
+                Some(factor.presented(exchange, bearer.keyring(), &bearer.subject.account).await?)
+            }
+            None => None,
+        };
+        let shown = ShownFactor { recently: bearer.has_shown_second_factor(exchange), presented };
+        Ok(Self { bearer, body, shown })
+    }
 }
 
 fn purpose(exchange: &Exchange, body: &mut Body) -> Result<PasskeyUse, Problem> {

@@ -15,6 +15,7 @@
 
 mod identities;
 mod json;
+mod passkeys;
 mod secrets;
 mod settings;
 mod tokens;
@@ -24,6 +25,7 @@ pub(crate) type Check = fn(&[u8]);
 
 /// Every target under the name of its corpus folder.
 pub(crate) const ALL: &[(&str, Check)] = &[
+    ("attestation", passkeys::attestation),
     ("base64url", secrets::base64url),
     ("config", settings::config),
     ("email", identities::email),
