@@ -320,13 +320,14 @@ fn roles_become_masks() {
     let config = Config::from_json(&case["config"].to_string()).unwrap();
     let permissions = config.permissions();
     assert_eq!(permissions.registry.version().as_u32(), 5);
-    let editor = permissions.roles.mask_of("editor").unwrap();
+    let editor = permissions.roles.get("editor").unwrap().mask();
     assert_eq!(editor.width(), MaskWidth::Bits128);
     assert!(permissions.registry.allows(&editor, "docs:write"));
-    let (name, mask) = permissions.default_role.clone().unwrap();
-    assert_eq!(name.as_str(), "reader");
+    let reader = permissions.roles.get(permissions.default_role.as_ref().unwrap().as_str()).unwrap();
+    assert_eq!(reader.name().as_str(), "reader");
+    let mask = reader.mask();
     assert!(
         permissions.registry.allows(&mask, "docs:read") && !permissions.registry.allows(&mask, "docs:write")
     );
-    assert!(permissions.roles.mask_of("nobody").unwrap().is_empty());
+    assert!(permissions.roles.get("nobody").unwrap().mask().is_empty());
 }

@@ -91,7 +91,8 @@ fn try_sessions() -> Result<(), Box<dyn Error>> {
             roles: Vec::new(),
             permission_mask: "AAAAAAAAAAA".into(),
             registry_version: 0,
-            authorization_version: 1,
+            version: 1,
+            ..AuthorizationSnapshot::default()
         },
         entitlements: Box::default(),
         clock: ObjectClock::default(),

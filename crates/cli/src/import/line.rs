@@ -151,16 +151,14 @@ impl<'a> Members<'a> {
 
     /// The roles that are named, or the one of every new account.
     fn roles(&mut self, rules: &Rules<'_>) -> Vec<String> {
-        let default =
-            || rules.permissions.default_role.iter().map(|(role, _)| role.as_str().to_owned()).collect();
+        let default = || rules.permissions.default_role.iter().map(|role| role.as_str().to_owned()).collect();
         let Some(value) = self.get("roles") else { return default() };
         let Some(roles) = value.as_text_array().filter(|roles| roles.len() <= MAX_ROLES) else {
             self.refuse("roles", format_args!("must be an array of at most {MAX_ROLES} strings"));
             return Vec::new();
         };
-        let known = |role: &String| {
-            role.parse::<RoleName>().is_ok() && rules.permissions.roles.mask_of(role).is_some()
-        };
+        let known =
+            |role: &String| role.parse::<RoleName>().is_ok() && rules.permissions.roles.get(role).is_some();
         if !roles.iter().all(known) {
             self.refuse("roles", "must be some of permissions.roles");
         }

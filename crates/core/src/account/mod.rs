@@ -3,10 +3,12 @@
 //! Every account has a single writer. It alone knows whether the account may be used, which access tokens are
 //! too old (the account version) and which proofs are too old (the credential version).
 
+mod authorization;
 mod status;
 #[cfg(test)]
 mod status_tests;
 
+pub use authorization::{AuthorizationOutcome, AuthorizationSnapshot, change_authorization};
 pub use status::{
     Actor, PurgeOutcome, StatusCause, StatusOrder, StatusOutcome, StatusReason, StatusReasonError,
     StatusRefusal, StatusRequest, change_status, purge,
@@ -16,8 +18,6 @@ use crate::entitlement::EntitlementSnapshot;
 use crate::id::{AccountId, TenantId};
 use crate::time::UnixMillis;
 use alloc::boxed::Box;
-use alloc::string::String;
-use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// Whether an account may be used, and if not, why.
@@ -100,21 +100,6 @@ impl AccountStatus {
     }
 }
 
-/// What the account may do, as its access tokens say it: a snapshot of what the database holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuthorizationSnapshot {
-    /// Names of the roles, as the `roles` claim has them.
-    pub roles: Vec<String>,
-    /// The effective permission mask, as the `pm` claim has it: base64url, big-endian, of the registry's width.
-    pub permission_mask: String,
-    /// The permission registry that the mask was built with: the `pr` claim.
-    pub registry_version: u32,
-    /// The version of the account's database row that the snapshot was read with. An older snapshot never
-    /// replaces a newer one.
-    #[serde(default)]
-    pub authorization_version: u32,
-}
-
 /// What the account's owner stores once per account.
 ///
 /// It is written with every change of status, version or authorization, and its clock with every change at all.
@@ -137,7 +122,7 @@ pub struct AccountRecord {
     /// been told of it, since a login with newer credentials raises the one above as well. Only ever grows.
     #[serde(default)]
     pub fenced_version: u32,
-    /// What goes into the account's access tokens.
+    /// What the account was given, and what goes of it into its access tokens.
     pub authorization: AuthorizationSnapshot,
     /// What the account has been given besides, which goes there too.
     #[serde(default)]
@@ -245,7 +230,8 @@ mod tests {
                 roles: alloc::vec!["editor".into()],
                 permission_mask: "AAAAAAAAAAM".into(),
                 registry_version: 7,
-                authorization_version: 3,
+                version: 3,
+                ..AuthorizationSnapshot::default()
             },
             entitlements: Box::default(),
             clock: ObjectClock::new(UnixMillis::new(5)),

@@ -345,9 +345,8 @@ pub fn purge(
         status,
         cause: Some(Box::new(cause)),
         authorization: AuthorizationSnapshot {
-            roles: Vec::new(),
-            permission_mask: String::new(),
-            ..account.authorization
+            version: account.authorization.version,
+            ..AuthorizationSnapshot::default()
         },
         entitlements: Box::default(),
         clock: ObjectClock::new(at),

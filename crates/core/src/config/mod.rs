@@ -11,6 +11,7 @@ mod lint;
 mod mail;
 mod passkeys;
 mod passwords;
+mod permissions;
 mod section;
 mod settings;
 mod sms;
@@ -26,9 +27,9 @@ pub use lint::{Deployment, Finding, Severity};
 pub use mail::{MailApi, MailSender, MailService, MailSettings};
 pub use passkeys::PasskeySettings;
 pub use passwords::{BreachCheck, Composition, PasswordSettings};
+pub use permissions::{Ineffective, PermissionSettings};
 pub use settings::{
-    LockoutSettings, PermissionSettings, Preset, SessionLimit, SessionSettings, ValidationMode,
-    ValidationSettings,
+    LockoutSettings, Preset, SessionLimit, SessionSettings, ValidationMode, ValidationSettings,
 };
 pub use sms::{NumberPrefix, SmsOrigin, SmsSender, SmsSettingError, SmsSettings, TwilioAccount};
 pub use tokens::{

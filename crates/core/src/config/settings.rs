@@ -1,11 +1,8 @@
 //! The sections of the configuration: what each holds and what its fields may be.
 
 use super::limits::RateLimit;
-use super::section::{Section, Value};
-use crate::permission::{MaskWidth, PermissionMask, PermissionName, PermissionRegistry, RoleName, RoleTable};
+use super::section::Section;
 use crate::time::Seconds;
-use alloc::string::ToString as _;
-use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 /// One year, the longest that anything may live.
@@ -172,79 +169,4 @@ impl LockoutSettings {
         }
         settings
     }
-}
-
-/// `permissions`: the registry and the roles.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PermissionSettings {
-    /// Names and their bits: `names` in the order of their first declaration, those in `deleted` as
-    /// tombstones.
-    pub registry: PermissionRegistry,
-    /// Roles and their masks.
-    pub roles: RoleTable,
-    /// The role of every new account, with its mask; `None` when new accounts have no role.
-    pub default_role: Option<(RoleName, PermissionMask)>,
-}
-
-impl PermissionSettings {
-    pub(super) fn read(mut section: Section<'_>) -> Self {
-        let refusals = section.refusals();
-        let registry = read_registry(&mut section);
-        // Roles are resolved against a sound registry only: one mistake in a name is one message.
-        let is_sound = section.refusals() == refusals;
-        let roles = read_roles(&mut section, &registry, is_sound);
-        let default_role = section.parsed::<RoleName>("default_role").and_then(|role| {
-            let mask = roles.mask_of(role.as_str());
-            if mask.is_none() {
-                section.refuse("default_role", "must be one of permissions.roles");
-            }
-            mask.map(|mask| (role, mask))
-        });
-        Self { registry, roles, default_role }
-    }
-}
-
-fn read_registry(section: &mut Section<'_>) -> PermissionRegistry {
-    let read_width = |value: &Value| MaskWidth::from_bits(value.as_u64()?);
-    let width = section.mapped("width", MaskWidth::Bits64, read_width, "must be 64, 128, 256 or 512");
-    let names = section.list::<PermissionName>("names").unwrap_or_default();
-    let deleted = section.list::<PermissionName>("deleted").unwrap_or_default();
-    let declared = PermissionRegistry::from_declared(names.into_iter().map(|(_, name)| name), width);
-    let mut registry = declared.unwrap_or_else(|error| {
-        section.refuse("names", error.to_string());
-        PermissionRegistry::empty(width)
-    });
-    for (path, name) in deleted {
-        match registry.delete(&name) {
-            Ok(next) => registry = next,
-            Err(error) => section.refuse_at(path, error.to_string()),
-        }
-    }
-    registry
-}
-
-fn read_roles(section: &mut Section<'_>, registry: &PermissionRegistry, resolve: bool) -> RoleTable {
-    let mut roles: Vec<(RoleName, Vec<PermissionName>)> = Vec::new();
-    for (path, key, value) in section.entries("roles") {
-        let names = section.parse_list::<PermissionName>(&path, value);
-        let role = key.parse::<RoleName>().map_err(|error| section.refuse_at(path, error.to_string()));
-        let mut granted = Vec::with_capacity(names.len());
-        for (path, name) in names {
-            match registry.mask_of([&name]) {
-                Err(error) if resolve => section.refuse_at(path, error.to_string()),
-                Err(_) => {}
-                Ok(_) => granted.push(name),
-            }
-        }
-        if let Ok(role) = role {
-            roles.push((role, granted));
-        }
-    }
-    RoleTable::new(registry, roles.iter().map(|(role, names)| (role.clone(), names))).unwrap_or_else(
-        |error| {
-            section.refuse("roles", error.to_string());
-            RoleTable::empty(registry.width())
-        },
-    )
 }

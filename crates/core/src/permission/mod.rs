@@ -14,9 +14,9 @@ mod mask;
 mod name;
 mod registry;
 mod resolve;
-mod role;
 #[cfg(feature = "serde")]
 mod snapshot;
+mod table;
 
 pub use bit::{MaskWidth, PermissionBit};
 pub use explain::{Explanation, explain};
@@ -24,4 +24,4 @@ pub use mask::{MaskBits, MaskError, PermissionMask};
 pub use name::{GroupName, NameError, PermissionName, RoleName};
 pub use registry::{Declared, PermissionRegistry, RegistryError, RegistryVersion};
 pub use resolve::{Holdings, NamedPermissions, ResolveError, Resolved, Skipped, Source, resolve};
-pub use role::{RoleError, RoleTable};
+pub use table::{GroupTable, PermissionSet, PermissionTable, RoleTable, SetName, TableError};

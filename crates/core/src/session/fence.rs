@@ -12,9 +12,9 @@ use alloc::vec::Vec;
 /// A change that the database has committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FenceRequest {
-    /// The version of the account's database row after the change.
+    /// The version of the account's credentials after the change.
     pub version: u32,
-    /// What the account may do after it, read with that version.
+    /// What the account was given and may do, as it was read for this.
     pub authorization: AuthorizationSnapshot,
     /// Which sessions end, if the change ends any.
     pub revoke: Option<FenceRevocation>,
@@ -68,7 +68,7 @@ pub fn fence(
             session.credential_version < request.version && Some(session.id) != revoke.keep
         })
     });
-    let newer_snapshot = request.version > account.authorization.authorization_version;
+    let newer_snapshot = request.authorization.version > account.authorization.version;
     // Not the version of the credential: whoever logs in before the fence comes raises that one too.
     let newer_change = request.version > account.fenced_version;
     if !newer_snapshot && !newer_change && revoked.is_empty() {
@@ -80,8 +80,7 @@ pub fn fence(
     account.credential_version = account.credential_version.max(request.version);
     account.fenced_version = account.fenced_version.max(request.version);
     if newer_snapshot {
-        account.authorization =
-            AuthorizationSnapshot { authorization_version: request.version, ..request.authorization };
+        account.authorization = request.authorization;
     }
     let mut notices = request.revoke.map_or_else(Vec::new, |revoke| {
         let mut notices = each_revoked(&revoked, revoke.reason, at);
@@ -111,7 +110,11 @@ mod tests {
         let keep = keep.map(|id| SessionId::from_bytes([id; 16]));
         FenceRequest {
             version,
-            authorization: AuthorizationSnapshot { roles: vec!["new".into()], ..account().authorization },
+            authorization: AuthorizationSnapshot {
+                roles: vec!["new".into()],
+                version,
+                ..account().authorization
+            },
             revoke: Some(FenceRevocation { reason: RevokeReason::PasswordChange, keep }),
             change: Some(CredentialChange::PasswordChanged),
         }
@@ -133,7 +136,7 @@ mod tests {
         assert_eq!(revoked, [2], "3 was opened with the new password already");
         assert_eq!((fenced.credential_version, fenced.account_version), (2, account().account_version + 1));
         assert_eq!(fenced.authorization.roles, ["new"]);
-        assert_eq!(fenced.authorization.authorization_version, 2);
+        assert_eq!(fenced.authorization.version, 2);
     }
 
     #[test]
@@ -181,7 +184,7 @@ mod tests {
         let mut early = account();
         // What a login with the new password, and the roles that it read, leave behind.
         early.credential_version = 2;
-        early.authorization.authorization_version = 2;
+        early.authorization.version = 2;
         let first = fence(&early, &[opened_with(1, 2)], request(2, None), NOW);
         let FenceOutcome::Applied { account: fenced, revoked, notices } = first else { panic!("{first:?}") };
         let change = CredentialChange::PasswordChanged;

@@ -380,7 +380,8 @@ pub(crate) mod tests {
                 roles: vec!["editor".into()],
                 permission_mask: "AAAAAAAAAAM".into(),
                 registry_version: 1,
-                authorization_version: 1,
+                version: 1,
+                ..AuthorizationSnapshot::default()
             },
             entitlements: Default::default(),
             clock: ObjectClock::default(),

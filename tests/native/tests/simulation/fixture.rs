@@ -52,7 +52,8 @@ pub(crate) fn opened(
             roles: Vec::new(),
             permission_mask: String::new(),
             registry_version: 1,
-            authorization_version: 1,
+            version: 1,
+            ..AuthorizationSnapshot::default()
         },
         entitlements: Box::default(),
         clock: ObjectClock::default(),

@@ -1,0 +1,200 @@
+//! What an account was given, by name, and what its tokens say of it.
+
+use super::{AccountRecord, AccountStatus, ObjectClock};
+use crate::time::UnixMillis;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+use serde::{Deserialize, Serialize};
+
+/// What the account was given and what it may do by that: a snapshot of what the database holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationSnapshot {
+    /// Names of the roles, as the `roles` claim has them; the first is the primary one.
+    pub roles: Vec<String>,
+    /// Names of the groups that the account is in. No token carries them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Names of the permissions that it has by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<String>,
+    /// Whether root was granted to it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub has_root: bool,
+    /// Raised by every change of what it was given. An older snapshot never replaces a newer one.
+    #[serde(default)]
+    pub version: u32,
+    /// The effective permission mask, as the `pm` claim has it: base64url, big-endian, of the registry's width. Empty
+    /// until it is resolved.
+    pub permission_mask: String,
+    /// The permission registry that the mask was built with: the `pr` claim.
+    pub registry_version: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl AuthorizationSnapshot {
+    /// The most roles of an account. What a token carries stays below its size cap.
+    pub const MOST_ROLES: usize = 64;
+    /// The most groups of an account.
+    pub const MOST_GROUPS: usize = 100;
+    /// The most permissions that an account has by itself.
+    pub const MOST_PERMISSIONS: usize = 128;
+
+    /// What a new account has: these roles and nothing else. Not resolved.
+    #[must_use]
+    pub fn of_roles(roles: Vec<String>) -> Self {
+        Self { roles, ..Self::default() }
+    }
+
+    /// Whether tokens say the same with either.
+    #[must_use]
+    pub fn reads_as(&self, other: &Self) -> bool {
+        self.roles == other.roles
+            && self.permission_mask == other.permission_mask
+            && self.registry_version == other.registry_version
+    }
+}
+
+impl AccountRecord {
+    /// The record with this snapshot, unless it has a newer one. If it is newer and tokens say something else with it,
+    /// every access token of before is stale.
+    ///
+    /// Both snapshots have to be resolved by the same configuration.
+    #[must_use]
+    pub fn with_authorization(self, snapshot: AuthorizationSnapshot) -> Self {
+        match snapshot.version.cmp(&self.authorization.version) {
+            Ordering::Less => self,
+            Ordering::Equal => Self { authorization: snapshot, ..self },
+            Ordering::Greater => {
+                let same = self.authorization.reads_as(&snapshot);
+                let account = Self { authorization: snapshot, ..self };
+                if same { account } else { account.with_next_version() }
+            }
+        }
+    }
+}
+
+/// What a new snapshot comes to.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthorizationOutcome {
+    /// Store this account. If tokens say something else now, every one of before is stale.
+    Applied(AccountRecord),
+    /// The account has this snapshot, or a newer one; nothing to store.
+    AlreadyApplied,
+    /// The account is gone for good; nothing to store.
+    Purged,
+}
+
+/// Gives an account what the database says that it was given. Snapshots may be repeated and may overtake each other:
+/// the newest stays.
+pub fn change_authorization(
+    account: &AccountRecord,
+    snapshot: AuthorizationSnapshot,
+    now: UnixMillis,
+) -> AuthorizationOutcome {
+    if account.status == AccountStatus::Purged {
+        return AuthorizationOutcome::Purged;
+    }
+    if snapshot.version <= account.authorization.version {
+        return AuthorizationOutcome::AlreadyApplied;
+    }
+    let clock = ObjectClock::new(account.clock.read(now));
+    let account = account.clone().with_authorization(snapshot);
+    AuthorizationOutcome::Applied(AccountRecord { clock, ..account })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::test_account as account;
+    use alloc::vec;
+
+    const NOW: UnixMillis = UnixMillis::new(2_000_000);
+
+    fn snapshot(version: u32, role: &str, mask: &str) -> AuthorizationSnapshot {
+        AuthorizationSnapshot {
+            roles: vec![role.into()],
+            permission_mask: mask.into(),
+            registry_version: 1,
+            version,
+            ..AuthorizationSnapshot::default()
+        }
+    }
+
+    fn of(snapshot: AuthorizationSnapshot) -> AccountRecord {
+        AccountRecord { authorization: snapshot, ..account() }
+    }
+
+    fn applied(outcome: AuthorizationOutcome) -> AccountRecord {
+        match outcome {
+            AuthorizationOutcome::Applied(account) => account,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn tokens_are_stale_when_they_would_say_something_else() {
+        let before = of(snapshot(1, "reader", "AQ"));
+        let changes = [
+            (snapshot(2, "editor", "AQ"), 1),
+            (snapshot(2, "reader", "Aw"), 1),
+            (AuthorizationSnapshot { registry_version: 2, ..snapshot(2, "reader", "AQ") }, 1),
+            (
+                AuthorizationSnapshot {
+                    permissions: vec!["docs:read".into()],
+                    ..snapshot(2, "reader", "AQ")
+                },
+                0,
+            ),
+        ];
+        for (change, raised) in changes {
+            let after = applied(change_authorization(&before, change.clone(), NOW));
+            assert_eq!(after.account_version, before.account_version + raised, "{change:?}");
+            assert_eq!(after.authorization, change);
+            assert_eq!(after.credential_version, before.credential_version, "no proof is out of date");
+            assert_eq!(after.clock.high_water(), NOW);
+        }
+    }
+
+    #[test]
+    fn snapshots_may_be_repeated_and_overtaken() {
+        let after = of(snapshot(3, "reader", "AQ"));
+        for version in [0, 1, 2, 3] {
+            let late = change_authorization(&after, snapshot(version, "admin", "_w"), NOW);
+            assert_eq!(late, AuthorizationOutcome::AlreadyApplied, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_purged_account_gets_nothing() {
+        let purged = AccountRecord { status: AccountStatus::Purged, ..of(snapshot(1, "reader", "AQ")) };
+        let outcome = change_authorization(&purged, snapshot(2, "admin", "_w"), NOW);
+        assert_eq!(outcome, AuthorizationOutcome::Purged);
+    }
+
+    #[test]
+    fn a_login_that_read_the_database_earlier_takes_nothing_back() {
+        let after = of(snapshot(3, "reader", "AQ"));
+        assert_eq!(after.clone().with_authorization(snapshot(2, "admin", "_w")), after);
+        let same = after.clone().with_authorization(snapshot(3, "reader", "Aw"));
+        assert_eq!(same.authorization.permission_mask, "Aw", "what another deployment makes of the same");
+        assert_eq!(same.account_version, after.account_version);
+        let newer = after.clone().with_authorization(snapshot(4, "admin", "_w"));
+        assert_eq!(newer.account_version, after.account_version + 1, "tokens of before say what is not true");
+    }
+
+    #[test]
+    fn a_record_of_before_is_read() {
+        let text =
+            r#"{"roles":["reader"],"permission_mask":"AQ","registry_version":1,"authorization_version":7}"#;
+        let read: AuthorizationSnapshot = crate::json::record::read(text.as_bytes()).unwrap();
+        assert_eq!(read, snapshot(0, "reader", "AQ"));
+        let written = crate::json::write(&read).unwrap();
+        assert!(!written.contains("has_root") && !written.contains("groups"), "{written}");
+    }
+}
