@@ -244,18 +244,6 @@ impl Environment {
         }
     }
 
-    /// The effective mask of some roles and the version of the registry that it was built with. A role that the
-    /// configuration no longer has grants nothing.
-    pub(crate) fn mask_of(&self, roles: &[String]) -> (String, u32) {
-        let permissions = self.config().permissions();
-        let mut mask = postern_core::permission::PermissionMask::empty(permissions.registry.width());
-        for role in roles {
-            let granted = permissions.roles.mask_of(role).and_then(|granted| mask.union(granted).ok());
-            mask = granted.unwrap_or(mask);
-        }
-        (mask.to_text(), permissions.registry.version().as_u32())
-    }
-
     pub(crate) fn directory(&self) -> Result<D1Database, Problem> {
         Self::database(&self.env).map_err(Problem::misconfigured)
     }

@@ -4,6 +4,7 @@
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::store::accounts::Accounts;
+use crate::store::authorization::{self, Named};
 use crate::store::directory::{Directory, PendingFence};
 use crate::store::entitlements::{self, OpenList};
 use crate::store::{fence, keyring};
@@ -27,6 +28,7 @@ pub(crate) async fn run(environment: &Environment, ambient: Ambient) -> Result<(
         ("fences", close_fences(environment, &directory, now).await),
         ("deleted accounts", purge_deleted(environment, &directory, now).await),
         ("entitlements", tell_entitlements(environment, &directory, now).await),
+        ("authorizations", tell_authorizations(environment, &directory, now).await),
         ("keys", keyring::settle(environment).await),
         ("deliveries", directory.forget_deliveries(before(now, KEEP_DELIVERIES)).await),
         ("changes of address or number", directory.forget_contact_changes(now).await),
@@ -65,6 +67,20 @@ async fn tell_entitlements(
     for OpenList { account_id } in directory.open_entitlement_lists(now).await? {
         if entitlements::publish(environment, directory, &account_id, now).await.is_err() {
             directory.postpone_entitlement_list(&account_id, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Changes of what accounts were given that their objects have not confirmed.
+async fn tell_authorizations(
+    environment: &Environment,
+    directory: &Directory,
+    now: UnixMillis,
+) -> Result<(), Problem> {
+    for Named { account_id } in directory.open_authorizations(now).await? {
+        if authorization::publish(environment, directory, &account_id).await.is_err() {
+            directory.postpone_authorization(&account_id, now).await?;
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Passwords, throttling, sign-up and sessions.
 
-use postern_core::account::{AccountRecord, AccountStatus, AuthorizationSnapshot, ObjectClock};
+use postern_core::account::{AccountRecord, AccountStatus, ObjectClock};
 use postern_core::entropy::Random;
 use postern_core::flow::login::{self, StoredCredential};
 use postern_core::id::{AccountId, OperationId, RegistrationId, SessionId};
@@ -9,6 +9,7 @@ use postern_core::intake::{
     open_sign_up,
 };
 use postern_core::password::{Arena, Argon2Params, PasswordInput, Pepper, Peppers, StoredHash, hash};
+use postern_core::permission::AuthorizationSnapshot;
 use postern_core::secret::{Secret, SecretText};
 use postern_core::session::{
     self, DeviceBinding, DeviceHint, EdgeKey, OpenOutcome, OpenPolicy, OpenRequest, OverCap, Presentation,
@@ -87,13 +88,13 @@ fn try_sessions() -> Result<(), Box<dyn Error>> {
         account_version: 1,
         credential_version: 1,
         fenced_version: 0,
-        authorization: AuthorizationSnapshot {
+        authorization: Box::new(AuthorizationSnapshot {
             roles: Vec::new(),
             permission_mask: "AAAAAAAAAAA".into(),
             registry_version: 0,
             version: 1,
             ..AuthorizationSnapshot::default()
-        },
+        }),
         entitlements: Box::default(),
         clock: ObjectClock::default(),
     };

@@ -17,6 +17,7 @@ use postern_core::account::AccountStatus;
 use postern_core::id::{AccountId, SessionId};
 use postern_core::identifier::IdentifierKind;
 use postern_core::intake::CodePurpose;
+use postern_core::permission::AuthorizationSnapshot;
 use postern_core::proof::{FirstFactor, PasswordVerified};
 use serde::Serialize;
 
@@ -69,7 +70,8 @@ pub(crate) async fn create(
     }
     let (device, language) = (exchange.device(), exchange.language());
     let status = AccountStatus::Active;
-    let new = NewSession { session, session_key, roles, status, device, created: true, language };
+    let authorization = AuthorizationSnapshot::of_roles(roles);
+    let new = NewSession { session, session_key, authorization, status, device, created: true, language };
     let proof = FirstFactor::Password(PasswordVerified::of_new_account(account));
     let login = Accounts::new(&exchange.environment).open(proof, new, keyring).await?;
     tokens::of_login(exchange, keyring, login).await

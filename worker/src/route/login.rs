@@ -41,7 +41,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let pending = Intake::of_identifier(environment, &keyring, &identifier).begin_attempt(&source).await?;
     let found = exchange.directory()?.credential(environment.config().tenant(), &identifier).await?;
     let stored = found.as_ref().map(|found| found.stored(environment));
-    let roles = found.as_ref().map_or_else(|| Ok(Vec::new()), Credential::roles)?;
+    let authorization = found.as_ref().map(Credential::authorization).transpose()?.unwrap_or_default();
     let session = SessionId::from_bytes(exchange.ambient.random()?.into_bytes());
     let session_key = exchange.ambient.random()?;
 
@@ -68,7 +68,8 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
 
     let status = found.map_or(AccountStatus::Active, |found| found.status);
     let device = exchange.device();
-    let new = NewSession { session, session_key, roles, status, device, created: false, language: None };
+    let new =
+        NewSession { session, session_key, authorization, status, device, created: false, language: None };
     let login = Accounts::new(environment).open(FirstFactor::Password(proof), new, &keyring).await?;
     tokens::of_login(exchange, &keyring, login).await
 }

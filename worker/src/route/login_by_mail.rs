@@ -21,10 +21,11 @@ use postern_core::account::AccountStatus;
 use postern_core::id::{AccountId, SessionId};
 use postern_core::identifier::Identifier;
 use postern_core::intake::CodePurpose;
+use postern_core::permission::AuthorizationSnapshot;
 use postern_core::proof::FirstFactor;
 
 /// Who is proven, and what an account object that was never opened starts from.
-type Proven = (FirstFactor, Vec<String>, AccountStatus);
+type Proven = (FirstFactor, AuthorizationSnapshot, AccountStatus);
 
 pub(crate) async fn request(exchange: &Exchange, kind: Kind) -> Answer {
     check_enabled(exchange, kind)?;
@@ -50,13 +51,13 @@ pub(crate) async fn verify(exchange: &Exchange, kind: Kind) -> Answer {
     let (used, contact, credential) = presented.used(exchange, purpose_of(kind)).await?;
     let session = SessionId::from_bytes(*used.operation().as_bytes());
     let created = credential.is_none();
-    let (proof, roles, status) = match (credential, contact) {
+    let (proof, authorization, status) = match (credential, contact) {
         (Some(credential), _) => proven(used, &credential)?,
         (None, Some(contact)) => create(exchange, used, account, &contact).await?,
         (None, None) => return Err(Problem::code_invalid()),
     };
     let (device, language) = (exchange.device(), exchange.language());
-    let new = NewSession { session, session_key, roles, status, device, created, language };
+    let new = NewSession { session, session_key, authorization, status, device, created, language };
     let keyring = exchange.keyring().await?;
     let login = Accounts::new(&exchange.environment).open(proof, new, &keyring).await?;
     tokens::of_login(exchange, &keyring, login).await
@@ -64,7 +65,7 @@ pub(crate) async fn verify(exchange: &Exchange, kind: Kind) -> Answer {
 
 fn proven(used: UsedSecret, found: &Credential) -> Result<Proven, Problem> {
     let proof = used.proof(found.account_id, found.credential_version);
-    Ok((FirstFactor::Address(proof), found.roles()?, found.status))
+    Ok((FirstFactor::Address(proof), found.authorization()?, found.status))
 }
 
 /// An account without a password for an address or number that has none, if that is wanted.

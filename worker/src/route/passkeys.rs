@@ -164,14 +164,16 @@ pub(crate) async fn login(exchange: &Exchange) -> Answer {
     let session_key = exchange.ambient.random()?;
     let operation = new_operation(exchange)?;
     let found = exchange.directory()?.credential_of(tenant, &account).await?.ok_or_else(refused)?;
-    let (roles, status, version) = (found.roles()?, found.status, found.credential_version);
+    let (authorization, status) = (found.authorization()?, found.status);
+    let version = found.credential_version;
 
     let accounts = Accounts::new(environment);
     let proof =
         accounts.verify_passkey(&keyring, &account, version, operation, &challenge, assertion).await?;
     let session = SessionId::from_bytes(*operation.as_bytes());
     let device = exchange.device();
-    let new = NewSession { session, session_key, roles, status, device, created: false, language: None };
+    let new =
+        NewSession { session, session_key, authorization, status, device, created: false, language: None };
     let login = accounts.open(FirstFactor::Passkey(proof), new, &keyring).await?;
     tokens::of_login(exchange, &keyring, login).await
 }

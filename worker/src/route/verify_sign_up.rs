@@ -20,6 +20,7 @@ use crate::wire::problem::Problem;
 use postern_core::account::AccountStatus;
 use postern_core::id::{AccountId, OperationId, SessionId};
 use postern_core::identifier::{DisplayName, Identifier, Username};
+use postern_core::permission::AuthorizationSnapshot;
 use postern_core::proof::FirstFactor;
 use postern_core::secret::SecretText;
 use std::rc::Rc;
@@ -61,7 +62,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         // The claim's own operation names its session, so that a repeated claim opens no second one.
         session: SessionId::from_bytes(*claimed.operation.as_bytes()),
         session_key,
-        roles,
+        authorization: AuthorizationSnapshot::of_roles(roles),
         status: AccountStatus::Active,
         device: exchange.device(),
         created: true,
@@ -142,7 +143,7 @@ async fn create(
 /// The names of the roles of a new account.
 pub(crate) fn default_roles(exchange: &Exchange) -> Vec<String> {
     let role = &exchange.environment.config().permissions().default_role;
-    role.iter().map(|(name, _)| name.as_str().into()).collect()
+    role.iter().map(|role| role.as_str().into()).collect()
 }
 
 /// Takes the password hash out of the pending record. If this is lost, the record goes when it expires.

@@ -11,9 +11,7 @@ use crate::store::directory::Directory;
 use crate::store::factors::{Challenge, Challenged};
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
-use postern_core::account::{
-    AccountRecord, AccountStatus, Actor, AuthorizationSnapshot, ObjectClock, StatusRefusal, StatusRequest,
-};
+use postern_core::account::{AccountRecord, AccountStatus, Actor, ObjectClock, StatusRefusal, StatusRequest};
 use postern_core::codec::base64url;
 use postern_core::entitlement::EntitlementSnapshot;
 use postern_core::entropy::Random;
@@ -21,6 +19,7 @@ use postern_core::flow::validate::TokenSubject;
 use postern_core::grant::Grant;
 use postern_core::id::{AccountId, OperationId, SessionId, TenantId, TokenId};
 use postern_core::jwt::CustomClaims;
+use postern_core::permission::AuthorizationSnapshot;
 use postern_core::proof::FirstFactor;
 use postern_core::session::{
     DeviceHint, PresentedRefreshToken, RefreshTokenClaim, RevokeReason, SessionVerdict, SessionView,
@@ -52,7 +51,8 @@ pub(crate) enum Login {
 pub(crate) struct NewSession {
     pub(crate) session: SessionId,
     pub(crate) session_key: Random<32>,
-    pub(crate) roles: Vec<String>,
+    /// As the directory has it; not resolved. The account object takes it unless it knows of a newer one.
+    pub(crate) authorization: AuthorizationSnapshot,
     /// As the directory has it. For an account object that was never opened; any other knows better.
     pub(crate) status: AccountStatus,
     pub(crate) device: DeviceHint,
@@ -78,7 +78,7 @@ impl<'a> Accounts<'a> {
         let challenge = Challenge::new(keyring, proof.account())?;
         let about = self.profile_claims(&proof.account()).await?;
         let credential_version = proof.credential_version();
-        let seed = self.seed(proof.account(), credential_version, (new.roles, new.status));
+        let seed = self.seed(proof.account(), credential_version, (new.authorization, new.status));
         let (pepper_id, digest) = challenge.digest(keyring, self.tenant)?;
         let call = AccountCall::Open(Box::new(OpenCall {
             seed,
@@ -207,7 +207,7 @@ impl<'a> Accounts<'a> {
         let directory = Directory::new(self.environment.directory()?);
         let credential = directory.credential_of(self.tenant, account).await?;
         let credential = credential.ok_or_else(Problem::not_found)?;
-        let start = (credential.roles()?, credential.status);
+        let start = (credential.authorization()?, credential.status);
         let seed = Box::new(self.seed(*account, credential.credential_version, start));
         let call = AccountCall::SetStatus { seed, operation, request };
         match self.ask(account, &call).await.map_err(unavailable)? {
@@ -271,7 +271,7 @@ impl<'a> Accounts<'a> {
         self.ask(&subject.account, &call).await
     }
 
-    /// Tells the account of a credential change that D1 has committed, with the roles that D1 has.
+    /// Tells the account of a credential change that D1 has committed, with what D1 says that it was given.
     pub(crate) async fn fence(
         &self,
         account: &AccountId,
@@ -279,15 +279,10 @@ impl<'a> Accounts<'a> {
         reason: RevokeReason,
         change: Option<FenceChange>,
     ) -> Result<(), Unconfirmed> {
-        let because = |problem: Problem| Unconfirmed::because(problem.code());
-        let directory = Directory::new(self.environment.directory().map_err(because)?);
-        let credential = directory.credential_of(self.tenant, account).await.map_err(because)?;
         // Nothing was changed if it is gone, and nobody can prove to have it.
-        let Some(credential) = credential else { return Ok(()) };
-        let roles = credential.roles().map_err(because)?;
-        let seed = Box::new(self.seed(*account, version, (roles, credential.status)));
-        let ended: Ended = self.ask(account, &AccountCall::Fence { seed, reason, change }).await?;
-        if ended.pending { Err(Unconfirmed::because("marks are pending")) } else { Ok(()) }
+        let Some(seed) = self.stored_seed(account).await? else { return Ok(()) };
+        let seed = Box::new(AccountRecord { credential_version: version, ..*seed });
+        self.confirm(account, &AccountCall::Fence { seed, reason, change }).await
     }
 
     /// Tells the account what it has now.
@@ -296,14 +291,32 @@ impl<'a> Accounts<'a> {
         account: &AccountId,
         entitlements: EntitlementSnapshot,
     ) -> Result<(), Unconfirmed> {
+        // Whoever is gone has nothing.
+        let Some(seed) = self.stored_seed(account).await? else { return Ok(()) };
+        self.confirm(account, &AccountCall::Entitle { seed, entitlements }).await
+    }
+
+    /// Tells the account what D1 says that it was given: the version that it knows then.
+    pub(crate) async fn authorize(&self, account: &AccountId) -> Result<Option<u32>, Unconfirmed> {
+        let Some(seed) = self.stored_seed(account).await? else { return Ok(None) };
+        let version = seed.authorization.version;
+        self.confirm(account, &AccountCall::Authorize { seed }).await?;
+        Ok(Some(version))
+    }
+
+    /// What an account starts from by what D1 has; `None` if it is gone.
+    async fn stored_seed(&self, account: &AccountId) -> Result<Option<Box<AccountRecord>>, Unconfirmed> {
         let because = |problem: Problem| Unconfirmed::because(problem.code());
         let directory = Directory::new(self.environment.directory().map_err(because)?);
         let credential = directory.credential_of(self.tenant, account).await.map_err(because)?;
-        // Whoever is gone has nothing.
-        let Some(credential) = credential else { return Ok(()) };
-        let roles = credential.roles().map_err(because)?;
-        let seed = Box::new(self.seed(*account, credential.credential_version, (roles, credential.status)));
-        let ended: Ended = self.ask(account, &AccountCall::Entitle { seed, entitlements }).await?;
+        let Some(credential) = credential else { return Ok(None) };
+        let start = (credential.authorization().map_err(because)?, credential.status);
+        Ok(Some(Box::new(self.seed(*account, credential.credential_version, start))))
+    }
+
+    /// Asks for something that is confirmed when readers at the edge are certain to know in time.
+    async fn confirm(&self, account: &AccountId, call: &AccountCall) -> Result<(), Unconfirmed> {
+        let ended: Ended = self.ask(account, call).await?;
         if ended.pending { Err(Unconfirmed::because("marks are pending")) } else { Ok(()) }
     }
 
@@ -316,9 +329,8 @@ impl<'a> Accounts<'a> {
         &self,
         id: AccountId,
         credential_version: u32,
-        (roles, status): (Vec<String>, AccountStatus),
+        (authorization, status): (AuthorizationSnapshot, AccountStatus),
     ) -> AccountRecord {
-        let (permission_mask, registry_version) = self.environment.mask_of(&roles);
         AccountRecord {
             id,
             tenant: self.tenant.clone(),
@@ -327,12 +339,7 @@ impl<'a> Accounts<'a> {
             account_version: 1,
             credential_version,
             fenced_version: 0,
-            authorization: AuthorizationSnapshot {
-                roles,
-                permission_mask,
-                registry_version,
-                authorization_version: credential_version,
-            },
+            authorization: Box::new(self.environment.config().permissions().resolve(authorization)),
             entitlements: Box::default(),
             clock: ObjectClock::default(),
         }

@@ -17,6 +17,7 @@ use postern_core::identifier::{EmailAddress, Identifier, PhoneNumber};
 use postern_core::json;
 use postern_core::json::record;
 use postern_core::password::StoredHash;
+use postern_core::permission::AuthorizationSnapshot;
 use postern_core::time::{Seconds, UnixMillis};
 use serde::Deserialize;
 use worker::D1Database;
@@ -26,6 +27,15 @@ use worker::wasm_bindgen::JsValue;
 pub(crate) const SESSION_OPENED: &str = "session_opened";
 /// A request closes its own fence within this; the cron takes over after.
 const LEAVE_TO_REQUESTS: Seconds = Seconds::new(10);
+
+/// The columns of a [`Credential`].
+macro_rules! credential {
+    () => {
+        "c.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.phone, u.name, u.roles, \
+         u.permissions, u.has_root, u.authorization_version, u.status, \
+         (SELECT json_group_array(g.group_name) FROM group_members g WHERE g.account_id = u.account_id) AS groups"
+    };
+}
 
 /// What a login needs to know: one row, one round trip.
 #[derive(Deserialize)]
@@ -43,14 +53,29 @@ pub(crate) struct Credential {
     pub(crate) name: String,
     /// JSON array of role names.
     roles: String,
+    /// JSON array of group names.
+    groups: String,
+    /// JSON array of the permissions that the account has by itself.
+    permissions: String,
+    has_root: u32,
+    authorization_version: u32,
     /// What an account object that was never opened starts from. Once it was, it alone knows.
     pub(crate) status: AccountStatus,
 }
 
 impl Credential {
-    /// The names of the account's roles.
-    pub(crate) fn roles(&self) -> Result<Vec<String>, Problem> {
-        record::read(self.roles.as_bytes()).map_err(|error| Problem::internal("roles", error))
+    /// What the account was given; not resolved.
+    pub(crate) fn authorization(&self) -> Result<AuthorizationSnapshot, Problem> {
+        let names = |text: &str| {
+            record::read(text.as_bytes()).map_err(|error| Problem::internal("authorization", error))
+        };
+        Ok(AuthorizationSnapshot {
+            groups: names(&self.groups)?,
+            permissions: names(&self.permissions)?,
+            has_root: self.has_root != 0,
+            version: self.authorization_version,
+            ..AuthorizationSnapshot::of_roles(names(&self.roles)?)
+        })
     }
 
     /// When the password, address or number was changed, if it ever was: what was sent before is for nothing any more.
@@ -133,11 +158,12 @@ impl Directory {
         tenant: &TenantId,
         identifier: &Identifier,
     ) -> Result<Option<Credential>, Problem> {
-        let query = "SELECT i.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.phone, u.name, u.roles, u.status \
-                     FROM identifiers i \
-                     JOIN credentials c ON c.account_id = i.account_id \
-                     JOIN users u ON u.account_id = i.account_id \
-                     WHERE i.tenant = ? AND i.kind = ? AND i.value = ?";
+        let query = concat!(
+            "SELECT ",
+            credential!(),
+            " FROM identifiers i JOIN credentials c ON c.account_id = i.account_id \
+             JOIN users u ON u.account_id = i.account_id WHERE i.tenant = ? AND i.kind = ? AND i.value = ?"
+        );
         let statement = self.prepare(query, &key_of(tenant.as_str(), identifier))?;
         statement.first(None).await.map_err(unavailable)
     }
@@ -148,9 +174,12 @@ impl Directory {
         tenant: &TenantId,
         account: &AccountId,
     ) -> Result<Option<Credential>, Problem> {
-        let query = "SELECT c.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.phone, u.name, u.roles, u.status \
-                     FROM credentials c JOIN users u ON u.account_id = c.account_id \
-                     WHERE c.account_id = ? AND u.tenant = ?";
+        let query = concat!(
+            "SELECT ",
+            credential!(),
+            " FROM credentials c JOIN users u ON u.account_id = c.account_id \
+             WHERE c.account_id = ? AND u.tenant = ?"
+        );
         let statement = self.prepare(query, &[account.to_string().into(), tenant.as_str().into()])?;
         statement.first(None).await.map_err(unavailable)
     }

@@ -1,6 +1,7 @@
 //! The Worker's side of every store: loading before a decision, committing after it.
 
 pub(crate) mod accounts;
+pub(crate) mod authorization;
 pub(crate) mod contact;
 pub(crate) mod creation;
 pub(crate) mod directory;

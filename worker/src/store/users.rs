@@ -29,7 +29,8 @@ macro_rules! user {
              'is_verified', json(iif(EXISTS (SELECT 1 FROM identifiers v WHERE v.tenant = u.tenant \
              AND v.kind = iif(u.email IS NULL, 'phone', 'email') AND v.value = COALESCE(u.email, u.phone) \
              AND v.verified_at IS NOT NULL), 'true', 'false')), \
-             'has_password', json(iif(c.password_hash IS NULL, 'false', 'true')), 'roles', json(u.roles), 'status', ",
+             'has_password', json(iif(c.password_hash IS NULL, 'false', 'true')), 'roles', json(u.roles), \
+             'root', json(iif(u.has_root, 'true', 'false')), 'status', ",
             status!(),
             ", 'allowed', json(iif(",
             status!(),
@@ -47,7 +48,7 @@ macro_rules! user {
 }
 
 /// What is deleted of a purged account. The audit trail has its own end.
-const OF_ACCOUNT: [&str; 10] = [
+const OF_ACCOUNT: [&str; 12] = [
     "DELETE FROM identifiers WHERE account_id = ?1",
     "DELETE FROM owner_names WHERE owner_kind = 'account' AND owner_id = ?1",
     "DELETE FROM email_changes WHERE account_id = ?1",
@@ -56,6 +57,8 @@ const OF_ACCOUNT: [&str; 10] = [
     "DELETE FROM entitlements WHERE account_id = ?1",
     "DELETE FROM entitlement_lists WHERE account_id = ?1",
     "DELETE FROM passkeys WHERE account_id = ?1",
+    "DELETE FROM group_members WHERE account_id = ?1",
+    "DELETE FROM pending_authorizations WHERE account_id = ?1",
     "DELETE FROM credentials WHERE account_id = ?1",
     "DELETE FROM users WHERE account_id = ?1",
 ];

@@ -163,6 +163,17 @@ impl Body {
         }
     }
 
+    /// A whole number from 0 to 2³²−1 that may be missing.
+    pub(crate) fn optional_count(&mut self, field: &'static str) -> Result<Option<u32>, Problem> {
+        let count = match self.take(field) {
+            None | Some(Member::Null) => return Ok(None),
+            Some(Member::Number(number)) => u32::try_from(number).ok(),
+            Some(_) => None,
+        };
+        let rule = "must be a whole number from 0 to 4294967295";
+        count.map(Some).ok_or_else(|| Problem::invalid_field(field, rule))
+    }
+
     /// A truth value that may be missing.
     pub(crate) fn optional_flag(&mut self, field: &'static str) -> Result<Option<bool>, Problem> {
         match self.take(field) {

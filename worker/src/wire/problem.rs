@@ -182,6 +182,11 @@ impl Problem {
         Self::new(409, "status_conflict", "The account's status does not allow that")
     }
 
+    /// What the account was given is not what the change was made of.
+    pub(crate) fn authorization_conflict() -> Self {
+        Self::new(409, "authorization_conflict", "The account's authorization was changed by somebody else")
+    }
+
     /// There are as many keys as may be: the oldest must go first.
     pub(crate) fn too_many_keys() -> Self {
         Self::new(409, "too_many_keys", "There are too many keys")

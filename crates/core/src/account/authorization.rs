@@ -1,63 +1,10 @@
-//! What an account was given, by name, and what its tokens say of it.
+//! A new snapshot of what an account was given, and what that does to its tokens.
 
 use super::{AccountRecord, AccountStatus, ObjectClock};
+use crate::permission::AuthorizationSnapshot;
 use crate::time::UnixMillis;
-use alloc::string::String;
-use alloc::vec::Vec;
+use alloc::boxed::Box;
 use core::cmp::Ordering;
-use serde::{Deserialize, Serialize};
-
-/// What the account was given and what it may do by that: a snapshot of what the database holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuthorizationSnapshot {
-    /// Names of the roles, as the `roles` claim has them; the first is the primary one.
-    pub roles: Vec<String>,
-    /// Names of the groups that the account is in. No token carries them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<String>,
-    /// Names of the permissions that it has by itself.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub permissions: Vec<String>,
-    /// Whether root was granted to it.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub has_root: bool,
-    /// Raised by every change of what it was given. An older snapshot never replaces a newer one.
-    #[serde(default)]
-    pub version: u32,
-    /// The effective permission mask, as the `pm` claim has it: base64url, big-endian, of the registry's width. Empty
-    /// until it is resolved.
-    pub permission_mask: String,
-    /// The permission registry that the mask was built with: the `pr` claim.
-    pub registry_version: u32,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-const fn is_false(flag: &bool) -> bool {
-    !*flag
-}
-
-impl AuthorizationSnapshot {
-    /// The most roles of an account. What a token carries stays below its size cap.
-    pub const MOST_ROLES: usize = 64;
-    /// The most groups of an account.
-    pub const MOST_GROUPS: usize = 100;
-    /// The most permissions that an account has by itself.
-    pub const MOST_PERMISSIONS: usize = 128;
-
-    /// What a new account has: these roles and nothing else. Not resolved.
-    #[must_use]
-    pub fn of_roles(roles: Vec<String>) -> Self {
-        Self { roles, ..Self::default() }
-    }
-
-    /// Whether tokens say the same with either.
-    #[must_use]
-    pub fn reads_as(&self, other: &Self) -> bool {
-        self.roles == other.roles
-            && self.permission_mask == other.permission_mask
-            && self.registry_version == other.registry_version
-    }
-}
 
 impl AccountRecord {
     /// The record with this snapshot, unless it has a newer one. If it is newer and tokens say something else with it,
@@ -68,10 +15,10 @@ impl AccountRecord {
     pub fn with_authorization(self, snapshot: AuthorizationSnapshot) -> Self {
         match snapshot.version.cmp(&self.authorization.version) {
             Ordering::Less => self,
-            Ordering::Equal => Self { authorization: snapshot, ..self },
+            Ordering::Equal => Self { authorization: Box::new(snapshot), ..self },
             Ordering::Greater => {
                 let same = self.authorization.reads_as(&snapshot);
-                let account = Self { authorization: snapshot, ..self };
+                let account = Self { authorization: Box::new(snapshot), ..self };
                 if same { account } else { account.with_next_version() }
             }
         }
@@ -127,7 +74,7 @@ mod tests {
     }
 
     fn of(snapshot: AuthorizationSnapshot) -> AccountRecord {
-        AccountRecord { authorization: snapshot, ..account() }
+        AccountRecord { authorization: Box::new(snapshot), ..account() }
     }
 
     fn applied(outcome: AuthorizationOutcome) -> AccountRecord {
@@ -155,7 +102,7 @@ mod tests {
         for (change, raised) in changes {
             let after = applied(change_authorization(&before, change.clone(), NOW));
             assert_eq!(after.account_version, before.account_version + raised, "{change:?}");
-            assert_eq!(after.authorization, change);
+            assert_eq!(*after.authorization, change);
             assert_eq!(after.credential_version, before.credential_version, "no proof is out of date");
             assert_eq!(after.clock.high_water(), NOW);
         }
@@ -186,15 +133,5 @@ mod tests {
         assert_eq!(same.account_version, after.account_version);
         let newer = after.clone().with_authorization(snapshot(4, "admin", "_w"));
         assert_eq!(newer.account_version, after.account_version + 1, "tokens of before say what is not true");
-    }
-
-    #[test]
-    fn a_record_of_before_is_read() {
-        let text =
-            r#"{"roles":["reader"],"permission_mask":"AQ","registry_version":1,"authorization_version":7}"#;
-        let read: AuthorizationSnapshot = crate::json::record::read(text.as_bytes()).unwrap();
-        assert_eq!(read, snapshot(0, "reader", "AQ"));
-        let written = crate::json::write(&read).unwrap();
-        assert!(!written.contains("has_root") && !written.contains("groups"), "{written}");
     }
 }

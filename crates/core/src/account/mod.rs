@@ -8,7 +8,7 @@ mod status;
 #[cfg(test)]
 mod status_tests;
 
-pub use authorization::{AuthorizationOutcome, AuthorizationSnapshot, change_authorization};
+pub use authorization::{AuthorizationOutcome, change_authorization};
 pub use status::{
     Actor, PurgeOutcome, StatusCause, StatusOrder, StatusOutcome, StatusReason, StatusReasonError,
     StatusRefusal, StatusRequest, change_status, purge,
@@ -16,6 +16,7 @@ pub use status::{
 
 use crate::entitlement::EntitlementSnapshot;
 use crate::id::{AccountId, TenantId};
+use crate::permission::AuthorizationSnapshot;
 use crate::time::UnixMillis;
 use alloc::boxed::Box;
 use serde::{Deserialize, Serialize};
@@ -123,7 +124,7 @@ pub struct AccountRecord {
     #[serde(default)]
     pub fenced_version: u32,
     /// What the account was given, and what goes of it into its access tokens.
-    pub authorization: AuthorizationSnapshot,
+    pub authorization: Box<AuthorizationSnapshot>,
     /// What the account has been given besides, which goes there too.
     #[serde(default)]
     pub entitlements: Box<EntitlementSnapshot>,
@@ -226,13 +227,13 @@ mod tests {
             account_version: u32::MAX,
             credential_version: 3,
             fenced_version: 2,
-            authorization: AuthorizationSnapshot {
+            authorization: Box::new(AuthorizationSnapshot {
                 roles: alloc::vec!["editor".into()],
                 permission_mask: "AAAAAAAAAAM".into(),
                 registry_version: 7,
                 version: 3,
                 ..AuthorizationSnapshot::default()
-            },
+            }),
             entitlements: Box::default(),
             clock: ObjectClock::new(UnixMillis::new(5)),
         };

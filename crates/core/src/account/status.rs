@@ -5,7 +5,8 @@
 //! what it was before. Locks and bans may have an end; from then on they do not hold, without anything being stored:
 //! [`AccountRecord::status_at`].
 
-use super::{AccountRecord, AccountStatus, AuthorizationSnapshot, ObjectClock};
+use super::{AccountRecord, AccountStatus, ObjectClock};
+use crate::permission::AuthorizationSnapshot;
 use crate::session::record::{RevokeReason, SessionRecord};
 use crate::session::revoke::end_all;
 use crate::session::{Notice, stored};
@@ -344,10 +345,10 @@ pub fn purge(
     let tombstone = AccountRecord {
         status,
         cause: Some(Box::new(cause)),
-        authorization: AuthorizationSnapshot {
+        authorization: Box::new(AuthorizationSnapshot {
             version: account.authorization.version,
             ..AuthorizationSnapshot::default()
-        },
+        }),
         entitlements: Box::default(),
         clock: ObjectClock::new(at),
         id: account.id,

@@ -1,11 +1,10 @@
 //! `permissions`: the registry, the roles and the groups, and what an account may do by them.
 
 use super::section::{Section, Value};
-use crate::account::AuthorizationSnapshot;
 use crate::permission::{
-    Explanation, GroupName, GroupTable, Holdings, MaskWidth, NamedPermissions, PermissionMask,
-    PermissionName, PermissionRegistry, PermissionTable, RegistryError, RoleName, RoleTable, SetName,
-    explain,
+    AuthorizationSnapshot, Explanation, GroupName, GroupTable, Holdings, MaskWidth, NamedPermissions,
+    PermissionMask, PermissionName, PermissionRegistry, PermissionTable, RegistryError, RoleName, RoleTable,
+    SetName, explain,
 };
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;

@@ -8,6 +8,7 @@
 //! meaning: names are appended, a deleted name leaves a tombstone. And bits 63, 127, 255 and 511 are never
 //! given to a name at any width, because the top bit of each width is *root*, which passes every check.
 
+mod authorization;
 mod bit;
 mod explain;
 mod mask;
@@ -18,6 +19,7 @@ mod resolve;
 mod snapshot;
 mod table;
 
+pub use authorization::AuthorizationSnapshot;
 pub use bit::{MaskWidth, PermissionBit};
 pub use explain::{Explanation, explain};
 pub use mask::{MaskBits, MaskError, PermissionMask};

@@ -4,9 +4,11 @@
 use super::notice::{CredentialChange, Notice, SessionAudit};
 use super::record::{RevokeReason, SessionRecord};
 use super::revoke::{each_revoked, end_all};
-use crate::account::{AccountRecord, AccountStatus, AuthorizationSnapshot, ObjectClock};
+use crate::account::{AccountRecord, AccountStatus, ObjectClock};
 use crate::id::SessionId;
+use crate::permission::AuthorizationSnapshot;
 use crate::time::UnixMillis;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// A change that the database has committed.
@@ -80,7 +82,7 @@ pub fn fence(
     account.credential_version = account.credential_version.max(request.version);
     account.fenced_version = account.fenced_version.max(request.version);
     if newer_snapshot {
-        account.authorization = request.authorization;
+        account.authorization = Box::new(request.authorization);
     }
     let mut notices = request.revoke.map_or_else(Vec::new, |revoke| {
         let mut notices = each_revoked(&revoked, revoke.reason, at);
@@ -113,7 +115,7 @@ mod tests {
             authorization: AuthorizationSnapshot {
                 roles: vec!["new".into()],
                 version,
-                ..account().authorization
+                ..*account().authorization
             },
             revoke: Some(FenceRevocation { reason: RevokeReason::PasswordChange, keep }),
             change: Some(CredentialChange::PasswordChanged),

@@ -361,7 +361,9 @@ pub struct AdvanceWindow {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::account::{AccountRecord, AuthorizationSnapshot, ObjectClock};
+    use crate::account::{AccountRecord, ObjectClock};
+    use crate::permission::AuthorizationSnapshot;
+    use alloc::boxed::Box;
     use std::format;
     use std::string::ToString;
     use std::vec;
@@ -376,13 +378,13 @@ pub(crate) mod tests {
             account_version: 4,
             credential_version: 1,
             fenced_version: 0,
-            authorization: AuthorizationSnapshot {
+            authorization: Box::new(AuthorizationSnapshot {
                 roles: vec!["editor".into()],
                 permission_mask: "AAAAAAAAAAM".into(),
                 registry_version: 1,
                 version: 1,
                 ..AuthorizationSnapshot::default()
-            },
+            }),
             entitlements: Default::default(),
             clock: ObjectClock::default(),
         }

@@ -1,7 +1,8 @@
 //! One account with one session, and its owner as the worker would run it: parse, decide, commit, answer.
 
-use postern_core::account::{AccountRecord, AccountStatus, AuthorizationSnapshot, ObjectClock};
+use postern_core::account::{AccountRecord, AccountStatus, ObjectClock};
 use postern_core::id::{AccountId, ClientId, SessionId, TenantId};
+use postern_core::permission::AuthorizationSnapshot;
 use postern_core::secret::Secret;
 use postern_core::session::{
     DeviceBinding, DeviceHint, EdgeKey, KeyThumbprint, OpenOutcome, OpenPolicy, OpenRequest, OverCap,
@@ -48,13 +49,13 @@ pub(crate) fn opened(
         account_version: 1,
         credential_version: 1,
         fenced_version: 0,
-        authorization: AuthorizationSnapshot {
+        authorization: Box::new(AuthorizationSnapshot {
             roles: Vec::new(),
             permission_mask: String::new(),
             registry_version: 1,
             version: 1,
             ..AuthorizationSnapshot::default()
-        },
+        }),
         entitlements: Box::default(),
         clock: ObjectClock::default(),
     };

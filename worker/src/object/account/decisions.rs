@@ -7,12 +7,13 @@ use super::{
 };
 use crate::object::call;
 use crate::outbox::rows;
-use postern_core::account::{AccountRecord, AuthorizationSnapshot, ObjectClock};
+use postern_core::account::{AccountRecord, AuthorizationOutcome, ObjectClock, change_authorization};
 use postern_core::entitlement::{EntitlementOutcome, EntitlementSnapshot, change_entitlements};
 use postern_core::factor::FactorRecord;
 use postern_core::grant::Admission;
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
 use postern_core::order;
+use postern_core::permission::AuthorizationSnapshot;
 use postern_core::secret::Secret;
 use postern_core::session::{
     self, DeviceHint, FenceOutcome, FenceRequest, FenceRevocation, LogoutOutcome, Notice, OpenOutcome,
@@ -52,6 +53,7 @@ impl Account<'_> {
                 Done::Written(call::answer(&self.purge(&tenant, by, deleted_before)?)?)
             }
             AccountCall::Entitle { seed, entitlements } => Done::Ended(self.entitle(*seed, entitlements)?),
+            AccountCall::Authorize { seed } => Done::Ended(self.authorize(*seed)?),
             AccountCall::Check { tenant, session, account_version } => {
                 Done::Read(call::answer(&self.check(&tenant, session, account_version)?)?)
             }
@@ -74,7 +76,7 @@ impl Account<'_> {
         let guarded = (is_guarded && !call.is_multi_factor).then(|| factors.unwrap_or_default());
         let guarded = guarded.map(|record| waiting(&call, self.now).map(|new| (record, new))).transpose()?;
         // Never opened: the directory knows what it starts from. A tombstone is a record like any other.
-        let mut account = stored.unwrap_or_else(|| call.seed.clone());
+        let mut account = stored.map_or_else(|| call.seed.clone(), |account| self.with_resolved(account));
         let mut sessions = self.sessions()?;
         let repeated = sessions.iter().find(|session| session.id == call.session);
         let session_key = match repeated {
@@ -82,7 +84,7 @@ impl Account<'_> {
             Some(session) => session.session_key.clone(),
             None => secret_of(&call.session_key)?,
         };
-        account.authorization = self.resolved(call.seed.authorization);
+        account = account.with_authorization(self.resolved(*call.seed.authorization));
         let request = OpenRequest {
             id: call.session,
             session_key,
@@ -278,13 +280,14 @@ impl Account<'_> {
         let (change, keep, notify) =
             about.map_or((None, None, None), |about| (Some(about.change), about.keep, about.notify));
         let version = seed.credential_version;
-        let authorization = self.resolved(seed.authorization.clone());
+        let authorization = self.resolved(*seed.authorization.clone());
         let Some(account) = self.load()? else {
             // Never opened, so there is nothing to end. Stored all the same: a proof of the old credential may be
             // on its way, and would seed the account with the old version.
             let told = |change| Notice::CredentialChanged { change, at: self.now };
             let notices = change.map(told).into_iter().collect();
-            let account = AccountRecord { fenced_version: version, authorization, ..seed };
+            let account =
+                AccountRecord { fenced_version: version, authorization: Box::new(authorization), ..seed };
             self.commit(Change { notices, notify, ..Change::of(account) })?;
             return Ok(Ended::now(0));
         };
@@ -318,15 +321,39 @@ impl Account<'_> {
         }
     }
 
-    fn admission(&self, account: &AccountRecord, session: &SessionRecord) -> Box<Admission> {
-        let authorization = self.resolved(account.authorization.clone());
-        Box::new(Admission::of(&AccountRecord { authorization, ..account.clone() }, session, self.now))
+    fn authorize(&self, seed: AccountRecord) -> Result<Ended> {
+        // Never opened: stored all the same, since a login that read the directory before may be on its way.
+        let account = self.load()?;
+        let is_new = account.is_none();
+        let account = account.map_or_else(|| seed.clone(), |account| self.with_resolved(account));
+        if account.tenant != seed.tenant {
+            return Ok(Ended::NOTHING);
+        }
+        if is_new {
+            self.commit(Change::of(account))?;
+            return Ok(Ended::now(0));
+        }
+        match change_authorization(&account, self.resolved(*seed.authorization), self.now) {
+            AuthorizationOutcome::Applied(account) => {
+                self.commit(Change::of(account))?;
+                Ok(Ended::now(0))
+            }
+            AuthorizationOutcome::AlreadyApplied | AuthorizationOutcome::Purged => Ok(Ended::BEFORE),
+        }
     }
 
-    /// The snapshot with the mask that the roles have by the registry of this deployment.
+    fn admission(&self, account: &AccountRecord, session: &SessionRecord) -> Box<Admission> {
+        Box::new(Admission::of(&self.with_resolved(account.clone()), session, self.now))
+    }
+
+    /// The snapshot with the mask that it comes to by the configuration of this deployment.
     pub(super) fn resolved(&self, snapshot: AuthorizationSnapshot) -> AuthorizationSnapshot {
-        let (permission_mask, registry_version) = self.environment.mask_of(&snapshot.roles);
-        AuthorizationSnapshot { permission_mask, registry_version, ..snapshot }
+        self.environment.config().permissions().resolve(snapshot)
+    }
+
+    /// The account with the mask that it has by the configuration of this deployment.
+    pub(super) fn with_resolved(&self, account: AccountRecord) -> AccountRecord {
+        AccountRecord { authorization: Box::new(self.resolved(*account.authorization)), ..account }
     }
 
     fn with_clock(&self, account: Option<AccountRecord>, clock: ObjectClock) -> Result<AccountRecord> {

@@ -281,7 +281,7 @@ impl Account<'_> {
     /// Opens the session that a challenge has put off. What was used up stays so, whether the account admits or not.
     fn open_answered(
         &self,
-        mut account: AccountRecord,
+        account: AccountRecord,
         challenge: FactorChallenge,
         used: Change,
         call: &AnswerCall,
@@ -292,7 +292,7 @@ impl Account<'_> {
             Some(session) => session.session_key.clone(),
             None => secret_of(&call.session_key)?,
         };
-        account.authorization = self.resolved(account.authorization);
+        let account = self.with_resolved(account);
         let amr = challenge.answered_amr();
         let request = OpenRequest {
             id: challenge.session,

@@ -91,6 +91,9 @@ pub(crate) enum AccountCall {
     /// The account has other entitlements; the seed is what it starts from if it was never opened. Answered with
     /// [`Ended`].
     Entitle { seed: Box<AccountRecord>, entitlements: EntitlementSnapshot },
+    /// The account was given something else; the seed has it, and is what the account starts from if it was never
+    /// opened. Answered with [`Ended`].
+    Authorize { seed: Box<AccountRecord> },
     /// Outbox rows whose delivery is confirmed. Answered with `true`.
     Acknowledge { ids: Vec<String> },
 }

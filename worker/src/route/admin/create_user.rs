@@ -4,6 +4,7 @@
 //! Its address is not proven by that. An invitation is a link to set the first password; whoever uses it reads the mail.
 //! The same `Idempotency-Key` is the same account, however often it is asked for.
 
+use crate::route::admin::authorization;
 use crate::route::admin::operator::{self, Operator};
 use crate::route::exchange::Exchange;
 use crate::route::verify_sign_up::default_roles;
@@ -16,10 +17,10 @@ use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId};
 use postern_core::identifier::{DisplayName, EmailAddress, Identifier, Username};
 use postern_core::password::PasswordInput;
+use postern_core::permission::AuthorizationSnapshot;
 use postern_core::secret::SecretText;
 use serde::Serialize;
 
-const MOST_ROLES: usize = 64;
 /// The digits of an account id that come from the key of the order.
 const SAME_KEY_DIGITS: usize = 16;
 
@@ -98,14 +99,15 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
             Some(password::chosen(&exchange.environment, "password", &text, email.as_ref(), name)?)
         }
     };
-    let roles = match body.texts("roles", MOST_ROLES)? {
+    let roles = match body.texts("roles", AuthorizationSnapshot::MOST_ROLES)? {
         none if none.is_empty() => default_roles(exchange),
         roles => roles,
     };
     let known = &exchange.environment.config().permissions().roles;
-    if roles.iter().any(|role| known.mask_of(role).is_none()) {
+    if roles.iter().any(|role| known.get(role).is_none()) {
         return Err(Problem::invalid_field("roles", "must be names of permissions.roles"));
     }
+    authorization::check_size(&roles, &[])?;
     let send_invitation = body.optional_flag("send_invitation")?.unwrap_or(false);
     if send_invitation && (email.is_none() || password.is_some()) {
         return Err(Problem::invalid_field("send_invitation", "needs an email, and no password"));

@@ -1,9 +1,11 @@
 //! The operator's endpoints. Each begins with [`operator::authorise`].
 
+pub(crate) mod authorization;
 pub(crate) mod capabilities;
 pub(crate) mod create_user;
 pub(crate) mod credentials;
 pub(crate) mod entitlements;
+pub(crate) mod groups;
 pub(crate) mod keys;
 mod operator;
 pub(crate) mod status;

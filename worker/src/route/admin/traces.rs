@@ -85,9 +85,12 @@ pub(crate) async fn exported(exchange: &Exchange, account: &AccountId) -> Answer
     let passkeys: Vec<Shown<'_>> = passkeys.iter().map(Shown::of).collect();
     let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
     let grants = directory.entitlements(account).await?;
+    let given =
+        directory.credential_of(tenant, account).await?.ok_or_else(Problem::not_found)?.authorization()?;
     let written = |list: Result<String, Unwritable>| list.map_err(|error| Problem::internal("export", error));
     let (sessions, grants) = (written(write(&sessions))?, written(write(&grants))?);
     let passkeys = written(write(&passkeys))?;
+    let (groups, permissions) = (written(write(&given.groups))?, written(write(&given.permissions))?);
     let more = MOST_EXPORTED_EVENTS.saturating_add(1);
     let mut events = directory.events(tenant, account, None, &Place::start(), more).await?;
     let most = usize::try_from(MOST_EXPORTED_EVENTS).unwrap_or(usize::MAX);
@@ -97,7 +100,8 @@ pub(crate) async fn exported(exchange: &Exchange, account: &AccountId) -> Answer
     let text = format!(
         "{{\"exported_at\":{exported_at},\"tenant\":\"{tenant}\",\"account\":{user},\"sessions\":{sessions},\
          \"second_factor\":{{\"enabled\":{has_second_factor},\"backup_codes_left\":{codes_left}}},\
-         \"passkeys\":{passkeys},\"entitlements\":{grants},\"events\":{},\"events_truncated\":{truncated}}}",
+         \"passkeys\":{passkeys},\"groups\":{groups},\"permissions\":{permissions},\"entitlements\":{grants},\
+         \"events\":{},\"events_truncated\":{truncated}}}",
         users::array(&events)
     );
     respond(200, "application/json", "no-store", text.into_bytes())
