@@ -24,6 +24,13 @@ export interface ValidateOptions<Name extends string = string> {
   readonly include_permissions?: boolean | undefined;
   /** Whether the answer has the session's times, if there is a copy of it at the edge. Default false. */
   readonly details?: boolean | undefined;
+  /**
+   * The network address of the client that presented the token to the caller, such as its `CF-Connecting-IP`. Strict mode
+   * compares it with the session's where the deployment binds sessions to their network.
+   */
+  readonly client_ip?: string | null | undefined;
+  /** The `User-Agent` of that client, likewise. */
+  readonly client_user_agent?: string | null | undefined;
 }
 
 /** The token is good. */

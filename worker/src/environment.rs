@@ -18,7 +18,9 @@ use postern_core::intake::{CodePurpose, GuessLimit, MailedPolicy, SignUpPolicy, 
 use postern_core::jwt::{AlgorithmName, PolicyError, TenantRule, VerificationPolicy};
 use postern_core::keyring::{KeyKind, KeyPolicy};
 use postern_core::password::{AcceptedHashes, Argon2Params, PasswordPolicy, SignerKey};
-use postern_core::session::{DeviceBinding, OpenPolicy, OverCap, RefreshLimit, RotationPolicy};
+use postern_core::session::{
+    BindingRule, DeviceBinding, NetworkPrefixes, OpenPolicy, OverCap, RefreshLimit, RotationPolicy,
+};
 use postern_core::throttle::LockoutPolicy;
 use postern_core::time::Seconds;
 use std::cell::RefCell;
@@ -43,6 +45,7 @@ struct Settings {
     config: Config,
     rotation: RotationPolicy,
     open: OpenPolicy,
+    device: DeviceBinding,
     argon2: Argon2Params,
     accepted_hashes: AcceptedHashes,
     profile: TokenProfile,
@@ -98,6 +101,22 @@ impl Environment {
 
     pub(crate) fn open_policy(&self) -> OpenPolicy {
         self.settings.open
+    }
+
+    /// What is asked of the device that a session is used on.
+    pub(crate) fn device_binding(&self) -> DeviceBinding {
+        self.settings.device
+    }
+
+    /// How much of an address is its network.
+    pub(crate) fn network_prefixes(&self) -> NetworkPrefixes {
+        let settings = self.config().device_binding();
+        // The configuration knows no number beyond these.
+        let bits = |bits: u32| u8::try_from(bits).unwrap_or(u8::MAX);
+        NetworkPrefixes {
+            ipv4_bits: bits(settings.ipv4_prefix_bits),
+            ipv6_bits: bits(settings.ipv6_prefix_bits),
+        }
     }
 
     pub(crate) fn argon2(&self) -> Argon2Params {
@@ -373,7 +392,9 @@ fn warn_of(findings: &[Finding]) {
 impl Settings {
     fn derive(config: Config, signer_key: Option<SignerKey>) -> Result<Self, Box<dyn std::error::Error>> {
         let sessions = config.sessions();
-        let device = DeviceBinding::default();
+        let rule = |config::TraitSettings { enforce, detect }| BindingRule { enforce, detect };
+        let (network, user_agent) = (config.device_binding().network, config.device_binding().user_agent);
+        let device = DeviceBinding { network: rule(network), user_agent: rule(user_agent) };
         let limit = sessions.refresh_limit.map(|limit| RefreshLimit::new(limit.count(), limit.period()));
         let rotation =
             RotationPolicy::new(sessions.refresh_grace, sessions.idle_ttl, limit.transpose()?, device)?;
@@ -395,7 +416,7 @@ impl Settings {
         };
         let verification = verification_policy(&config, &profile)?;
         let keys = KeyPolicies::of(config.keys(), config.tokens().algorithm.key_kind())?;
-        Ok(Self { rotation, open, argon2, accepted_hashes, profile, verification, keys, config })
+        Ok(Self { rotation, open, device, argon2, accepted_hashes, profile, verification, keys, config })
     }
 }
 

@@ -19,7 +19,9 @@ use postern_core::factor::{
 use postern_core::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
 use postern_core::password::{Arena, Argon2Params, Pepper, Peppers};
 use postern_core::secret::Secret;
-use postern_core::session::DeviceHint;
+use postern_core::session::{
+    BindingRule, DeviceBinding, DeviceFinding, DeviceFingerprint, DeviceHint, FingerprintKey, NetworkPrefixes,
+};
 use postern_core::time::{Seconds, UnixMillis};
 
 const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
@@ -33,6 +35,7 @@ struct World {
     tenant: TenantId,
     client: ClientId,
     device: DeviceHint,
+    fingerprint: DeviceFingerprint,
     pepper: Pepper,
     peppers: Peppers,
     secret: TotpSecret,
@@ -50,6 +53,7 @@ impl World {
             tenant: "acme".parse().unwrap(),
             client: "web".parse().unwrap(),
             device: DeviceHint::new(Some("Firefox"), Some("192.0.2.1")),
+            fingerprint: fingerprint(Some("Firefox"), Some("192.0.2.1")),
             peppers: Peppers::new(Some(pepper.clone()), Vec::new()),
             pepper,
             secret: TotpSecret::new(Random::new([7; 20])),
@@ -98,6 +102,7 @@ impl World {
             session,
             client_id: self.client.clone(),
             device: self.device.clone(),
+            fingerprint: self.fingerprint.clone(),
             amr: vec!["pwd".into()],
             credential_version: 3,
             expires_at: NOW.plus(ChallengePolicy::default().time_to_live),
@@ -124,19 +129,28 @@ impl World {
             secret: [5; 32],
             client: self.client.clone(),
             device: self.device.clone(),
+            fingerprint: self.fingerprint.clone(),
+            binding: DeviceBinding::default(),
             operation: [6; 16],
         };
         change(&mut answer);
         let secret = Secret::new(answer.secret);
+        let policy = ChallengePolicy { binding: answer.binding, ..ChallengePolicy::default() };
         let answer = ChallengeAnswer {
             id: ChallengeId { tenant: &answer.tenant, account: &answer.account, secret: &secret },
             client_id: &answer.client,
             device: &answer.device,
+            fingerprint: &answer.fingerprint,
             factor,
             operation: OperationId::from_bytes(answer.operation),
         };
-        answer_challenge(record, &answer, Some(&self.secret), &self.peppers, at, ChallengePolicy::default())
+        answer_challenge(record, &answer, Some(&self.secret), &self.peppers, at, policy)
     }
+}
+
+fn fingerprint(user_agent: Option<&str>, ip: Option<&str>) -> DeviceFingerprint {
+    let key = FingerprintKey::new(Secret::new([3; 32]));
+    DeviceFingerprint::of(&DeviceHint::new(user_agent, ip), &ACCOUNT, &key, NetworkPrefixes::default())
 }
 
 /// Everything an answer is bound to, to be changed one by one.
@@ -146,6 +160,8 @@ struct Answer {
     secret: [u8; 32],
     client: ClientId,
     device: DeviceHint,
+    fingerprint: DeviceFingerprint,
+    binding: DeviceBinding,
     operation: [u8; 16],
 }
 
@@ -274,6 +290,37 @@ fn a_challenge_moves_to_nobody_else() {
     let _ = passed(world.answer_as(&record, PresentedFactor::Totp(&code), at, moved));
     let expired = world.answer(&record, PresentedFactor::Totp(&code), NOW.plus(Seconds::new(180)));
     assert_eq!(refused(expired).0, ChallengeRefusal::Unknown);
+}
+
+#[test]
+fn a_bound_challenge_is_answered_where_it_was_made() {
+    let world = World::new();
+    let record = world.challenged(&world.enrolled());
+    let at = later(1);
+    let code = world.code(at);
+    let rule = BindingRule { enforce: true, detect: true };
+    let binding = DeviceBinding { network: rule, user_agent: rule };
+    let from = |user_agent: Option<&str>, ip: Option<&str>| {
+        let device = fingerprint(user_agent, ip);
+        world.answer_as(&record, PresentedFactor::Totp(&code), at, |answer| {
+            answer.fingerprint = device;
+            answer.binding = binding;
+        })
+    };
+    let (fine, not) = (DeviceFinding::Fine, DeviceFinding::Rejected);
+    for (user_agent, ip, network, agent) in [
+        (Some("Firefox"), Some("192.0.2.2"), not, fine),
+        (Some("Firefox"), None, not, fine),
+        (Some("curl"), Some("192.0.2.1"), fine, not),
+        (None, None, not, not),
+    ] {
+        let (reason, write) = refused(from(user_agent, ip));
+        let ChallengeRefusal::DeviceRejected { session, device } = reason else { panic!("{reason:?}") };
+        assert_eq!((session, device.network, device.user_agent), (SESSION, network, agent));
+        assert_eq!(reason.code(), "device_binding_rejected");
+        assert!(write.is_none(), "it costs the owner nothing");
+    }
+    let _ = passed(from(Some("Firefox"), Some("192.0.2.1")));
 }
 
 #[test]

@@ -124,6 +124,10 @@ if (answer.ok) answer.account_id satisfies string;
 else answer.code satisfies string;
 // @ts-expect-error a misspelt permission
 await AUTH.validate("token", { permissions: ["docs:reed"] });
+// What a request lacks is null.
+await AUTH.validate("token", { client_ip: new Headers().get("cf-connecting-ip"), client_user_agent: "Owner/1.0" });
+// @ts-expect-error an address is text
+await AUTH.validate("token", { client_ip: 2130706433 });
 // @ts-expect-error a misspelt mode
 await AUTH.validate("token", { mode: "lax" });
 // @ts-expect-error a token is text

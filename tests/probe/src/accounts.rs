@@ -12,8 +12,8 @@ use postern_core::password::{Arena, Argon2Params, PasswordInput, Pepper, Peppers
 use postern_core::permission::AuthorizationSnapshot;
 use postern_core::secret::{Secret, SecretText};
 use postern_core::session::{
-    self, DeviceBinding, DeviceHint, EdgeKey, OpenOutcome, OpenPolicy, OpenRequest, OverCap, Presentation,
-    RefreshToken, RotationPolicy,
+    self, DeviceBinding, DeviceFingerprint, DeviceHint, EdgeKey, OpenOutcome, OpenPolicy, OpenRequest,
+    OverCap, Presentation, RefreshToken, RotationPolicy,
 };
 use postern_core::throttle::{self, LockoutPolicy, LockoutRecords, RateLimit};
 use postern_core::time::{Seconds, UnixMillis};
@@ -109,6 +109,7 @@ fn try_sessions() -> Result<(), Box<dyn Error>> {
         auth_time: NOW.to_seconds(),
         key_thumbprint: None,
         device: DeviceHint::default(),
+        fingerprint: DeviceFingerprint::default(),
     };
     let (idle, binding) = (Seconds::new(3_600), DeviceBinding::default());
     let policy = OpenPolicy::new(idle, idle, 10, OverCap::Evict, binding)?;
@@ -126,6 +127,7 @@ fn try_sessions() -> Result<(), Box<dyn Error>> {
         client_id: &session.client_id,
         key_proof: None,
         device: &DeviceHint::default(),
+        fingerprint: &DeviceFingerprint::default(),
     };
     let rotation = RotationPolicy::new(Seconds::new(30), idle, None, binding)?;
     let _ = black_box(session::decide(&presentation, Some(&account), Some(&session), NOW, &rotation, 1));

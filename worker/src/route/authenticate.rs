@@ -1,6 +1,7 @@
 //! Bearer tokens: verified, and checked against revocation by the mode that a route asks for.
 
 use crate::environment::Environment;
+use crate::object::account::CheckedDevice;
 use crate::object::call::ask;
 use crate::object::revocation::{RevocationCall, name};
 use crate::route::exchange::{Event, Exchange};
@@ -11,6 +12,7 @@ use postern_core::config::ValidationMode;
 use postern_core::flow::validate::{Mode, Next, RouteMode, TokenSubject, by_shard};
 use postern_core::jwt::{VerifiedClaims, VerifyError};
 use postern_core::revocation::{RevocationShard, SHARDS, shard_of};
+use postern_core::session::{DeviceBinding, DeviceHint, SessionVerdict};
 use postern_core::time::UnixMillis;
 use std::cell::Cell;
 
@@ -32,7 +34,7 @@ pub(crate) async fn bearer(exchange: &Exchange) -> Result<Authenticated, Problem
 pub(crate) async fn bearer_in(exchange: &Exchange, mode: RouteMode) -> Result<Authenticated, Problem> {
     let token = bearer_text(exchange).ok_or_else(|| Problem::token("token_missing"))?;
     let authenticated = verified(exchange, &token).await?;
-    admitted(exchange, authenticated, mode_within(&exchange.environment, mode)).await
+    admitted(exchange, authenticated, mode_within(&exchange.environment, mode), Some(exchange.device())).await
 }
 
 /// The token of an `Authorization: Bearer` header; the scheme in any case (RFC 9110 §11.1).
@@ -60,11 +62,13 @@ pub(crate) async fn verified(event: &Event, token: &str) -> Result<Authenticated
     Ok(Authenticated { claims, subject })
 }
 
-/// Asks about a verified token what `mode` has to be asked.
+/// Asks about a verified token what `mode` has to be asked. `device` is the one that the token is used on, as far as
+/// whoever asks has said; strict mode compares it with the session's.
 pub(crate) async fn admitted(
     event: &Event,
     authenticated: Authenticated,
     mode: Mode,
+    device: Option<DeviceHint>,
 ) -> Result<Authenticated, Problem> {
     let next = match mode {
         Mode::JwtOnly => Next::Accept,
@@ -74,8 +78,28 @@ pub(crate) async fn admitted(
     match next {
         Next::Accept => Ok(authenticated),
         Next::Refuse(code) => Err(Problem::token(code)),
-        Next::AskAccount => strict(event, authenticated).await,
+        Next::AskAccount => {
+            let device = compared(event, &authenticated.subject, mode, device.as_ref()).await?;
+            strict(event, authenticated, device).await
+        }
     }
+}
+
+/// What the account is asked about the device. Nothing where hybrid mode only asks because the edge could not answer:
+/// whether a token works must not depend on how old a copy is.
+async fn compared(
+    event: &Event,
+    subject: &TokenSubject,
+    mode: Mode,
+    device: Option<&DeviceHint>,
+) -> Result<CheckedDevice, Problem> {
+    if mode != Mode::Strict || event.environment.device_binding() == DeviceBinding::default() {
+        return Ok(CheckedDevice::Ignored);
+    }
+    let Some(device) = device else { return Ok(CheckedDevice::Unknown) };
+    let keyring = event.keyring().await?;
+    let fingerprint = Accounts::new(&event.environment).fingerprint(&subject.account, device, &keyring);
+    Ok(CheckedDevice::Known(Box::new(fingerprint)))
 }
 
 /// One read of KV; the account itself only if the shard there is missing or too old.
@@ -97,8 +121,13 @@ async fn hybrid(event: &Event, subject: &TokenSubject) -> Next {
     by_shard(subject, shard.as_ref(), now, staleness)
 }
 
-async fn strict(event: &Event, authenticated: Authenticated) -> Result<Authenticated, Problem> {
-    match Accounts::new(&event.environment).check(&authenticated.subject).await {
+async fn strict(
+    event: &Event,
+    authenticated: Authenticated,
+    device: CheckedDevice,
+) -> Result<Authenticated, Problem> {
+    match Accounts::new(&event.environment).check(&authenticated.subject, device).await {
+        Ok(SessionVerdict::DeviceRejected) => Err(Problem::device_binding_rejected()),
         Ok(verdict) => verdict.code().map_or(Ok(authenticated), |code| Err(Problem::token(code))),
         Err(error) => {
             worker::console_error!("strict validation: {error}");

@@ -82,6 +82,16 @@ impl Exchange {
         DeviceHint::new(self.header("user-agent").as_deref(), self.header("cf-connecting-ip").as_deref())
     }
 
+    /// Refuses a login that lacks what sessions are bound to, before anything is used up for it. The account object has
+    /// the last word.
+    pub(crate) fn check_device(&self) -> Result<(), Problem> {
+        if self.environment.device_binding().can_bind_hint(&self.device()) {
+            Ok(())
+        } else {
+            Err(Problem::account("device_hint_missing"))
+        }
+    }
+
     /// A parameter of the request's query, decoded. Not by `Request::url`: a parser of any URL brings the tables of
     /// Unicode along that international host names need, a quarter of the module.
     pub(crate) fn query(&self, name: &str) -> Option<String> {

@@ -36,6 +36,9 @@ pub(crate) async fn create(
 ) -> Answer {
     let password = input.password.ok_or_else(|| Problem::invalid_field("password", "is required"))?;
     let registration = exchange.environment.config().registration();
+    if registration.auto_login {
+        exchange.check_device()?;
+    }
     let account = AccountId::from_bytes(exchange.ambient.random()?.into_bytes());
     let session = SessionId::from_bytes(*new_operation(exchange)?.as_bytes());
     let session_key = exchange.ambient.random()?;

@@ -201,6 +201,21 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Post, "/dev/two-writes", Route::DevelopmentTwoWrites),
 ];
 
+impl Route {
+    /// Whether a request may be answered with a session, so that it has to come from a device that can be bound.
+    const fn opens_session(self) -> bool {
+        matches!(
+            self,
+            Self::Login
+                | Self::VerifyLoginCode
+                | Self::VerifyLoginLink
+                | Self::VerifySignUp
+                | Self::VerifySecondFactor
+                | Self::PasskeyLogin
+        )
+    }
+}
+
 /// Every answer behind a pointer, so that each route is a function of its own: an engine that compiles functions when
 /// they are first called compiles one route and not all, and a request takes the memory of its route alone.
 macro_rules! each_on_its_own {
@@ -213,6 +228,9 @@ macro_rules! each_on_its_own {
 pub(crate) async fn serve(exchange: &Exchange) -> Answer {
     let path = exchange.request.path();
     let (route, segment) = find(&exchange.request.method(), &path)?;
+    if route.opens_session() {
+        exchange.check_device()?;
+    }
     let serving: Pin<Box<dyn Future<Output = Answer> + '_>> = each_on_its_own!(match route {
         Route::Health => health::handle(exchange).await,
         Route::Jwks => keys::jwks(exchange).await,

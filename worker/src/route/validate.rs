@@ -1,5 +1,5 @@
-//! `POST /api/v1/auth/validate {token, mode?, audience?, permissions?, include_roles?, include_permissions?,
-//! details?}` → 200 with what the token says. Other Workers ask the same question by `env.AUTH.validate`.
+//! `POST /api/v1/auth/validate {token, mode?, audience?, permissions?, include_roles?, include_permissions?, details?,
+//! client_ip?, client_user_agent?}` → 200 with what the token says. Other Workers ask the same question by `env.AUTH.validate`.
 //!
 //! 401 for a token that is not good, with the reason as its code; 403 when a permission is missing.
 
@@ -14,7 +14,9 @@ use postern_core::id::{AccountId, SessionId};
 use postern_core::json;
 use postern_core::jwt::VerifiedClaims;
 use postern_core::permission::PermissionMask;
+use postern_core::session::DeviceHint;
 use serde::Serialize;
+use std::net::IpAddr;
 
 /// The most permissions that one call may ask for: as many as the widest mask has.
 const MOST_PERMISSIONS: usize = 508;
@@ -32,6 +34,9 @@ struct Question {
     include_roles: bool,
     include_permissions: bool,
     details: bool,
+    /// The device that presented the token to whoever asks, if they say. Where the question comes from says nothing
+    /// about that: a service asks for its clients.
+    client: Option<DeviceHint>,
 }
 
 impl Question {
@@ -48,8 +53,20 @@ impl Question {
             include_roles: body.optional_flag("include_roles")?.unwrap_or(true),
             include_permissions: body.optional_flag("include_permissions")?.unwrap_or(true),
             details: body.optional_flag("details")?.unwrap_or(false),
+            client: client(&mut body)?,
         })
     }
+}
+
+/// What the question says of the client. One of the two alone says that there was no other.
+fn client(body: &mut Body) -> Result<Option<DeviceHint>, Problem> {
+    let ip = body.optional_text("client_ip")?;
+    let user_agent = body.optional_text("client_user_agent")?;
+    if ip.as_ref().is_some_and(|ip| ip.parse::<IpAddr>().is_err()) {
+        return Err(Problem::invalid_field("client_ip", "must be an IPv4 or IPv6 address"));
+    }
+    let said = ip.is_some() || user_agent.is_some();
+    Ok(said.then(|| DeviceHint::new(user_agent.as_deref(), ip.as_deref())))
 }
 
 /// The answer about a token that is good: all but its claims, which are passed on as they are signed.
@@ -77,25 +94,28 @@ struct SessionDetails {
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let body = Body::read(&exchange.request).await?;
-    let document = document(exchange, body).await?;
+    let caller_is_client = exchange.environment.config().device_binding().caller_is_client;
+    let document = document(exchange, body, caller_is_client.then(|| exchange.device())).await?;
     respond(200, "application/json", "no-store", document.into_bytes())
 }
 
 /// Answers a question that another Worker asks, as the text of the body that the route takes.
 pub(crate) async fn answer(event: &Event, question: &str) -> Result<String, Problem> {
-    document(event, Body::from_text(question)?).await
+    document(event, Body::from_text(question)?, None).await
 }
 
-/// The one way from a question to its answer, a JSON document, whoever asks.
-async fn document(event: &Event, body: Body) -> Result<String, Problem> {
+/// The one way from a question to its answer, a JSON document, whoever asks. `caller` is who asks, where that is the
+/// client of whom nothing else is said.
+async fn document(event: &Event, body: Body, caller: Option<DeviceHint>) -> Result<String, Problem> {
     let question = Question::read(body)?;
+    let client = question.client.or(caller);
     let mode = mode_within(&event.environment, question.mode);
-    let caller = verified(event, &question.token).await?;
-    check_audience(&caller.claims, &question.audiences)?;
-    let caller = admitted(event, caller, mode).await?;
-    let permissions = permissions(event, &caller.claims, &question.permissions)?;
-    let session = if question.details { session_details(event, &caller.subject).await } else { None };
-    let Authenticated { claims, subject } = caller;
+    let bearer = verified(event, &question.token).await?;
+    check_audience(&bearer.claims, &question.audiences)?;
+    let bearer = admitted(event, bearer, mode, client).await?;
+    let permissions = permissions(event, &bearer.claims, &question.permissions)?;
+    let session = if question.details { session_details(event, &bearer.subject).await } else { None };
+    let Authenticated { claims, subject } = bearer;
     let valid = Valid {
         active: true,
         mode: mode.name(),

@@ -3,8 +3,8 @@
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::account::{
-    AccountCall, AdmissionAnswer, AdmissionRefusal, Ended, FenceChange, NewChallenge, OpenCall, PurgeAnswer,
-    RefreshCall, StatusAnswer,
+    AccountCall, AdmissionAnswer, AdmissionRefusal, CheckedDevice, Ended, FenceChange, NewChallenge,
+    OpenCall, PurgeAnswer, RefreshCall, StatusAnswer,
 };
 use crate::object::call::{Unconfirmed, ask};
 use crate::store::directory::Directory;
@@ -22,8 +22,8 @@ use postern_core::jwt::CustomClaims;
 use postern_core::permission::AuthorizationSnapshot;
 use postern_core::proof::FirstFactor;
 use postern_core::session::{
-    DeviceHint, PresentedRefreshToken, RefreshTokenClaim, RevokeReason, SessionVerdict, SessionView,
-    TokenParts,
+    DeviceFingerprint, DeviceHint, PresentedRefreshToken, RefreshTokenClaim, RevokeReason, SessionVerdict,
+    SessionView, TokenParts,
 };
 use postern_core::time::UnixMillis;
 use serde::de::DeserializeOwned;
@@ -67,6 +67,17 @@ impl<'a> Accounts<'a> {
         Self { environment, tenant: environment.config().tenant() }
     }
 
+    /// What a device is recognised by in the sessions of an account.
+    pub(crate) fn fingerprint(
+        &self,
+        account: &AccountId,
+        device: &DeviceHint,
+        keyring: &Keyring,
+    ) -> DeviceFingerprint {
+        let prefixes = self.environment.network_prefixes();
+        DeviceFingerprint::of(device, account, &keyring.fingerprint_key(), prefixes)
+    }
+
     /// Asks the account to open a session. Takes the proof: without one there is nothing to ask.
     pub(crate) async fn open(
         &self,
@@ -88,6 +99,7 @@ impl<'a> Accounts<'a> {
             credential_version,
             edge_key_id: current_edge_key(keyring)?,
             amr: proof.methods(),
+            fingerprint: self.fingerprint(&proof.account(), &new.device, keyring),
             device: new.device,
             created: new.created,
             language: new.language.map(Into::into),
@@ -117,6 +129,7 @@ impl<'a> Accounts<'a> {
             client_id: self.environment.config().client_id().clone(),
             token: claim(token),
             next_edge_key_id: current_edge_key(keyring)?,
+            fingerprint: self.fingerprint(&token.account(), &device, keyring),
             device,
         });
         let answer = self.ask(&token.account(), &call).await.map_err(unavailable)?;
@@ -261,12 +274,17 @@ impl<'a> Accounts<'a> {
         }
     }
 
-    /// The strict check.
-    pub(crate) async fn check(&self, subject: &TokenSubject) -> Result<SessionVerdict, Unconfirmed> {
+    /// The strict check, with what the device is recognised by that the token is used on, where that is asked for.
+    pub(crate) async fn check(
+        &self,
+        subject: &TokenSubject,
+        device: CheckedDevice,
+    ) -> Result<SessionVerdict, Unconfirmed> {
         let call = AccountCall::Check {
             tenant: subject.tenant.clone(),
             session: subject.session,
             account_version: subject.account_version,
+            device,
         };
         self.ask(&subject.account, &call).await
     }
@@ -375,6 +393,7 @@ pub(super) fn admitted(
             AdmissionRefusal::SessionIdUsed => Problem::code_invalid(),
             AdmissionRefusal::SessionLimitExceeded => Problem::account("session_limit_exceeded"),
             AdmissionRefusal::DeviceHintMissing => Problem::account("device_hint_missing"),
+            AdmissionRefusal::DeviceRejected => Problem::device_binding_rejected(),
             AdmissionRefusal::ChallengeInvalid => Problem::challenge_invalid(),
             AdmissionRefusal::SecondFactorInvalid => Problem::second_factor_invalid(),
             AdmissionRefusal::RefreshInvalid => Problem::refresh_invalid(),

@@ -88,6 +88,7 @@ impl Accounts<'_> {
         let call = AccountCall::Answer(Box::new(AnswerCall {
             tenant: self.tenant.clone(),
             client_id: self.environment.config().client_id().clone(),
+            fingerprint: self.fingerprint(&account, &device, keyring),
             device,
             secret: base64url::encode(challenge.0.secret().expose()),
             presented,

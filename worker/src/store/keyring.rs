@@ -23,7 +23,7 @@ use postern_core::jwt::{
 use postern_core::keyring::{ImportField, ImportTexts, Imported, ImportedSigner, KeyKind, KeyState, import};
 use postern_core::password::{Pepper, Peppers};
 use postern_core::secret::Secret;
-use postern_core::session::EdgeKey;
+use postern_core::session::{EdgeKey, FingerprintKey};
 use postern_core::time::{Seconds, UnixMillis, UnixSeconds};
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
@@ -284,6 +284,12 @@ impl Keyring {
 
     pub(crate) const fn peppers(&self) -> &Peppers {
         &self.peppers
+    }
+
+    /// The key of the fingerprints of devices. It is never another: the sharding key, which it follows from, is not
+    /// replaced.
+    pub(crate) fn fingerprint_key(&self) -> FingerprintKey {
+        FingerprintKey::new(Secret::new(self.digest(&[b"device fingerprint key"])))
     }
 
     /// A digest of `parts` that only this deployment can compute: it spreads keys over shards evenly, and names

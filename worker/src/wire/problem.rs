@@ -158,6 +158,11 @@ impl Problem {
         Self::new(401, "refresh_invalid", "The refresh token is not valid")
     }
 
+    /// An authentic token, presented from another device than the one that its session is bound to.
+    pub(crate) fn device_binding_rejected() -> Self {
+        Self::new(401, "device_binding_rejected", "The session is bound to another device")
+    }
+
     /// An access token that is missing, or refused for the reason the code names.
     pub(crate) fn token(code: &'static str) -> Self {
         let mut problem = Self::new(401, code, "The access token is not valid");

@@ -114,6 +114,11 @@ fn tokens(config: &Config, findings: &mut Findings) {
                 "sessions.over_limit is single, but with jwt_only access tokens outlive their session";
             findings.add(Severity::Warn, "jwtonly_single_session", message);
         }
+        if config.device_binding.is_enabled() {
+            let message =
+                "device_binding is enabled, but with jwt_only no access token is compared with its device";
+            findings.add(Severity::Warn, "jwtonly_device_binding", message);
+        }
     }
 }
 

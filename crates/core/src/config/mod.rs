@@ -6,6 +6,7 @@
 //! [`Config::lint`].
 
 mod accounts;
+mod device_binding;
 mod limits;
 mod lint;
 mod mail;
@@ -22,6 +23,7 @@ pub use accounts::{
     AccountSettings, CodeSettings, MailedForm, PasswordResetSettings, RegistrationMode, RegistrationSettings,
     SignInSettings, UsernameRule, VerificationSettings,
 };
+pub use device_binding::{DeviceBindingSettings, TraitSettings};
 pub use limits::{Limits, RateLimit};
 pub use lint::{Deployment, Finding, Severity};
 pub use mail::{MailApi, MailSender, MailService, MailSettings};
@@ -55,6 +57,7 @@ pub struct Config {
     keys: KeySettings,
     sessions: SessionSettings,
     validation: ValidationSettings,
+    device_binding: DeviceBindingSettings,
     passwords: PasswordSettings,
     passkeys: PasskeySettings,
     codes: CodeSettings,
@@ -227,6 +230,12 @@ impl Config {
         &self.validation
     }
 
+    /// Whether sessions stay on their device.
+    #[must_use]
+    pub const fn device_binding(&self) -> &DeviceBindingSettings {
+        &self.device_binding
+    }
+
     /// Password hashes and policy.
     #[must_use]
     pub const fn passwords(&self) -> &PasswordSettings {
@@ -323,6 +332,7 @@ impl Config {
             keys: KeySettings::read(root.section("keys")),
             sessions: SessionSettings::read(root.section("sessions"), preset),
             validation: ValidationSettings::read(root.section("validation"), preset),
+            device_binding: DeviceBindingSettings::read(root.section("device_binding")),
             passwords: PasswordSettings::read(root.section("passwords"), preset),
             passkeys: PasskeySettings::read(root.section("passkeys"), &stand_in),
             codes: CodeSettings::read(root.section("codes"), preset),
@@ -339,6 +349,7 @@ impl Config {
             issuer: stand_in,
         };
         check_lifetimes(&mut root, &config);
+        check_devices(&mut root, &config);
         if config.registration.mode == RegistrationMode::Closed && config.sign_in.creates_accounts {
             root.refuse("sign_in.creates_accounts", "must be false when registration.mode is \"closed\"");
         }
@@ -362,6 +373,19 @@ fn read_audience(root: &mut Section<'_>, issuer: &Issuer) -> Vec<Audience> {
         root.refuse("audience", "must list 1 to 16 audiences");
     }
     audience
+}
+
+/// What is enforced is enforced wherever a token is checked strictly, so that it must be checked so somewhere.
+fn check_devices(root: &mut Section<'_>, config: &Config) {
+    let devices = &config.device_binding;
+    let enforced = [
+        ("device_binding.enforce_network", devices.network),
+        ("device_binding.enforce_user_agent", devices.user_agent),
+    ];
+    let in_vain = config.validation.mode == ValidationMode::JwtOnly;
+    for (path, _) in enforced.into_iter().filter(|(_, asked)| in_vain && asked.enforce) {
+        root.refuse(path, "must be false when validation.mode is \"jwt_only\"");
+    }
 }
 
 /// An access token ends before its session may, and idling ends before the session does.

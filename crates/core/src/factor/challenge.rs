@@ -6,7 +6,7 @@ use crate::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
 use crate::intake::{CodeBinding, CodeDigest, CodePurpose};
 use crate::password::{Pepper, Peppers};
 use crate::secret::Secret;
-use crate::session::DeviceHint;
+use crate::session::{DeviceBinding, DeviceFingerprint, DeviceHint, DeviceVerdict};
 use crate::throttle::{Attempt, LockoutPolicy, LockoutRecord, LockoutRecords, decide_attempt};
 use crate::time::{Seconds, UnixMillis};
 use alloc::string::String;
@@ -46,11 +46,13 @@ pub struct ChallengePolicy {
     pub time_to_live: Seconds,
     /// Wrong answers after which it is dead, default 5.
     pub max_attempts: u32,
+    /// What is asked of the device that answers, default nothing beyond its user agent.
+    pub binding: DeviceBinding,
 }
 
 impl Default for ChallengePolicy {
     fn default() -> Self {
-        Self { time_to_live: Seconds::new(180), max_attempts: 5 }
+        Self { time_to_live: Seconds::new(180), max_attempts: 5, binding: DeviceBinding::default() }
     }
 }
 
@@ -67,6 +69,9 @@ pub struct FactorChallenge {
     pub client_id: ClientId,
     /// The device that logged in.
     pub device: DeviceHint,
+    /// What that device is recognised by, and will be by the session.
+    #[serde(default)]
+    pub fingerprint: DeviceFingerprint,
     /// How the first factor was given.
     pub amr: Vec<String>,
     /// The version of the credentials that it was checked against.
@@ -175,6 +180,14 @@ pub enum ChallengeOutcome {
 pub enum ChallengeRefusal {
     /// No such challenge, of this client and device: unknown, expired, or already answered.
     Unknown,
+    /// It comes from another device than the policy allows. Nothing is counted: whoever has copied a challenge must not
+    /// be able to use up its owner's attempts from elsewhere.
+    DeviceRejected {
+        /// The session that waits.
+        session: SessionId,
+        /// What is another, or missing.
+        device: DeviceVerdict,
+    },
     /// Too many wrong answers before.
     AttemptsExhausted,
     /// Too many failures of the account's second factors: wait.
@@ -192,6 +205,7 @@ impl ChallengeRefusal {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Unknown | Self::AttemptsExhausted => "challenge_invalid",
+            Self::DeviceRejected { .. } => "device_binding_rejected",
             Self::Paused { .. } => "rate_limited",
             Self::FactorWrong => "second_factor_invalid",
         }
@@ -207,6 +221,8 @@ pub struct ChallengeAnswer<'a> {
     pub client_id: &'a ClientId,
     /// The device that asks: with another user agent than that of the login it is another device.
     pub device: &'a DeviceHint,
+    /// What that device is recognised by.
+    pub fingerprint: &'a DeviceFingerprint,
     /// The second factor.
     pub factor: PresentedFactor<'a>,
     /// Drawn for this answer.
@@ -234,6 +250,10 @@ pub fn answer_challenge(
         }
         Some(_) => return refused(ChallengeRefusal::Unknown, None),
         None => {}
+    }
+    let device = policy.binding.judge(&challenge.fingerprint, Some(answer.fingerprint));
+    if device.is_rejected() {
+        return refused(ChallengeRefusal::DeviceRejected { session: challenge.session, device }, None);
     }
     if challenge.attempts >= policy.max_attempts {
         return refused(ChallengeRefusal::AttemptsExhausted, None);

@@ -1,6 +1,7 @@
-//! What a request says of its device, and how much of that must not change.
+//! What a request says of its device.
 
 use alloc::string::String;
+use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 /// What a request says of the device it comes from: for people to recognise it by, and for a comparison.
@@ -28,6 +29,12 @@ impl DeviceHint {
             ip: ip.and_then(|text| keep(text, Self::MAX_IP_BYTES)),
         }
     }
+
+    /// The network address, if it is one.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.ip.as_deref()?.parse().ok()
+    }
 }
 
 fn keep(text: &str, max_bytes: usize) -> Option<String> {
@@ -41,35 +48,6 @@ fn keep(text: &str, max_bytes: usize) -> Option<String> {
     Some(kept).filter(|kept| !kept.is_empty())
 }
 
-/// Which device hints must stay as they were when the session was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeviceBinding {
-    /// Refuse another user agent.
-    pub user_agent: bool,
-    /// Refuse another network address. Signs out every phone that leaves its network.
-    pub ip: bool,
-}
-
-impl DeviceBinding {
-    /// Whether a request from `presented` may use a session opened from `recorded`.
-    ///
-    /// What was not recorded was not bound, and binds nothing.
-    #[must_use]
-    pub fn allows(self, recorded: &DeviceHint, presented: &DeviceHint) -> bool {
-        let same = |enforced: bool, recorded: &Option<String>, presented: &Option<String>| {
-            !enforced || recorded.is_none() || recorded == presented
-        };
-        same(self.user_agent, &recorded.user_agent, &presented.user_agent)
-            && same(self.ip, &recorded.ip, &presented.ip)
-    }
-
-    /// Whether every hint that must be bound is there.
-    #[must_use]
-    pub const fn can_bind(self, hint: &DeviceHint) -> bool {
-        (!self.user_agent || hint.user_agent.is_some()) && (!self.ip || hint.ip.is_some())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,20 +58,5 @@ mod tests {
         assert_eq!(hint.user_agent.map(|text| text.len()), Some(256));
         assert_eq!(hint.ip.as_deref(), Some("192.0.2.1"));
         assert_eq!(DeviceHint::new(Some(""), Some("\n")), DeviceHint::default());
-    }
-
-    #[test]
-    fn a_binding_compares_only_what_it_enforces() {
-        let home = DeviceHint::new(Some("a"), Some("1"));
-        let moved = DeviceHint::new(Some("a"), Some("2"));
-        let both = DeviceBinding { user_agent: true, ip: true };
-        let agent = DeviceBinding { user_agent: true, ip: false };
-        assert!(both.allows(&home, &home) && agent.allows(&home, &moved));
-        assert!(DeviceBinding::default().allows(&home, &DeviceHint::default()));
-        assert!(!both.allows(&home, &moved));
-        assert!(!agent.allows(&home, &DeviceHint::default()), "a missing hint is another hint");
-        assert!(both.allows(&DeviceHint::default(), &home), "nothing was bound");
-        assert!(both.can_bind(&home) && !both.can_bind(&DeviceHint::new(Some("a"), None)));
-        assert!(!agent.can_bind(&DeviceHint::new(None, Some("1"))));
     }
 }

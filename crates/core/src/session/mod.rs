@@ -4,8 +4,10 @@
 //! of its record. Every function here decides over loaded records and returns what is to be stored; nothing
 //! is stored here.
 
+mod binding;
 mod device;
 mod fence;
+mod fingerprint;
 mod notice;
 mod open;
 pub(crate) mod record;
@@ -16,8 +18,10 @@ pub(crate) mod stored;
 mod tag;
 mod validate;
 
-pub use device::{DeviceBinding, DeviceHint};
+pub use binding::{BindingRule, DeviceBinding, DeviceFinding, DeviceTrait, DeviceVerdict, DeviceWatch};
+pub use device::DeviceHint;
 pub use fence::{FenceOutcome, FenceRequest, FenceRevocation, fence};
+pub use fingerprint::{DeviceFingerprint, FingerprintKey, NetworkPrefixes};
 pub use notice::{CredentialChange, Notice, SessionAudit};
 pub use open::{OpenOutcome, OpenPolicy, OpenPolicyError, OpenRefusal, OpenRequest, OverCap, open};
 pub use record::{
@@ -34,7 +38,7 @@ pub use rotation::{
     RotationRefusal, decide,
 };
 pub use tag::EdgeKey;
-pub use validate::{SessionVerdict, check};
+pub use validate::{Checked, SessionCheck, SessionVerdict, check};
 
 #[cfg(test)]
 pub(crate) use record::tests::account as test_account;

@@ -1,5 +1,6 @@
 //! What a change of sessions must tell others, stored with it in one transaction.
 
+use super::binding::DeviceTrait;
 use super::record::{Generation, RevokeReason};
 use super::stored;
 use crate::account::{AccountStatus, Actor, StatusReason};
@@ -27,6 +28,26 @@ pub enum Notice {
         session: Option<SessionId>,
         /// Why.
         reason: RevokeReason,
+        /// When.
+        #[serde(with = "stored::millis")]
+        at: UnixMillis,
+    },
+    /// A request came from another device than its session was opened from, and was let through: a line of the audit log.
+    DeviceAnomaly {
+        /// The session.
+        session: SessionId,
+        /// What was another.
+        differs: DeviceTrait,
+        /// When.
+        #[serde(with = "stored::millis")]
+        at: UnixMillis,
+    },
+    /// The same, refused.
+    DeviceRejected {
+        /// The session, which goes on.
+        session: SessionId,
+        /// What was another, or missing.
+        differs: DeviceTrait,
         /// When.
         #[serde(with = "stored::millis")]
         at: UnixMillis,
@@ -111,8 +132,6 @@ pub enum SessionAudit {
     RefreshAccountRefused,
     /// A refresh came without proof of the session's key.
     RefreshKeyProofFailed,
-    /// A refresh came from another device than the policy allows.
-    RefreshDeviceRejected,
     /// A parent token was retried within its grace, from another user agent or address.
     RefreshRetriedElsewhere,
     /// A parent token was retried after its grace, by the holder of the session's key.

@@ -1,6 +1,8 @@
 //! Opening a session, which alone admits: after every proof, the account's owner has the last word.
 
-use super::device::{DeviceBinding, DeviceHint};
+use super::binding::DeviceBinding;
+use super::device::DeviceHint;
+use super::fingerprint::DeviceFingerprint;
 use super::notice::{Notice, SessionAudit};
 use super::record::{AdvanceWindow, Generation, KeyThumbprint, RevokeReason, SessionRecord, SessionState};
 use super::refresh_token::TokenParts;
@@ -36,6 +38,8 @@ pub struct OpenRequest {
     pub key_thumbprint: Option<KeyThumbprint>,
     /// What device the request comes from.
     pub device: DeviceHint,
+    /// What the session will recognise that device by.
+    pub fingerprint: DeviceFingerprint,
 }
 
 /// What answers the request to open a session, and all that must be stored before it does.
@@ -76,7 +80,7 @@ pub enum OpenRefusal {
     CredentialStale,
     /// The session id was used for something else, or its token has advanced since.
     SessionIdUsed,
-    /// The policy binds sessions to a device hint that the request lacks.
+    /// The policy binds sessions to something that the request does not say of its device.
     DeviceHintMissing,
     /// The account has as many sessions as it may have.
     SessionLimitExceeded,
@@ -177,7 +181,7 @@ pub fn open(
     if let Some(existing) = sessions.iter().find(|session| session.id == request.id) {
         return repeat(account, existing, &request, time);
     }
-    if !policy.device.can_bind(&request.device) {
+    if !policy.device.can_bind(&request.fingerprint) {
         return OpenOutcome::Refused(OpenRefusal::DeviceHintMissing);
     }
     let Ok(evicted) = make_room(sessions, time, policy) else {
@@ -275,6 +279,7 @@ fn record(request: OpenRequest, time: UnixMillis, policy: &OpenPolicy) -> Sessio
         key_thumbprint: request.key_thumbprint,
         last_device: request.device.clone(),
         device: request.device,
+        fingerprint: request.fingerprint,
         advances: AdvanceWindow { started_at: time, count: 0 },
         expired_at: None,
         revoked: None,
@@ -284,6 +289,7 @@ fn record(request: OpenRequest, time: UnixMillis, policy: &OpenPolicy) -> Sessio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::binding::BindingRule;
     use crate::session::record::tests::{account, session};
     use std::vec;
 
@@ -306,6 +312,7 @@ mod tests {
             auth_time: NOW.to_seconds(),
             key_thumbprint: None,
             device: DeviceHint::default(),
+            fingerprint: DeviceFingerprint::default(),
         }
     }
 
@@ -441,11 +448,18 @@ mod tests {
 
     #[test]
     fn what_must_be_bound_must_be_there() {
-        let device = DeviceBinding { user_agent: true, ip: false };
+        let rule = BindingRule { enforce: true, detect: true };
+        let device = DeviceBinding { user_agent: rule, ..DeviceBinding::default() };
         let ttl = Seconds::new(60);
         let policy = OpenPolicy::new(ttl, ttl, 0, OverCap::Evict, device).unwrap();
-        let outcome = open(&account(), &[], request(9), NOW, &policy);
-        assert_eq!(refused(outcome), OpenRefusal::DeviceHintMissing);
+        let from = |network, agent| {
+            let fingerprint = DeviceFingerprint::of_bytes(network, agent);
+            open(&account(), &[], OpenRequest { fingerprint, ..request(9) }, NOW, &policy)
+        };
+        assert_eq!(refused(from(Some(1), None)), OpenRefusal::DeviceHintMissing);
+        let OpenOutcome::Opened { session, .. } = from(None, Some(1)) else { panic!("it was there") };
+        let fingerprint = serde_json::to_string(&session.fingerprint).unwrap();
+        assert_eq!(fingerprint, r#"{"network":null,"user_agent":"AQEBAQEBAQEBAQEBAQEBAQ"}"#);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is stored about one session, and what may be shown of it.
 
 use super::device::DeviceHint;
+use super::fingerprint::DeviceFingerprint;
 use super::notice::CredentialChange;
 use super::refresh_token::TokenParts;
 use super::stored;
@@ -62,6 +63,9 @@ pub struct SessionRecord {
     /// What device last advanced it.
     #[serde(default)]
     pub last_device: DeviceHint,
+    /// What it recognises the device by that it was opened from. A record of before this was stored has none.
+    #[serde(default)]
+    pub fingerprint: DeviceFingerprint,
     /// The advances that the per-session limit has counted.
     pub advances: AdvanceWindow,
     /// When it was first found expired.
@@ -411,6 +415,7 @@ pub(crate) mod tests {
             key_thumbprint: None,
             device: DeviceHint::new(Some("Firefox"), Some("192.0.2.1")),
             last_device: DeviceHint::new(Some("Firefox"), Some("192.0.2.1")),
+            fingerprint: DeviceFingerprint::of_bytes(Some(1), Some(2)),
             advances: AdvanceWindow { started_at: opened_at, count: 0 },
             expired_at: None,
             revoked: None,
@@ -428,6 +433,12 @@ pub(crate) mod tests {
         let again: SessionRecord = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&again).unwrap(), text);
         assert!(again.session_key.ct_eq(&record.session_key));
+        let before_fingerprints = text.replace(
+            r#""fingerprint":{"network":"AQEBAQEBAQEBAQEBAQEBAQ","user_agent":"AgICAgICAgICAgICAgICAg"},"#,
+            "",
+        );
+        assert_ne!(before_fingerprints, text);
+        assert!(serde_json::from_str::<SessionRecord>(&before_fingerprints).is_ok());
         let short_key = text.replace(&base64url::encode(&[5; 32]), &base64url::encode(&[5; 31]));
         assert!(serde_json::from_str::<SessionRecord>(&short_key).is_err());
     }
@@ -437,7 +448,7 @@ pub(crate) mod tests {
         let record = session();
         assert!(format!("{record:?}").contains("session_key: [redacted]"));
         let view = serde_json::to_string(&record.view(UnixMillis::new(1_000_001), Some(record.id))).unwrap();
-        for leak in ["key\":\"", "generation", "tag", &base64url::encode(&[5; 32])] {
+        for leak in ["key\":\"", "fingerprint", "AQEBAQ", "generation", "tag", &base64url::encode(&[5; 32])] {
             assert!(!view.contains(leak), "{leak} in {view}");
         }
         assert!(view.contains(r#""current":true"#) && view.contains(r#""state":"live""#), "{view}");

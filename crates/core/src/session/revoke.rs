@@ -154,7 +154,9 @@ mod tests {
     use crate::id::{AccountId, ClientId, TenantId};
     use crate::secret::Secret;
     use crate::session::record::tests::{account, session};
-    use crate::session::{DeviceHint, Generation, PresentedRefreshToken, RefreshTokenClaim, TokenParts};
+    use crate::session::{
+        DeviceFingerprint, DeviceHint, Generation, PresentedRefreshToken, RefreshTokenClaim, TokenParts,
+    };
 
     const NOW: UnixMillis = UnixMillis::new(2_000_000);
 
@@ -225,6 +227,7 @@ mod tests {
                 client_id,
                 key_proof: None,
                 device: &DeviceHint::default(),
+                fingerprint: &DeviceFingerprint::default(),
             };
             logout(&presentation, Some(&account()), stored, NOW)
         };

@@ -14,7 +14,7 @@
 //! | 3 | session already revoked | `refresh_invalid` | none, no new notice |
 //! | 4 | account not active | its status code | revoke all once |
 //! | 5 | idle or absolute expiry passed | `refresh_invalid` | mark expired |
-//! | 6 | key proof or enforced device check fails | `refresh_invalid` | none, audit |
+//! | 6 | key proof fails, or an enforced trait of the device is another or missing | `refresh_invalid`, `device_binding_rejected` | none, audit |
 //! | 7 | p > c | `refresh_invalid` | revoke `state_regressed`, alert |
 //! | 8 | p = c and (c = 0 or G = 0 or age > G) | token c+1 | advance |
 //! | 9 | p = c, age ≤ G | token c | none |
@@ -33,7 +33,9 @@ mod policy;
 pub use outcome::{RepeatRule, RevokeAll, RotationOutcome, RotationRefusal};
 pub use policy::{RefreshLimit, RotationPolicy, RotationPolicyError};
 
+use super::binding::DeviceVerdict;
 use super::device::DeviceHint;
+use super::fingerprint::DeviceFingerprint;
 use super::notice::{Notice, SessionAudit};
 use super::record::{Generation, KeyThumbprint, RevokeReason, SessionRecord};
 use super::refresh_token::PresentedRefreshToken;
@@ -56,6 +58,8 @@ pub struct Presentation<'a> {
     pub key_proof: Option<&'a KeyThumbprint>,
     /// What device it came from.
     pub device: &'a DeviceHint,
+    /// What that device is recognised by.
+    pub fingerprint: &'a DeviceFingerprint,
 }
 
 /// Decides a refresh by the rotation rule.
@@ -77,7 +81,9 @@ pub fn decide(
     };
     // The record's own mark as well: a host may store the account's clock later than the session.
     let time = account.clock.read(now).max(session.rotated_at);
-    let family = Family { presentation, account, session, policy, time, clock: ObjectClock::new(time) };
+    let device = policy.device.judge(&session.fingerprint, Some(presentation.fingerprint));
+    let clock = ObjectClock::new(time);
+    let family = Family { presentation, account, session, policy, device, time, clock };
 
     if session.revoked.is_some() {
         return refused(RotationRefusal::Revoked);
@@ -89,8 +95,8 @@ pub fn decide(
     if let Some(refusal) = family.expiry() {
         return family.expire(refusal);
     }
-    if let Some((refusal, event)) = family.failed_check() {
-        return RotationOutcome::Refused { refusal, notices: vec![family.audit(event)] };
+    if let Some((refusal, notices)) = family.failed_check() {
+        return RotationOutcome::Refused { refusal, notices };
     }
     family.rotate(next_edge_key_id)
 }
@@ -131,6 +137,7 @@ struct Family<'a> {
     account: &'a AccountRecord,
     session: &'a SessionRecord,
     policy: &'a RotationPolicy,
+    device: DeviceVerdict,
     time: UnixMillis,
     clock: ObjectClock,
 }
@@ -151,7 +158,7 @@ impl Family<'_> {
             return if first || grace == Seconds::ZERO || !within_grace {
                 self.advance(next_edge_key_id)
             } else {
-                self.repeat(RepeatRule::Current, Vec::new())
+                self.repeat(RepeatRule::Current, None)
             };
         }
         if presented.next() == Some(current) {
@@ -159,8 +166,7 @@ impl Family<'_> {
                 return self.repeat(RepeatRule::Parent, self.elsewhere());
             }
             if !within_grace && self.session.key_thumbprint.is_some() {
-                let notices = vec![self.audit(SessionAudit::RefreshRetriedWithKey)];
-                return self.repeat(RepeatRule::ParentWithKey, notices);
+                return self.repeat(RepeatRule::ParentWithKey, Some(SessionAudit::RefreshRetriedWithKey));
             }
         }
         self.reused()
@@ -197,15 +203,20 @@ impl Family<'_> {
         RotationOutcome::Expired { refusal, session, clock: self.clock }
     }
 
-    fn failed_check(&self) -> Option<(RotationRefusal, SessionAudit)> {
+    /// Row 6. It comes before a reuse is looked for, so that a copied token cannot end its owner's session from
+    /// elsewhere.
+    fn failed_check(&self) -> Option<(RotationRefusal, Vec<Notice>)> {
         let bound = self.session.key_thumbprint.as_ref();
         if bound.is_some() && bound != self.presentation.key_proof {
-            return Some((RotationRefusal::KeyProofFailed, SessionAudit::RefreshKeyProofFailed));
+            let notice = self.audit(SessionAudit::RefreshKeyProofFailed);
+            return Some((RotationRefusal::KeyProofFailed, vec![notice]));
         }
-        if !self.policy.device.allows(&self.session.device, self.presentation.device) {
-            return Some((RotationRefusal::DeviceRejected, SessionAudit::RefreshDeviceRejected));
-        }
-        None
+        self.device.is_rejected().then(|| (RotationRefusal::DeviceRejected, self.seen()))
+    }
+
+    /// What is told of the device that the request comes from.
+    fn seen(&self) -> Vec<Notice> {
+        self.device.notices(self.session.id, self.time)
     }
 
     fn regressed(&self) -> RotationOutcome {
@@ -248,20 +259,20 @@ impl Family<'_> {
             token: session.current_token(self.account.id),
             session,
             clock: self.clock,
+            notices: self.seen(),
         }
     }
 
-    fn repeat(&self, rule: RepeatRule, notices: Vec<Notice>) -> RotationOutcome {
+    fn repeat(&self, rule: RepeatRule, event: Option<SessionAudit>) -> RotationOutcome {
+        let mut notices = self.seen();
+        notices.extend(event.map(|event| self.audit(event)));
         RotationOutcome::Repeated { token: self.session.current_token(self.account.id), rule, notices }
     }
 
     /// An audit line when the parent is retried by another device than the one that replaced it.
-    fn elsewhere(&self) -> Vec<Notice> {
-        if *self.presentation.device == self.session.last_device {
-            Vec::new()
-        } else {
-            vec![self.audit(SessionAudit::RefreshRetriedElsewhere)]
-        }
+    fn elsewhere(&self) -> Option<SessionAudit> {
+        let elsewhere = *self.presentation.device != self.session.last_device;
+        elsewhere.then_some(SessionAudit::RefreshRetriedElsewhere)
     }
 
     fn reused(&self) -> RotationOutcome {
@@ -290,6 +301,7 @@ impl Family<'_> {
             self.audit(event),
         ];
         notices.extend(notice);
+        notices.extend(self.seen());
         let session = self.session.clone().revoked(self.time, reason);
         RotationOutcome::FamilyRevoked { refusal, session, clock: self.clock, notices }
     }

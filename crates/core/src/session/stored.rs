@@ -68,3 +68,29 @@ pub(crate) mod secret {
         base64url::decode_array(text.as_bytes()).map(Secret::new).map_err(D::Error::custom)
     }
 }
+
+pub(crate) mod optional_secret {
+    use super::{Deserialize, Deserializer, Secret, Serializer, String, Zeroizing, base64url};
+    use serde::de::Error as _;
+
+    pub(crate) fn serialize<S: Serializer, const N: usize>(
+        secret: &Option<Secret<N>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match secret {
+            Some(secret) => super::secret::serialize(secret, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
+        deserializer: D,
+    ) -> Result<Option<Secret<N>>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)?.map(Zeroizing::new) else {
+            return Ok(None);
+        };
+        base64url::decode_array(text.as_bytes())
+            .map(|bytes| Some(Secret::new(bytes)))
+            .map_err(D::Error::custom)
+    }
+}

@@ -1,9 +1,13 @@
 //! The strict check of an access token's session, by the account's owner. It deletes and changes nothing.
 
+use super::binding::DeviceBinding;
+use super::fingerprint::DeviceFingerprint;
+use super::notice::Notice;
 use super::record::{RevokeReason, SessionRecord, SessionState};
 use crate::account::{AccountRecord, AccountStatus};
 use crate::id::TenantId;
 use crate::time::UnixMillis;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// Whether an access token is still good, in the order of the checks.
@@ -26,8 +30,33 @@ pub enum SessionVerdict {
     /// The token is newer than the account's version: the account's storage was set back. Also answered as
     /// stale, since only a refresh can show what became of the session.
     TokenAhead,
+    /// It is used on another device than the policy allows, or nobody said on which. The session goes on.
+    DeviceRejected,
     /// All is well.
     Live,
+}
+
+/// What an access token and whoever presents it say.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionCheck<'a> {
+    /// The token's `tid`.
+    pub tenant: &'a TenantId,
+    /// The token's `av`.
+    pub account_version: u32,
+    /// What the device is recognised by that the token is used on; `None` if whoever asks did not say.
+    pub device: Option<&'a DeviceFingerprint>,
+    /// What is asked of that device: [`DeviceBinding::default`] where nothing is.
+    pub binding: DeviceBinding,
+}
+
+/// A verdict, and what the outbox must carry.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Whether the token is good.
+    pub verdict: SessionVerdict,
+    /// What was noticed of the device.
+    pub notices: Vec<Notice>,
 }
 
 impl SessionVerdict {
@@ -40,37 +69,50 @@ impl SessionVerdict {
             Self::SessionRevoked(_) => Some("session_revoked"),
             Self::SessionExpired => Some("session_expired"),
             Self::TokenStale | Self::TokenAhead => Some("token_stale"),
+            Self::DeviceRejected => Some("device_binding_rejected"),
             Self::Live => None,
         }
     }
 }
 
-/// Checks a verified access token against what the account's owner has stored: `session` under the token's
-/// `sid`, `tenant` from its `tid` and `token_account_version` from its `av`.
+/// Checks a verified access token against what the account's owner has stored: `session` is what is there under the
+/// token's `sid`.
+///
+/// The device comes last: only a token that is good in every other way has one to compare, and a session is never ended
+/// here. Whoever has copied a token must not be able to sign its owner out.
 pub fn check(
     account: Option<&AccountRecord>,
     session: Option<&SessionRecord>,
-    tenant: &TenantId,
-    token_account_version: u32,
+    asked: &SessionCheck<'_>,
     now: UnixMillis,
-) -> SessionVerdict {
-    let Some(account) = account.filter(|account| account.tenant == *tenant) else {
-        return SessionVerdict::AccountUnknown;
+) -> Checked {
+    let refused = |verdict| Checked { verdict, notices: Vec::new() };
+    let Some(account) = account.filter(|account| account.tenant == *asked.tenant) else {
+        return refused(SessionVerdict::AccountUnknown);
     };
     let time = account.clock.read(now);
     let status = account.status_at(time);
     if !status.is_active() {
-        return SessionVerdict::AccountNotActive(status);
+        return refused(SessionVerdict::AccountNotActive(status));
     }
-    let Some(session) = session.filter(|session| session.tenant == *tenant) else {
-        return SessionVerdict::SessionUnknown;
+    let Some(session) = session.filter(|session| session.tenant == *asked.tenant) else {
+        return refused(SessionVerdict::SessionUnknown);
     };
     match session.state(time) {
-        SessionState::Revoked(reason) => SessionVerdict::SessionRevoked(reason),
-        SessionState::Expired => SessionVerdict::SessionExpired,
-        SessionState::Live if token_account_version < account.account_version => SessionVerdict::TokenStale,
-        SessionState::Live if token_account_version > account.account_version => SessionVerdict::TokenAhead,
-        SessionState::Live => SessionVerdict::Live,
+        SessionState::Revoked(reason) => return refused(SessionVerdict::SessionRevoked(reason)),
+        SessionState::Expired => return refused(SessionVerdict::SessionExpired),
+        SessionState::Live => {}
+    }
+    if asked.account_version < account.account_version {
+        return refused(SessionVerdict::TokenStale);
+    }
+    if asked.account_version > account.account_version {
+        return refused(SessionVerdict::TokenAhead);
+    }
+    let device = asked.binding.judge(&session.fingerprint, asked.device);
+    Checked {
+        verdict: if device.is_rejected() { SessionVerdict::DeviceRejected } else { SessionVerdict::Live },
+        notices: device.notices(session.id, time),
     }
 }
 
@@ -78,28 +120,43 @@ pub fn check(
 mod tests {
     use super::*;
     use crate::account::ObjectClock;
+    use crate::session::binding::{BindingRule, DeviceTrait};
     use crate::session::record::tests::{account, session};
+    use std::vec;
 
     const NOW: UnixMillis = UnixMillis::new(2_000_000);
 
     fn verdict(account: &AccountRecord, session: &SessionRecord, version: u32) -> SessionVerdict {
-        check(Some(account), Some(session), &"acme".parse().unwrap(), version, NOW)
+        ask(Some(account), Some(session), "acme", version)
+    }
+
+    fn ask(
+        account: Option<&AccountRecord>,
+        session: Option<&SessionRecord>,
+        tenant: &str,
+        account_version: u32,
+    ) -> SessionVerdict {
+        let tenant = tenant.parse().unwrap();
+        let binding = DeviceBinding::default();
+        let asked = SessionCheck { tenant: &tenant, account_version, device: None, binding };
+        let Checked { verdict, notices } = check(account, session, &asked, NOW);
+        assert!(notices.is_empty(), "nothing is asked of the device");
+        verdict
     }
 
     #[test]
     fn each_reason_has_its_verdict_and_code() {
         let other: TenantId = "other".parse().unwrap();
-        let at_home = "acme".parse().unwrap();
         let version = account().account_version;
         let cases = [
             (verdict(&account(), &session(), version), SessionVerdict::Live, None),
             (
-                check(None, Some(&session()), &at_home, version, NOW),
+                ask(None, Some(&session()), "acme", version),
                 SessionVerdict::AccountUnknown,
                 Some("session_not_found"),
             ),
             (
-                check(Some(&account()), Some(&session()), &other, version, NOW),
+                ask(Some(&account()), Some(&session()), "other", version),
                 SessionVerdict::AccountUnknown,
                 Some("session_not_found"),
             ),
@@ -109,7 +166,7 @@ mod tests {
                 Some("account_banned"),
             ),
             (
-                check(Some(&account()), None, &at_home, version, NOW),
+                ask(Some(&account()), None, "acme", version),
                 SessionVerdict::SessionUnknown,
                 Some("session_not_found"),
             ),
@@ -148,5 +205,41 @@ mod tests {
     fn an_expired_session_does_not_come_back_with_a_slow_clock() {
         let late = AccountRecord { clock: ObjectClock::new(UnixMillis::new(4_600_000)), ..account() };
         assert_eq!(verdict(&late, &session(), late.account_version), SessionVerdict::SessionExpired);
+    }
+    #[test]
+    fn the_device_comes_last_and_ends_nothing() {
+        let tenant = "acme".parse().unwrap();
+        let rule = |enforce| BindingRule { enforce, detect: true };
+        let ask = |session: &SessionRecord, version, device: Option<&DeviceFingerprint>, enforce| {
+            let binding = DeviceBinding { network: rule(enforce), user_agent: BindingRule::default() };
+            let asked = SessionCheck { tenant: &tenant, account_version: version, device, binding };
+            let Checked { verdict, notices } = check(Some(&account()), Some(session), &asked, NOW);
+            (verdict, notices)
+        };
+        let (here, version) = (session(), account().account_version);
+        let home = DeviceFingerprint::of_bytes(Some(1), None);
+        let elsewhere = DeviceFingerprint::of_bytes(Some(9), Some(2));
+        let nowhere = DeviceFingerprint::of_bytes(None, Some(2));
+        let (session, at, differs) = (here.id, NOW, DeviceTrait::Network);
+        let rejected =
+            (SessionVerdict::DeviceRejected, vec![Notice::DeviceRejected { session, differs, at }]);
+        assert_eq!(rejected.0.code(), Some("device_binding_rejected"));
+        assert_eq!(ask(&here, version, Some(&home), true), (SessionVerdict::Live, vec![]));
+        for device in [Some(&elsewhere), Some(&nowhere), None] {
+            assert_eq!(ask(&here, version, device, true), rejected);
+        }
+        let old = SessionRecord { fingerprint: DeviceFingerprint::default(), ..here.clone() };
+        assert_eq!(ask(&old, version, Some(&home), true), rejected, "it recorded nothing");
+        assert_eq!(ask(&old, version, Some(&home), false), (SessionVerdict::Live, vec![]));
+
+        let noticed = (SessionVerdict::Live, vec![Notice::DeviceAnomaly { session, differs, at }]);
+        assert_eq!(ask(&here, version, Some(&elsewhere), false), noticed);
+        assert_eq!(ask(&here, version, None, false), (SessionVerdict::Live, vec![]));
+
+        let stale = (SessionVerdict::TokenStale, vec![]);
+        assert_eq!(ask(&here, version - 1, Some(&elsewhere), true), stale);
+        let revoked = here.revoked(NOW, RevokeReason::Logout);
+        let ended = (SessionVerdict::SessionRevoked(RevokeReason::Logout), vec![]);
+        assert_eq!(ask(&revoked, version, Some(&elsewhere), true), ended);
     }
 }

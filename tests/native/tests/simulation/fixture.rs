@@ -5,9 +5,9 @@ use postern_core::id::{AccountId, ClientId, SessionId, TenantId};
 use postern_core::permission::AuthorizationSnapshot;
 use postern_core::secret::Secret;
 use postern_core::session::{
-    DeviceBinding, DeviceHint, EdgeKey, KeyThumbprint, OpenOutcome, OpenPolicy, OpenRequest, OverCap,
-    Presentation, PresentedRefreshToken, RefreshToken, RotationOutcome, RotationPolicy, SessionRecord,
-    TokenParts, decide, open,
+    DeviceBinding, DeviceFingerprint, DeviceHint, EdgeKey, KeyThumbprint, OpenOutcome, OpenPolicy,
+    OpenRequest, OverCap, Presentation, PresentedRefreshToken, RefreshToken, RotationOutcome, RotationPolicy,
+    SessionRecord, TokenParts, decide, open,
 };
 use postern_core::time::{Seconds, UnixMillis};
 use std::collections::BTreeMap;
@@ -70,6 +70,7 @@ pub(crate) fn opened(
         auth_time: UnixMillis::new(OPENED_AT).to_seconds(),
         key_thumbprint,
         device: DeviceHint::default(),
+        fingerprint: DeviceFingerprint::default(),
     };
     let (idle, absolute) = (Seconds::new(idle_seconds), Seconds::new(absolute_seconds));
     let policy = OpenPolicy::new(idle, absolute, 0, OverCap::Evict, DeviceBinding::default()).unwrap();
@@ -84,6 +85,7 @@ pub(crate) struct Caller {
     tenant: TenantId,
     client_id: ClientId,
     device: DeviceHint,
+    fingerprint: DeviceFingerprint,
 }
 
 impl Caller {
@@ -92,6 +94,7 @@ impl Caller {
             tenant: "acme".parse().unwrap(),
             client_id: "web".parse().unwrap(),
             device: DeviceHint::default(),
+            fingerprint: DeviceFingerprint::default(),
         }
     }
 
@@ -106,6 +109,7 @@ impl Caller {
             client_id: &self.client_id,
             key_proof,
             device: &self.device,
+            fingerprint: &self.fingerprint,
         }
     }
 }

@@ -5,9 +5,9 @@ use postern_core::codec::base64url;
 use postern_core::id::{ClientId, TenantId};
 use postern_core::secret::Secret;
 use postern_core::session::{
-    DeviceBinding, DeviceHint, EdgeKey, KeyThumbprint, LogoutOutcome, Notice, Presentation,
-    PresentedRefreshToken, RefreshLimit, RefreshToken, RotationOutcome, RotationPolicy, RotationRefusal,
-    SessionRecord, TokenParts, decide, logout,
+    BindingRule, DeviceBinding, DeviceFingerprint, DeviceHint, EdgeKey, KeyThumbprint, LogoutOutcome, Notice,
+    Presentation, PresentedRefreshToken, RefreshLimit, RefreshToken, RotationOutcome, RotationPolicy,
+    RotationRefusal, SessionRecord, TokenParts, decide, logout,
 };
 use postern_core::time::{Seconds, UnixMillis};
 use serde::Deserialize;
@@ -52,6 +52,7 @@ struct Request {
     client_id: ClientId,
     key_proof: Option<KeyThumbprint>,
     device: DeviceHint,
+    fingerprint: DeviceFingerprint,
 }
 
 #[derive(Deserialize)]
@@ -60,8 +61,15 @@ struct Policy {
     grace_seconds: u32,
     idle_ttl_seconds: u32,
     limit: Option<Limit>,
-    bind_user_agent: bool,
-    bind_ip: bool,
+    network: Rule,
+    user_agent: Rule,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    enforce: bool,
+    detect: bool,
 }
 
 #[derive(Deserialize)]
@@ -106,7 +114,8 @@ fn rule() {
         let limit = policy
             .limit
             .map(|limit| RefreshLimit::new(limit.advances, Seconds::new(limit.window_seconds)).unwrap());
-        let device = DeviceBinding { user_agent: policy.bind_user_agent, ip: policy.bind_ip };
+        let rule = |Rule { enforce, detect }| BindingRule { enforce, detect };
+        let device = DeviceBinding { network: rule(policy.network), user_agent: rule(policy.user_agent) };
         let (grace, idle) = (Seconds::new(policy.grace_seconds), Seconds::new(policy.idle_ttl_seconds));
         let policy = RotationPolicy::new(grace, idle, limit, device).unwrap();
 
@@ -172,6 +181,7 @@ impl Inputs {
             client_id: &self.request.client_id,
             key_proof: self.request.key_proof.as_ref(),
             device: &self.request.device,
+            fingerprint: &self.request.fingerprint,
         }
     }
 }

@@ -16,11 +16,13 @@ use postern_core::json;
 use postern_core::order;
 use postern_core::passkey::PasskeyRecord;
 use postern_core::revocation::{RevocationMark, Revoked};
-use postern_core::session::{Notice, SessionAudit, SessionRecord};
+use postern_core::session::{DeviceWatch, Notice, SessionAudit, SessionRecord};
 use postern_core::time::{Seconds, UnixMillis};
 use serde::{Deserialize, Serialize};
 use worker::{Error, Result, SqlStorage};
 
+/// The row of the [`DeviceWatch`].
+const DEVICE_WATCH: &str = "device_watch";
 /// The row of [`RevokedAll`].
 const REVOKE_ALL: &str = "revoke_all";
 /// How long an ended session is kept, so that its tokens are refused by name.
@@ -106,7 +108,31 @@ impl Change {
 }
 
 impl Account<'_> {
-    pub(super) fn commit(&self, change: Change) -> Result<()> {
+    /// Stores notices that no change brings, but for those that were told lately. Says whether any are left.
+    pub(super) fn tell(&self, notices: Vec<Notice>) -> Result<bool> {
+        // What is refused or asked again and again must not write each time.
+        let (news, _) = self.device_watch(&notices)?.once(notices);
+        let told = !news.is_empty();
+        if told {
+            self.commit(Change { notices: news, ..Change::default() })?;
+        }
+        Ok(told)
+    }
+
+    /// What was lately told of devices, if that matters to any of these.
+    fn device_watch(&self, notices: &[Notice]) -> Result<DeviceWatch> {
+        let is_about_device =
+            |notice: &Notice| matches!(notice, Notice::DeviceAnomaly { .. } | Notice::DeviceRejected { .. });
+        if !notices.iter().any(is_about_device) || !records::exist(&self.sql(), OPERATIONS)? {
+            return Ok(DeviceWatch::default());
+        }
+        Ok(Records::new(&self.sql(), OPERATIONS).get(DEVICE_WATCH)?.unwrap_or_default())
+    }
+
+    pub(super) fn commit(&self, mut change: Change) -> Result<()> {
+        let watch = self.device_watch(&change.notices)?;
+        let (notices, watch) = watch.once(core::mem::take(&mut change.notices));
+        change.notices = notices;
         let storage = self.state.storage();
         let sql = storage.sql();
         let accounts = Records::new(&sql, ACCOUNT);
@@ -134,6 +160,9 @@ impl Account<'_> {
             if let Some(Advanced { session, operation }) = &change.advanced {
                 let row = AdvancedRow { session, refresh_operation: *operation };
                 sessions.put(&session.id.to_string(), &row)?;
+            }
+            if let Some(watch) = &watch {
+                Records::new(&sql, OPERATIONS).put(DEVICE_WATCH, watch)?;
             }
             if let Some(revoked_all) = &change.revoked_all {
                 Records::new(&sql, OPERATIONS).put(REVOKE_ALL, revoked_all)?;
@@ -254,6 +283,14 @@ impl Account<'_> {
             Notice::Audit { event, session, at } => vec![audit(*session, *at, name_of(event), None)],
             Notice::Revoked { session, reason, at } => {
                 vec![audit(*session, *at, "session_revoked".into(), Some(reason.code().into()))]
+            }
+            Notice::DeviceAnomaly { session, differs, at } => {
+                let detail = Some(differs.name().into());
+                vec![audit(Some(*session), *at, "device_anomaly_detected".into(), detail)]
+            }
+            Notice::DeviceRejected { session, differs, at } => {
+                let detail = Some(differs.name().into());
+                vec![audit(Some(*session), *at, "device_binding_rejected".into(), detail)]
             }
             // The audit line comes as a notice of its own.
             Notice::ReuseDetected { .. } => vec![Message::Mail(Mail {

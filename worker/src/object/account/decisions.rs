@@ -3,7 +3,8 @@
 use super::commit::{Advanced, Change, RevokedAll, Welcome, vanished};
 use super::factors::waiting;
 use super::{
-    Account, AccountCall, AdmissionAnswer, AdmissionRefusal, Done, Ended, FenceChange, OpenCall, RefreshCall,
+    Account, AccountCall, AdmissionAnswer, AdmissionRefusal, CheckedDevice, Done, Ended, FenceChange,
+    OpenCall, RefreshCall,
 };
 use crate::object::call;
 use crate::outbox::rows;
@@ -16,10 +17,10 @@ use postern_core::order;
 use postern_core::permission::AuthorizationSnapshot;
 use postern_core::secret::Secret;
 use postern_core::session::{
-    self, DeviceHint, FenceOutcome, FenceRequest, FenceRevocation, LogoutOutcome, Notice, OpenOutcome,
-    OpenRefusal, OpenRequest, Presentation, PresentedRefreshToken, RefreshTokenClaim, RevokeAllOutcome,
-    RevokeOneOutcome, RevokeReason, RotationOutcome, RotationRefusal, SessionRecord, SessionState,
-    SessionView,
+    self, Checked, DeviceBinding, DeviceFingerprint, DeviceHint, FenceOutcome, FenceRequest, FenceRevocation,
+    LogoutOutcome, Notice, OpenOutcome, OpenRefusal, OpenRequest, Presentation, PresentedRefreshToken,
+    RefreshTokenClaim, RevokeAllOutcome, RevokeOneOutcome, RevokeReason, RotationOutcome, RotationRefusal,
+    SessionCheck, SessionRecord, SessionState, SessionVerdict, SessionView,
 };
 use postern_core::time::UnixMillis;
 use worker::{Error, Result};
@@ -54,8 +55,10 @@ impl Account<'_> {
             }
             AccountCall::Entitle { seed, entitlements } => Done::Ended(self.entitle(*seed, entitlements)?),
             AccountCall::Authorize { seed } => Done::Ended(self.authorize(*seed)?),
-            AccountCall::Check { tenant, session, account_version } => {
-                Done::Read(call::answer(&self.check(&tenant, session, account_version)?)?)
+            AccountCall::Check { tenant, session, account_version, device } => {
+                let (verdict, told) = self.check(&tenant, session, account_version, &device)?;
+                let answer = call::answer(&verdict)?;
+                if told { Done::Written(answer) } else { Done::Read(answer) }
             }
             AccountCall::Acknowledge { ids } => {
                 if self.was_opened()? {
@@ -96,6 +99,7 @@ impl Account<'_> {
             auth_time: self.now.to_seconds(),
             key_thumbprint: None,
             device: call.device,
+            fingerprint: call.fingerprint,
         };
         let outcome = session::open(&account, &sessions, request, self.now, &self.environment.open_policy());
         match (outcome, guarded) {
@@ -135,6 +139,7 @@ impl Account<'_> {
             client_id: &call.client_id,
             key_proof: None,
             device: &call.device,
+            fingerprint: &call.fingerprint,
         };
         let policy = self.environment.rotation_policy();
         let edge_key = call.next_edge_key_id;
@@ -142,28 +147,24 @@ impl Account<'_> {
             session::decide(&presentation, account.as_ref(), session.as_ref(), self.now, &policy, edge_key);
         let refused = |refusal: RotationRefusal| AdmissionAnswer::Refused(refusal_of_rotation(refusal));
         match outcome {
-            RotationOutcome::Advanced { token, session, clock } => {
+            RotationOutcome::Advanced { token, session, clock, notices } => {
                 let account = self.with_clock(account, clock)?;
                 let admission = self.admission(&account, &session);
                 let advanced = Some(Advanced { session, operation });
-                self.commit(Change { advanced, ..Change::of(account) })?;
+                self.commit(Change { advanced, notices, ..Change::of(account) })?;
                 Ok(AdmissionAnswer::Admitted { token, admission })
             }
             RotationOutcome::Repeated { token, notices, .. } => {
                 let (Some(account), Some(session)) = (account, session) else { return Err(vanished()) };
                 let admission = self.admission(&account, &session);
-                if !notices.is_empty() {
-                    self.commit(Change { notices, ..Change::default() })?;
-                }
+                self.tell(notices)?;
                 Ok(AdmissionAnswer::Admitted { token, admission })
             }
             RotationOutcome::Refused { refusal: RotationRefusal::RateLimited { retry_after }, .. } => {
                 Ok(AdmissionAnswer::Limited { retry_after_seconds: retry_after.as_secs().into() })
             }
             RotationOutcome::Refused { refusal, notices } => {
-                if !notices.is_empty() {
-                    self.commit(Change { notices, ..Change::default() })?;
-                }
+                self.tell(notices)?;
                 Ok(refused(refusal))
             }
             RotationOutcome::Expired { refusal, session, clock } => {
@@ -209,9 +210,10 @@ impl Account<'_> {
         let account = self.load()?;
         let session = self.session(token.session)?;
         let token = PresentedRefreshToken::assertion(token);
-        let device = DeviceHint::default();
+        // Whoever has the token may end its session, wherever they are.
+        let (device, fingerprint) = (&DeviceHint::default(), &DeviceFingerprint::default());
         let presentation =
-            Presentation { token: &token, tenant, client_id, key_proof: None, device: &device };
+            Presentation { token: &token, tenant, client_id, key_proof: None, device, fingerprint };
         match session::logout(&presentation, account.as_ref(), session.as_ref(), self.now) {
             LogoutOutcome::Revoked { session, clock, notices } => {
                 let account = self.with_clock(account, clock)?;
@@ -270,10 +272,20 @@ impl Account<'_> {
         tenant: &TenantId,
         session: SessionId,
         account_version: u32,
-    ) -> Result<session::SessionVerdict> {
+        device: &CheckedDevice,
+    ) -> Result<(SessionVerdict, bool)> {
         let account = self.load()?;
         let session = self.session(session)?;
-        Ok(session::check(account.as_ref(), session.as_ref(), tenant, account_version, self.now))
+        let bound = self.environment.device_binding();
+        let (binding, device) = match device {
+            CheckedDevice::Ignored => (DeviceBinding::default(), None),
+            CheckedDevice::Unknown => (bound, None),
+            CheckedDevice::Known(device) => (bound, Some(&**device)),
+        };
+        let asked = SessionCheck { tenant, account_version, device, binding };
+        let Checked { verdict, notices } =
+            session::check(account.as_ref(), session.as_ref(), &asked, self.now);
+        Ok((verdict, self.tell(notices)?))
     }
 
     fn fence(&self, seed: AccountRecord, reason: RevokeReason, about: Option<FenceChange>) -> Result<Ended> {
@@ -379,6 +391,7 @@ pub(super) const fn refusal_of_open(refusal: OpenRefusal) -> AdmissionRefusal {
 const fn refusal_of_rotation(refusal: RotationRefusal) -> AdmissionRefusal {
     match refusal {
         RotationRefusal::AccountNotActive(status) => AdmissionRefusal::AccountNotActive(status),
+        RotationRefusal::DeviceRejected => AdmissionRefusal::DeviceRejected,
         _ => AdmissionRefusal::RefreshInvalid,
     }
 }

@@ -21,7 +21,7 @@ use postern_core::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
 use postern_core::intake::CodeDigest;
 use postern_core::passkey::{AssertedPasskey, Assertion, Octets};
 use postern_core::password::{Pepper, Peppers};
-use postern_core::session::{self, DeviceHint, OpenOutcome, OpenRequest, RevokeReason};
+use postern_core::session::{self, DeviceFingerprint, DeviceHint, OpenOutcome, OpenRequest, RevokeReason};
 use postern_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use worker::{Error, Result};
@@ -114,6 +114,7 @@ pub(crate) struct AnswerCall {
     pub(crate) tenant: TenantId,
     pub(crate) client_id: ClientId,
     pub(crate) device: DeviceHint,
+    pub(crate) fingerprint: DeviceFingerprint,
     /// base64url of the challenge's secret.
     pub(crate) secret: String,
     pub(crate) presented: Presented,
@@ -246,10 +247,12 @@ impl Account<'_> {
             id: ChallengeId { tenant: &account.tenant, account: &account.id, secret: &challenge },
             client_id: &call.client_id,
             device: &call.device,
+            fingerprint: &call.fingerprint,
             factor: call.presented.as_factor(asserted.as_ref().ok()),
             operation: call.operation,
         };
-        let policy = ChallengePolicy::default();
+        let binding = self.environment.device_binding();
+        let policy = ChallengePolicy { binding, ..ChallengePolicy::default() };
         match answer_challenge(&record, &answer, secret.as_ref(), self.peppers()?, self.now, policy) {
             ChallengeOutcome::Passed { write, challenge, .. } => {
                 let passkeys = asserted.ok().map(|asserted| Ok::<_, Error>(self.passkeys()?.used(&asserted)));
@@ -266,6 +269,10 @@ impl Account<'_> {
                     self.commit(Change { factors: write, event, ..Change::default() })?;
                 }
                 Ok(match reason {
+                    ChallengeRefusal::DeviceRejected { session, device } => {
+                        self.tell(device.notices(session, self.now))?;
+                        AdmissionAnswer::Refused(AdmissionRefusal::DeviceRejected)
+                    }
                     ChallengeRefusal::Paused { retry_after_seconds } => {
                         AdmissionAnswer::Limited { retry_after_seconds }
                     }
@@ -293,6 +300,8 @@ impl Account<'_> {
             None => secret_of(&call.session_key)?,
         };
         let account = self.with_resolved(account);
+        let binding = self.environment.device_binding();
+        let device = binding.judge(&challenge.fingerprint, Some(&call.fingerprint));
         let amr = challenge.answered_amr();
         let request = OpenRequest {
             id: challenge.session,
@@ -305,10 +314,12 @@ impl Account<'_> {
             auth_time: self.now.to_seconds(),
             key_thumbprint: None,
             device: challenge.device,
+            fingerprint: challenge.fingerprint,
         };
         match session::open(&account, &sessions, request, self.now, &self.environment.open_policy()) {
-            OpenOutcome::Opened { token, session, evicted, account, notices } => {
+            OpenOutcome::Opened { token, session, evicted, account, mut notices } => {
                 let admission = Box::new(Admission::of(&account, &session, self.now));
+                notices.extend(device.notices(session.id, self.now));
                 let opened = Some(session);
                 let account = Some(account);
                 self.commit(Change { account, put: evicted, notices, opened, ..used })?;
@@ -387,6 +398,7 @@ pub(super) fn waiting(call: &OpenCall, now: UnixMillis) -> Result<FactorChalleng
         session: call.session,
         client_id: call.client_id.clone(),
         device: call.device.clone(),
+        fingerprint: call.fingerprint.clone(),
         amr: call.amr.clone(),
         credential_version: call.credential_version,
         expires_at: now.plus(ChallengePolicy::default().time_to_live),

@@ -23,7 +23,9 @@ use postern_core::entitlement::EntitlementSnapshot;
 use postern_core::factor::FactorMethod;
 use postern_core::grant::Admission;
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
-use postern_core::session::{CredentialChange, DeviceHint, RefreshTokenClaim, RevokeReason, TokenParts};
+use postern_core::session::{
+    CredentialChange, DeviceFingerprint, DeviceHint, RefreshTokenClaim, RevokeReason, TokenParts,
+};
 use postern_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
@@ -72,7 +74,13 @@ pub(crate) enum AccountCall {
         ended: bool,
     },
     /// Is an access token of this session and account version still good? Answered with a `SessionVerdict`.
-    Check { tenant: TenantId, session: SessionId, account_version: u32 },
+    Check {
+        tenant: TenantId,
+        session: SessionId,
+        account_version: u32,
+        #[serde(default)]
+        device: CheckedDevice,
+    },
     /// A credential change that D1 has committed; the seed, what the account starts from if it was never opened,
     /// has its new version. Answered with [`Ended`].
     Fence {
@@ -98,6 +106,19 @@ pub(crate) enum AccountCall {
     Acknowledge { ids: Vec<String> },
 }
 
+/// What a check asks of the device that a token is used on.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CheckedDevice {
+    /// Nothing.
+    #[default]
+    Ignored,
+    /// That it is the session's, and nobody said which it is.
+    Unknown,
+    /// That it is the session's.
+    Known(Box<DeviceFingerprint>),
+}
+
 /// What a fence is about, besides the version.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct FenceChange {
@@ -121,6 +142,7 @@ pub(crate) struct OpenCall {
     pub(crate) edge_key_id: u32,
     pub(crate) amr: Vec<String>,
     pub(crate) device: DeviceHint,
+    pub(crate) fingerprint: DeviceFingerprint,
     /// The request that opens it has created the account.
     #[serde(default)]
     pub(crate) created: bool,
@@ -144,6 +166,7 @@ pub(crate) struct RefreshCall {
     pub(crate) operation: OperationId,
     pub(crate) next_edge_key_id: u32,
     pub(crate) device: DeviceHint,
+    pub(crate) fingerprint: DeviceFingerprint,
 }
 
 /// Whether somebody is let in.
@@ -175,6 +198,8 @@ pub(crate) enum AdmissionRefusal {
     SessionIdUsed,
     SessionLimitExceeded,
     DeviceHintMissing,
+    /// The session is bound to another device.
+    DeviceRejected,
     RefreshInvalid,
     /// Unknown, expired, answered before, or of another device.
     ChallengeInvalid,

@@ -19,6 +19,8 @@ pub enum RotationOutcome {
         session: SessionRecord,
         /// The account's clock to store.
         clock: ObjectClock,
+        /// What the outbox must carry: the device, if it is another.
+        notices: Vec<Notice>,
     },
     /// Rows 9 to 11: the token that was answered before, byte for byte, with a new access token.
     Repeated {
@@ -95,11 +97,12 @@ impl RotationOutcome {
     #[must_use]
     pub fn notices(&self) -> &[Notice] {
         match self {
-            Self::Repeated { notices, .. }
+            Self::Advanced { notices, .. }
+            | Self::Repeated { notices, .. }
             | Self::Refused { notices, .. }
             | Self::FamilyRevoked { notices, .. }
             | Self::AllRevoked { notices, .. } => notices,
-            Self::Advanced { .. } | Self::Expired { .. } => &[],
+            Self::Expired { .. } => &[],
         }
     }
 
@@ -181,12 +184,14 @@ pub enum RotationRefusal {
 }
 
 impl RotationRefusal {
-    /// The stable public code: the account's status, `rate_limited`, or `refresh_invalid` for all else.
+    /// The stable public code: the account's status, `rate_limited`, `device_binding_rejected`, which only an authentic
+    /// token meets, or `refresh_invalid` for all else.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
             Self::AccountNotActive(status) => status.code(),
             Self::RateLimited { .. } => "rate_limited",
+            Self::DeviceRejected => "device_binding_rejected",
             _ => "refresh_invalid",
         }
     }
@@ -262,6 +267,7 @@ mod tests {
         let wait = RotationRefusal::RateLimited { retry_after: Seconds::new(1) };
         let locked = RotationRefusal::AccountNotActive(AccountStatus::Locked);
         assert_eq!((wait.code(), locked.code()), ("rate_limited", "account_locked"));
+        assert_eq!(RotationRefusal::DeviceRejected.code(), "device_binding_rejected");
         for refusal in [
             RotationRefusal::AccountAbsent,
             RotationRefusal::AccountDeleted,
@@ -273,7 +279,6 @@ mod tests {
             RotationRefusal::IdleExpired,
             RotationRefusal::AbsoluteExpired,
             RotationRefusal::KeyProofFailed,
-            RotationRefusal::DeviceRejected,
             RotationRefusal::StateRegressed,
             RotationRefusal::Exhausted,
             RotationRefusal::Reused,

@@ -1,6 +1,6 @@
 //! What the rotation rule depends on, checked once.
 
-use crate::session::device::DeviceBinding;
+use crate::session::binding::DeviceBinding;
 use crate::session::record::AdvanceWindow;
 use crate::time::{Seconds, UnixMillis};
 use core::fmt;
@@ -54,7 +54,7 @@ impl RotationPolicy {
     pub const MAX_GRACE: Seconds = Seconds::new(60);
 
     /// A policy of `grace` (0 to 60 seconds; 0 makes every retry a reuse), `idle_ttl` (longer than the grace),
-    /// a limit on advances, if any, and the device hints that must not change.
+    /// a limit on advances, if any, and what is asked of devices.
     ///
     /// # Errors
     ///
