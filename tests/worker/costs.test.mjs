@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
 import { COUNTED_LIMITS, PASSWORD, client, newAddress, startOpenServer, tokenOf } from "./support/accounts.mjs";
+import { SoftwarePasskey } from "./support/passkeys.mjs";
 import { sleep, until } from "./support/people.mjs";
 import { ROOT } from "./support/server.mjs";
 
@@ -26,6 +27,8 @@ const FLOWS = [
   ["login", { send: (it) => it.owner.login(it.email, PASSWORD) }],
   ["login, wrong password", { send: (it) => it.owner.login(it.email, "not the password"), status: 401 }],
   ["login, unknown address", { send: (it) => it.owner.login(it.stranger, "not the password"), status: 401 }],
+  ["passkeys/authentication", { send: (it) => it.owner.post("passkeys/authentication", {}) }],
+  ["passkeys/login", { before: (it) => it.answerOfPasskey(), send: (it, credential) => it.owner.post("passkeys/login", { credential }) }],
   ["refresh", { before: () => sleep(1_100), send: (it) => it.owner.post("refresh", { refresh_token: it.tokens.refresh_token }) }],
   ["validate, jwt_only", { send: (it) => it.owner.validate(it.access, "jwt_only") }],
   ["validate, hybrid", { before: (it) => it.fresh(), send: (it) => it.owner.validate(it.access, "hybrid") }],
@@ -99,6 +102,13 @@ describe("the costs of a flow", () => {
       access: tokens.access_token,
       code: async (route) => (await owner.mailed(route, email, SUBJECTS[route])).code,
       link: async (route) => tokenOf(await owner.mailed(route, email, SUBJECTS[route])),
+      answerOfPasskey: async () => {
+        const passkey = new SoftwarePasskey();
+        const bearer = tokens.access_token;
+        const credential = passkey.create((await owner.post("passkeys/registration", { current_password: PASSWORD }, { bearer })).body);
+        assert.equal((await owner.post("passkeys", { name: "laptop", credential }, { bearer })).status, 201);
+        return passkey.get((await owner.post("passkeys/authentication", {})).body);
+      },
       changing: () => owner.post("request-email-change", { email: stranger, current_password: PASSWORD }, { bearer: tokens.access_token }),
       changingCode: async () => {
         assert.equal((await it.changing()).status, 202);
