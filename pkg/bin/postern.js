@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // `npx postern permissions`: turns the registry that an issuer publishes into a module in TypeScript or in Rust, so that a
 // permission that does not exist is a compile error.
-import { readFileSync, writeFileSync } from "node:fs";
+import { createReadStream, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Registry } from "../dist/permissions.js";
 
@@ -50,7 +50,7 @@ async function main() {
 
 /** The text at an address or in a file. A registry decides what users may do: no plain HTTP, no redirects. */
 async function read(source) {
-  if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(source)) return readFileSync(source, "utf8");
+  if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(source)) return wholeOf(createReadStream(source));
   const url = new URL(source);
   const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
   if (url.protocol !== "https:" && !(url.protocol === "http:" && isLocal)) {
@@ -58,9 +58,19 @@ async function read(source) {
   }
   const response = await fetch(url, { redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MILLISECONDS) });
   if (response.status !== 200) throw new Error(`${url.origin} answers ${response.status}`);
-  const text = await response.text();
-  if (text.length > MAX_BYTES) throw new Error("the registry is too large");
-  return text;
+  return wholeOf(response.body);
+}
+
+/** Counts while reading: how long something is can be wrong, or not be said. */
+async function wholeOf(stream) {
+  const chunks = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.length;
+    if (size > MAX_BYTES) throw new Error(`the registry has more than ${MAX_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
 }
 
 function toTypeScript({ version, width, permissions }) {

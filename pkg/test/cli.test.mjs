@@ -93,10 +93,28 @@ pub const USED: [&str; 3] = [permissions::DOCS_READ, permissions::_2FA_RESET_ALL
   assert.equal(postern("freed.json", "--rust").status, 0, "a deleted name is in nobody's way");
 });
 
+/** Sends blanks until nobody reads them any more, or until so many were read that the reader has no limit. */
+function endless(response) {
+  let sent = 0;
+  const more = () => {
+    while (sent < 64 * 1_048_576 && response.write(" ".repeat(65_536))) sent += 65_536;
+    if (sent >= 64 * 1_048_576) response.end(JSON.stringify(REGISTRY));
+  };
+  response.on("drain", more);
+  more();
+}
+
+test("a file is read up to the same size, whatever it is", { skip: process.platform === "win32" && "has no /dev/zero" }, (t) => {
+  const { folder } = createProject(t);
+  const { status, stderr } = spawnSync(join(folder, "node_modules/.bin/postern"), ["permissions", "/dev/zero"], { encoding: "utf8", timeout: 60_000 });
+  assert.deepEqual([status, stderr], [1, "postern: the registry has more than 1048576 bytes\n"]);
+});
+
 test("a registry is fetched from its issuer, and from nowhere else", async (t) => {
   const server = createServer((request, response) => {
     if (request.url === "/registry") response.end(JSON.stringify(REGISTRY));
     else if (request.url === "/moved") response.writeHead(302, { location: "/registry" }).end();
+    else if (request.url === "/endless") endless(response);
     else response.writeHead(404).end("{}");
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -109,7 +127,7 @@ test("a registry is fetched from its issuer, and from nowhere else", async (t) =
     return [status, output.includes("docs:write")];
   };
   assert.deepEqual(await postern(`${base}/registry`), [0, true]);
-  for (const address of [`${base}/moved`, `${base}/none`, "http://auth.example/registry", "ftp://127.0.0.1/registry", "file:///etc/passwd"]) {
+  for (const address of [`${base}/endless`, `${base}/moved`, `${base}/none`, "http://auth.example/registry", "ftp://127.0.0.1/registry", "file:///etc/passwd"]) {
     assert.deepEqual(await postern(address), [1, false], address);
   }
 });
