@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { AUTH, PASSWORD, client, granted, newAddress, otherThan, refused, startOpenServer, tokenOf } from "./support/accounts.mjs";
-import { codeOf, secretBytes, steady } from "./support/authenticator.mjs";
+import { codeOf, enrol, secretBytes, steady } from "./support/authenticator.mjs";
 import { claimsOf, until } from "./support/people.mjs";
 
 describe("second factors", () => {
@@ -26,12 +26,7 @@ describe("second factors", () => {
   /** Somebody with an authenticator, confirmed by the code of the step before, and backup codes. */
   const enrolled = async () => {
     const me = await person();
-    await steady();
-    const { status, body, text } = await begin(me);
-    assert.equal(status, 200, text);
-    const confirmed = await verify({ code: codeOf(body.secret, -1) }, { bearer: me.access_token });
-    assert.equal(confirmed.status, 200, confirmed.text);
-    return { ...me, secret: body.secret, uri: body.uri, codes: confirmed.body.backup_codes };
+    return { ...me, ...(await enrol(owner, me, PASSWORD)) };
   };
   const challenged = ({ status, body, text }) => {
     assert.equal(status, 200, text);
@@ -95,7 +90,7 @@ describe("second factors", () => {
     const me = await enrolled();
     const waiting = await challenge(me);
     const token = tokenOf(await owner.mailed("request-password-reset", me.email, "Reset your password"));
-    const reset = await owner.post("reset-password", { token, password: "a password of tomorrow" });
+    const reset = await owner.post("reset-password", { token, password: "a password of tomorrow", code: codeOf(me.secret) });
     assert.deepEqual([reset.status, reset.body], [200, { success: true }]);
     // A login with the old password is over, whatever it is answered with.
     refused(await verify({ challenge: waiting, backup_code: me.codes[0] }), 401, "invalid_credentials");

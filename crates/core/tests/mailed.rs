@@ -15,6 +15,8 @@ const NOW: UnixMillis = UnixMillis::new(1_000_000);
 const CODE: &[u8] = b"123456";
 const WRONG: &[u8] = b"123457";
 const VERSION: u32 = 7;
+/// What is told of a secret that is right and was not used up: no operation has number 0.
+const RIGHT: (u8, u32) = (0, 0);
 
 const CODES: MailedPolicy = MailedPolicy {
     time_to_live: Seconds::new(300),
@@ -45,6 +47,8 @@ struct Shard {
     budgets_stored: u32,
     /// When the credential of the address was changed.
     changed_at: Option<UnixMillis>,
+    /// What is presented is not used up.
+    only_compares: bool,
 }
 
 impl Shard {
@@ -88,6 +92,7 @@ impl Shard {
             operation: operation(n),
             against: VERSION + u32::from(n),
             changed_at: self.changed_at,
+            uses_up: !self.only_compares,
         };
         let peppers = Peppers::new(Some(pepper()), Vec::new());
         match present_secret(self.stored.as_ref(), self.budget, &binding, presented, &peppers, now, policy) {
@@ -96,6 +101,7 @@ impl Shard {
                 self.stored = Some(write);
                 Ok((n, against))
             }
+            PresentOutcome::Right => Ok(RIGHT),
             PresentOutcome::Repeated { operation, against } => Ok((operation.as_bytes()[0], against)),
             PresentOutcome::Refused { reason, write, budget } => {
                 self.stored = write.or(self.stored.take());
@@ -284,4 +290,46 @@ fn a_month_of_guessing_finds_few_short_codes_to_guess_at_and_keeps_nobody_out() 
     assert_eq!(shard.present(CODE, 2, now, &policy), Err(ConsumeRefusal::Wrong), "its end is not enough");
     assert_eq!(shard.present(b"9876123456", 2, now, &policy), Ok((2, VERSION + 2)));
     assert_eq!(limit.code_length(shard.budget, after(30 * 86_400)).of("9876123456"), "123456");
+}
+
+#[test]
+fn comparing_uses_nothing_up_and_counts_what_is_wrong() {
+    for policy in [CODES, LINKS] {
+        let mut shard = Shard { only_compares: true, ..mailed(&policy) };
+        for n in 2..9 {
+            assert_eq!(shard.present(CODE, n, after(1), &policy), Ok(RIGHT), "a right guess does not count");
+        }
+        assert!(shard.stored.as_ref().unwrap().secret.used.is_none());
+        shard.only_compares = false;
+        assert_eq!(shard.present(CODE, 9, after(1), &policy), Ok((9, VERSION + 9)));
+        shard.only_compares = true;
+        let again = shard.present(CODE, 10, after(2), &policy);
+        let repeatable = policy.uses.repeatable_for > Seconds::ZERO;
+        assert_eq!(again, if repeatable { Ok((9, VERSION + 9)) } else { Err(ConsumeRefusal::AlreadyUsed) });
+    }
+}
+
+#[test]
+fn comparing_brings_no_more_guesses_than_using() {
+    let mut shard = Shard { only_compares: true, ..mailed(&CODES) };
+    for n in 2..7 {
+        shard.only_compares = n % 2 == 0;
+        assert_eq!(shard.present(WRONG, n, after(1), &CODES), Err(ConsumeRefusal::Wrong));
+    }
+    for only_compares in [false, true] {
+        shard.only_compares = only_compares;
+        assert_eq!(shard.present(CODE, 9, after(1), &CODES), Err(ConsumeRefusal::AttemptsExhausted));
+    }
+    assert_eq!(shard.budgets_stored, 5);
+}
+
+#[test]
+fn comparing_accepts_nothing_that_using_refuses() {
+    let mut shard = Shard { only_compares: true, ..mailed(&LINKS) };
+    assert_eq!(shard.present(CODE, 2, after(300), &LINKS), Err(ConsumeRefusal::Expired));
+    let (reset, ours): (_, &[u8]) = (CodePurpose::ResetPassword, b"ada@example.com");
+    let other = shard.present_as(reset, "acme", ours, CODE, 2, after(1), &LINKS);
+    assert_eq!(other, Err(ConsumeRefusal::Unknown));
+    shard.changed_at = Some(after(1));
+    assert_eq!(shard.present(CODE, 2, after(2), &LINKS), Err(ConsumeRefusal::Expired));
 }

@@ -1,5 +1,6 @@
 // An authenticator app, by RFC 6238 and node:crypto alone.
 
+import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 
 import { sleep } from "./people.mjs";
@@ -25,4 +26,20 @@ export function codeOf(secret, steps = 0) {
 export async function steady() {
   const left = PERIOD_MILLISECONDS - (Date.now() % PERIOD_MILLISECONDS);
   if (left < 6_000) await sleep(left + 50);
+}
+
+/**
+ * Enrols an authenticator for whoever is signed in, confirmed by the code of the step before: those of now and of the
+ * next step are still to be used.
+ *
+ * @returns {Promise<{ secret: string, uri: string, codes: string[] }>} with the backup codes
+ */
+export async function enrol(owner, { access_token: bearer }, current_password) {
+  await steady();
+  const begun = await owner.post("2fa/setup", { current_password }, { bearer });
+  assert.equal(begun.status, 200, begun.text);
+  const { secret, uri } = begun.body;
+  const confirmed = await owner.post("2fa/verify", { code: codeOf(secret, -1) }, { bearer });
+  assert.equal(confirmed.status, 200, confirmed.text);
+  return { secret, uri, codes: confirmed.body.backup_codes };
 }

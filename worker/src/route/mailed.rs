@@ -135,6 +135,13 @@ impl Presented {
         exchange: &Exchange,
         purpose: CodePurpose,
     ) -> Result<(UsedSecret, Option<Identifier>, Option<Credential>), Problem> {
+        let met = self.met(exchange, purpose).await?;
+        let used = met.use_up(exchange).await?;
+        Ok((used, met.contact, met.credential))
+    }
+
+    /// Finds whom the secret is about, for it to be compared and used up.
+    pub(crate) async fn met(self, exchange: &Exchange, purpose: CodePurpose) -> Result<Met<'_>, Problem> {
         let environment = &exchange.environment;
         let (keyring, operation) = (exchange.keyring().await?, new_operation(exchange)?);
         let (directory, tenant) = (exchange.directory()?, environment.config().tenant());
@@ -155,13 +162,48 @@ impl Presented {
                 (SecretText::new(base64url::encode(token.secret().expose())), contact, credential, intake)
             }
         };
-        let bound_to = contact.as_ref().map_or("", Identifier::value);
-        let sent_to = contact.as_ref().map_or(IdentifierKind::Email, Identifier::kind);
-        let against = credential.as_ref().map_or(0, |credential| credential.credential_version);
-        let changed_at = credential.as_ref().and_then(Credential::changed_at);
-        let presented = PresentedSecret { secret: secret.expose(), operation, against, changed_at };
-        let used = intake.present_secret(purpose, bound_to, sent_to, presented, &exchange.source()).await?;
-        Ok((used, contact, credential))
+        Ok(Met { contact, credential, purpose, operation, secret, intake })
+    }
+}
+
+/// A secret that came back, and whom it is about.
+pub(crate) struct Met<'a> {
+    /// Where it was sent.
+    pub(crate) contact: Option<Identifier>,
+    /// The account behind it, as it was before.
+    pub(crate) credential: Option<Credential>,
+    purpose: CodePurpose,
+    operation: OperationId,
+    secret: SecretText,
+    intake: Intake<'a>,
+}
+
+impl Met<'_> {
+    /// Has the secret accepted and used up.
+    pub(crate) async fn use_up(&self, exchange: &Exchange) -> Result<UsedSecret, Problem> {
+        let (bound_to, sent_to) = self.sent_to();
+        let (presented, source) = (self.presented(), exchange.source());
+        self.intake.present_secret(self.purpose, bound_to, sent_to, presented, &source).await
+    }
+
+    /// Has the secret accepted, and not used up; with its use, if it was used a moment ago.
+    pub(crate) async fn compare(&self, exchange: &Exchange) -> Result<Option<UsedSecret>, Problem> {
+        let (bound_to, sent_to) = self.sent_to();
+        let (presented, source) = (self.presented(), exchange.source());
+        self.intake.compare_secret(self.purpose, bound_to, sent_to, presented, &source).await
+    }
+
+    fn sent_to(&self) -> (&str, IdentifierKind) {
+        self.contact.as_ref().map_or(("", IdentifierKind::Email), |to| (to.value(), to.kind()))
+    }
+
+    fn presented(&self) -> PresentedSecret<'_> {
+        PresentedSecret {
+            secret: self.secret.expose(),
+            operation: self.operation,
+            against: self.credential.as_ref().map_or(0, |credential| credential.credential_version),
+            changed_at: self.credential.as_ref().and_then(Credential::changed_at),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A new password without the old one, for whoever reads what is sent to the address or number:
 //! `POST /api/v1/auth/request-password-reset {email | phone}`,
-//! `POST /api/v1/auth/reset-password {token, password}` or `{email | phone, otp, password}`.
+//! `POST /api/v1/auth/reset-password {token, password}` or `{email | phone, otp, password}`, with `code` or
+//! `backup_code` for an account that has a second factor.
 //!
 //! Every session ends, and every code and link that would log in. What was used repeats its own change for ten
 //! minutes, and no other.
@@ -9,6 +10,8 @@ use crate::object::account::FenceChange;
 use crate::route::contact::contact;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{self, Kind, Presented, limit_presented};
+use crate::route::recovery::Recovery;
+use crate::route::second_factor::Factor;
 use crate::route::turn::Turn;
 use crate::route::{breach, password, set_password};
 use crate::wire::answer::Answer;
@@ -31,6 +34,7 @@ pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
     let text = body.secret("password")?;
     let kind = kind_for(&body, by_mail);
     let presented = Presented::read(exchange, &mut body, kind)?;
+    let factor = Factor::optional(&mut body)?;
     let contact = match &presented {
         Presented::Code { contact, .. } => Some(contact),
         Presented::Link(_) => None,
@@ -45,12 +49,9 @@ pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
     turn.come().await;
     let hash = password::hashed(exchange, &keyring, &password)?;
     drop(turn);
-    let (used, contact, credential) = presented.used(exchange, CodePurpose::ResetPassword).await?;
-    let credential = credential.ok_or_else(Problem::code_invalid)?;
+    let recovery = Recovery::proven(exchange, presented, CodePurpose::ResetPassword, factor).await?;
     let change = FenceChange { change: CredentialChange::PasswordReset, keep: None, notify: None };
-    let answer = set_password::replace(exchange, &credential, &password, &hash, &used, change).await?;
-    set_password::prove(exchange, &credential, contact.as_ref()).await?;
-    Ok(answer)
+    set_password::replace(exchange, &recovery, &password, &hash, change).await
 }
 
 /// A phone gets codes, whatever is mailed.

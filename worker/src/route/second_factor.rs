@@ -149,6 +149,7 @@ impl Factor {
         }
     }
 
+    /// What the account compares. A backup code takes a hash for each pepper.
     pub(crate) async fn presented(
         self,
         exchange: &Exchange,

@@ -1,4 +1,5 @@
-//! `POST /api/v1/auth/set-password {token, password}` → 200.
+//! `POST /api/v1/auth/set-password {token, password}` → 200; with `code` or `backup_code` for an account that has a
+//! second factor.
 //!
 //! The link of the mail works once, for an account that has no password; for ten minutes a client that lost the answer
 //! can repeat the same request. The change is a batch in the directory that opens a fence, then the account object
@@ -8,12 +9,13 @@ use crate::object::account::FenceChange;
 use crate::outbox::message::MailTemplate;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{Kind, Presented, limit_presented};
+use crate::route::recovery::Recovery;
+use crate::route::second_factor::Factor;
 use crate::route::turn::Turn;
 use crate::route::{breach, password, verify_contact};
-use crate::store::accounts::Accounts;
 use crate::store::directory::Credential;
 use crate::store::fence;
-use crate::store::intake::{Intake, NewSecret, UsedSecret};
+use crate::store::intake::{Intake, NewSecret};
 use crate::store::keyring::Keyring;
 use crate::wire::answer::{Answer, success};
 use crate::wire::body::Body;
@@ -30,6 +32,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
     let text = body.secret("password")?;
     let presented = Presented::read(exchange, &mut body, Kind::Link)?;
+    let factor = Factor::optional(&mut body)?;
     let password = password::chosen(&exchange.environment, "password", &text, None, None)?;
     let turn = Turn::take()?;
     limit_presented(exchange).await?;
@@ -40,28 +43,9 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     turn.come().await;
     let hash = password::hashed(exchange, &keyring, &password)?;
     drop(turn);
-    let (used, contact, credential) = presented.used(exchange, CodePurpose::SetPassword).await?;
-    let credential = credential.ok_or_else(Problem::code_invalid)?;
-    if credential.password_hash.is_some() && credential.operation_id != Some(used.operation()) {
-        // It has got a password otherwise, perhaps because somebody else had read this mail.
-        return Err(Problem::code_invalid());
-    }
+    let recovery = Recovery::proven(exchange, presented, CodePurpose::SetPassword, factor).await?;
     let change = FenceChange { change: CredentialChange::PasswordChanged, keep: None, notify: None };
-    let answer = replace(exchange, &credential, &password, &hash, &used, change).await?;
-    prove(exchange, &credential, contact.as_ref()).await?;
-    Ok(answer)
-}
-
-/// A code or link that was used proves the address or number as well: the account's owner is who reads it.
-pub(crate) async fn prove(
-    exchange: &Exchange,
-    credential: &Credential,
-    contact: Option<&Identifier>,
-) -> Result<(), Problem> {
-    match contact {
-        Some(contact) => verify_contact::prove(exchange, credential, contact).await,
-        None => Ok(()),
-    }
+    replace(exchange, &recovery, &password, &hash, change).await
 }
 
 /// Sends the link to set the first password of an account.
@@ -96,25 +80,36 @@ pub(crate) async fn mail_link(
 }
 
 /// Gives an account the password that a code or link was used for. A repeated secret goes on with the change that it
-/// was first used for, against the credential that it first met: it never starts another.
+/// was first used for, against the credential that it first met: it never starts another. It proves the address or
+/// number as well: the account's owner is who reads it.
 pub(crate) async fn replace(
     exchange: &Exchange,
-    credential: &Credential,
+    recovery: &Recovery,
     password: &PasswordInput,
     hash: &PasswordHash,
-    used: &UsedSecret,
     change: FenceChange,
 ) -> Answer {
+    put(exchange, recovery, password, hash, change).await?;
+    if let Some(contact) = &recovery.contact {
+        verify_contact::prove(exchange, &recovery.credential, contact).await?;
+    }
+    success()
+}
+
+async fn put(
+    exchange: &Exchange,
+    recovery: &Recovery,
+    password: &PasswordInput,
+    hash: &PasswordHash,
+    change: FenceChange,
+) -> Result<(), Problem> {
     let (environment, directory) = (&exchange.environment, exchange.directory()?);
+    let Recovery { credential, used, .. } = recovery;
     let (account, operation, against) = (credential.account_id, used.operation(), used.against());
-    if credential.operation_id == Some(operation) {
+    if recovery.was_made() {
         // The first try went through; only its fence may still be open.
         is_the_one_that_was_set(exchange, password, credential).await?;
-        fence::settle(environment, &directory, &account).await?;
-        return success();
-    }
-    if !Accounts::new(environment).may_recover(&account).await? {
-        return Err(Problem::code_invalid());
+        return fence::settle(environment, &directory, &account).await.map(drop);
     }
     fence::settle(environment, &directory, &account).await?;
     let now = exchange.ambient.now();
@@ -123,8 +118,7 @@ pub(crate) async fn replace(
         return Err(Problem::code_invalid());
     }
     let version = against.saturating_add(1);
-    fence::close(environment, &directory, &account, version, Some(change)).await?;
-    success()
+    fence::close(environment, &directory, &account, version, Some(change)).await
 }
 
 /// A secret that has set its password gives a lost answer again, and takes no other password.

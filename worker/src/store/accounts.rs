@@ -245,11 +245,6 @@ impl<'a> Accounts<'a> {
         self.ask(account, &AccountCall::Status { tenant: self.tenant.clone() }).await.map_err(unavailable)
     }
 
-    /// Whether mail may let the owner into an account again.
-    pub(crate) async fn may_recover(&self, account: &AccountId) -> Result<bool, Problem> {
-        Ok(!self.status(account).await?.is_some_and(AccountStatus::is_restricted))
-    }
-
     /// Purges a deleted account: the account itself first, then what the directory has of it. May be repeated.
     ///
     /// # Errors

@@ -114,17 +114,24 @@ impl Accounts<'_> {
     /// `second_factor_conflict`, `no_pending_change`, `second_factor_invalid`, `rate_limited`; `invalidation_pending` if it
     /// is stored and readers at the edge may not know yet.
     pub(crate) async fn change_factor(&self, account: &AccountId, order: FactorOrder) -> Result<(), Problem> {
-        match self.factor(account, order).await? {
-            FactorAnswer::Done { pending: true } => Err(Problem::invalidation_pending()),
-            FactorAnswer::Done { .. } | FactorAnswer::Shown { .. } => Ok(()),
-            FactorAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
-            FactorAnswer::Refused(refusal) => Err(match refusal {
-                FactorRefusal::AlreadyEnrolled | FactorRefusal::NotEnrolled => {
-                    Problem::second_factor_conflict()
-                }
-                FactorRefusal::NotBegun => Problem::no_pending_change(),
-                FactorRefusal::Wrong => Problem::second_factor_invalid(),
-            }),
+        changed(self.factor(account, order).await?)
+    }
+
+    /// Uses the second factor of an account whose password is about to be set by whoever reads its mail. Nothing is
+    /// asked for if it has none.
+    ///
+    /// # Errors
+    ///
+    /// `second_factor_required`, `second_factor_invalid`, `rate_limited`; `code_invalid` if mail may let nobody into
+    /// the account.
+    pub(crate) async fn recover(
+        &self,
+        account: &AccountId,
+        presented: Option<Presented>,
+    ) -> Result<(), Problem> {
+        match self.factor(account, FactorOrder::Recover { presented }).await? {
+            FactorAnswer::Refused(FactorRefusal::NotEnrolled) => Ok(()),
+            other => changed(other),
         }
     }
 
@@ -133,5 +140,20 @@ impl Accounts<'_> {
         let call =
             AccountCall::Factor(Box::new(FactorCall { tenant: self.tenant.clone(), operation, order }));
         self.ask(account, &call).await.map_err(unavailable)
+    }
+}
+
+fn changed(answer: FactorAnswer) -> Result<(), Problem> {
+    match answer {
+        FactorAnswer::Done { pending: true } => Err(Problem::invalidation_pending()),
+        FactorAnswer::Done { .. } | FactorAnswer::Shown { .. } => Ok(()),
+        FactorAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
+        FactorAnswer::Refused(refusal) => Err(match refusal {
+            FactorRefusal::AlreadyEnrolled | FactorRefusal::NotEnrolled => Problem::second_factor_conflict(),
+            FactorRefusal::NotBegun => Problem::no_pending_change(),
+            FactorRefusal::Wrong => Problem::second_factor_invalid(),
+            FactorRefusal::Missing => Problem::second_factor_required(),
+            FactorRefusal::Restricted => Problem::code_invalid(),
+        }),
     }
 }

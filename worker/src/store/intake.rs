@@ -273,16 +273,51 @@ impl<'a> Intake<'a> {
         presented: PresentedSecret<'_>,
         source: &str,
     ) -> Result<UsedSecret, Problem> {
-        let call = IntakeCall::PresentSecret(Box::new(PresentSecretCall {
+        let call = self.presenting(purpose, bound_to, sent_to, presented, source);
+        // What was used up is never only right.
+        self.presented(&IntakeCall::PresentSecret(call)).await?.ok_or_else(Problem::code_invalid)
+    }
+
+    /// Compares a code or link, for something else to be shown before it is used up; with its use, if it was used a
+    /// moment ago.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Intake::present_secret`]; a wrong guess counts as there.
+    pub(crate) async fn compare_secret(
+        &self,
+        purpose: CodePurpose,
+        bound_to: &str,
+        sent_to: IdentifierKind,
+        presented: PresentedSecret<'_>,
+        source: &str,
+    ) -> Result<Option<UsedSecret>, Problem> {
+        let call = self.presenting(purpose, bound_to, sent_to, presented, source);
+        self.presented(&IntakeCall::CompareSecret(call)).await
+    }
+
+    fn presenting(
+        &self,
+        purpose: CodePurpose,
+        bound_to: &str,
+        sent_to: IdentifierKind,
+        presented: PresentedSecret<'_>,
+        source: &str,
+    ) -> Box<PresentSecretCall> {
+        Box::new(PresentSecretCall {
             name: self.name_of(purpose, bound_to, sent_to),
             operation: presented.operation,
             against: presented.against,
             changed_at_millis: presented.changed_at.map(UnixMillis::as_millis),
             secret: presented.secret.into(),
             source: source.into(),
-        }));
-        match self.ask(&call).await.map_err(unavailable)? {
-            SecretAnswer::Used { operation, against } => Ok(UsedSecret { operation, against }),
+        })
+    }
+
+    async fn presented(&self, call: &IntakeCall) -> Result<Option<UsedSecret>, Problem> {
+        match self.ask(call).await.map_err(unavailable)? {
+            SecretAnswer::Used { operation, against } => Ok(Some(UsedSecret { operation, against })),
+            SecretAnswer::Right => Ok(None),
             SecretAnswer::Refused => Err(Problem::code_invalid()),
         }
     }

@@ -97,6 +97,11 @@ impl Problem {
         Self::new(400, "challenge_invalid", "The challenge is not valid or no longer valid")
     }
 
+    /// The account has a second factor, and none was presented.
+    pub(crate) fn second_factor_required() -> Self {
+        Self::new(403, "second_factor_required", "A second factor is asked for")
+    }
+
     /// The account has a second factor, or has none, and the request is for the other case.
     pub(crate) fn second_factor_conflict() -> Self {
         Self::new(409, "second_factor_conflict", "The account's second factor does not allow that")

@@ -98,6 +98,8 @@ pub struct PresentedSecret<'a> {
     /// When that credential was changed, if it ever was. What was mailed until then is for nothing: whoever had read
     /// the owner's mail before a change cannot undo it.
     pub changed_at: Option<UnixMillis>,
+    /// Whether a right one is used up. If not, it can be presented again, when something else has been shown as well.
+    pub uses_up: bool,
 }
 
 /// What a request for a mail comes to.
@@ -155,6 +157,8 @@ pub enum PresentOutcome {
         /// To be stored before anything is done with it.
         write: MailedSecret,
     },
+    /// It is right, and was not to be used up: nothing to store. A right guess does not count.
+    Right,
     /// It was right, and this operation used it a moment ago: go on with that one.
     Repeated {
         /// The operation to go on with.
@@ -174,8 +178,8 @@ pub enum PresentOutcome {
     },
 }
 
-/// Compares a presented secret, counting the guess first, and uses it up: [`consume`], under the budget of the
-/// address. When that is spent, only the first guess at a short code is still compared ([`GuessLimit`]).
+/// Compares a presented secret, counting the guess first, and uses it up if it is to be: [`consume`], under the budget
+/// of the address. When that is spent, only the first guess at a short code is still compared ([`GuessLimit`]).
 pub fn present_secret(
     existing: Option<&MailedSecret>,
     budget: Option<GuessBudget>,
@@ -199,6 +203,7 @@ pub fn present_secret(
     let outcome = consume(secret, binding, presented.secret, presented.operation, peppers, now, &uses);
     let stored = |secret: OneTimeSecret| existing.map(|existing| MailedSecret { secret, ..existing.clone() });
     match outcome {
+        ConsumeOutcome::Consumed { .. } if !presented.uses_up => PresentOutcome::Right,
         ConsumeOutcome::Consumed { write } => match stored(write) {
             Some(write) => {
                 let used_against = Some(presented.against);

@@ -52,8 +52,18 @@ pub(crate) enum FactorOrder {
     Confirm { code: String, backup: BackupCodes },
     /// Other backup codes.
     ReplaceBackup { presented: Presented, backup: BackupCodes },
+    /// A new password without the old one is about to be set. Used up if there is one; if there is none, nothing is
+    /// asked for.
+    Recover { presented: Option<Presented> },
     /// None any more; all sessions end but the one that asks.
     Remove { presented: Presented, keep: SessionId },
+}
+
+impl FactorOrder {
+    /// Whether it can be carried out with the keyring only.
+    pub(super) const fn opens_secrets(&self) -> bool {
+        !matches!(self, Self::Show | Self::Recover { presented: None })
+    }
 }
 
 /// A second factor as it was presented.
@@ -98,7 +108,11 @@ pub(crate) enum FactorRefusal {
     AlreadyEnrolled,
     NotBegun,
     NotEnrolled,
+    /// There is one, and none was presented.
+    Missing,
     Wrong,
+    /// The account may not be let into by mail.
+    Restricted,
 }
 
 /// The challenge that a login comes with, in case that the account asks for one.
@@ -163,6 +177,18 @@ impl Account<'_> {
                     let factors = Some(FactorRecord { backup: Some(backup), ..left });
                     Change { factors, ..changed(call.operation, "backup_codes_replaced") }
                 })
+            }
+            FactorOrder::Recover { presented } => {
+                let status = account.status_at(account.clock.read(self.now));
+                match presented {
+                    _ if status.is_restricted() => refused(FactorRefusal::Restricted),
+                    None if record.is_required() => refused(FactorRefusal::Missing),
+                    None => refused(FactorRefusal::NotEnrolled),
+                    Some(presented) => self.using(&account, &record, &presented, |left| {
+                        let factor_change = Some(LastFactorChange { operation: call.operation });
+                        Change { factors: Some(left), factor_change, ..Change::default() }
+                    }),
+                }
             }
             FactorOrder::Remove { presented, keep } => {
                 let sessions = self.sessions()?;

@@ -271,7 +271,7 @@ impl DurableObject for AccountObject {
         let environment =
             Environment::open(&self.env).map_err(|problem| Error::RustError(problem.code().into()))?;
         let keyring = match &call {
-            AccountCall::Factor(call) if matches!(call.order, FactorOrder::Show) => None,
+            AccountCall::Factor(call) if !call.order.opens_secrets() => None,
             AccountCall::Answer(_) | AccountCall::Factor(_) | AccountCall::Passkey(_) => {
                 let keyring = keyring::load(&environment, Ambient::read()).await;
                 Some(keyring.map_err(|problem| Error::RustError(problem.code().into()))?)

@@ -51,7 +51,8 @@ impl Intake<'_> {
             IntakeCall::TakeRequest { subject, purpose, by_sms } => {
                 records::write(&self.take_request(&subject, purpose, by_sms)?)
             }
-            IntakeCall::PresentSecret(call) => records::write(&self.present_secret(&call)?),
+            IntakeCall::PresentSecret(call) => records::write(&self.present_secret(&call, true)?),
+            IntakeCall::CompareSecret(call) => records::write(&self.present_secret(&call, false)?),
             IntakeCall::Acknowledge { ids } => {
                 rows::acknowledge(self.sql, &ids)?;
                 records::write(&true)

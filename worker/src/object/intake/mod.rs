@@ -74,6 +74,8 @@ pub(crate) enum IntakeCall {
     },
     /// A code or link came back. Answered with [`SecretAnswer`].
     PresentSecret(Box<PresentSecretCall>),
+    /// The same, but that a right one is not used up. Answered with [`SecretAnswer`].
+    CompareSecret(Box<PresentSecretCall>),
     /// Outbox rows whose delivery is confirmed. Answered with `true`.
     Acknowledge { ids: Vec<String> },
 }
@@ -229,6 +231,8 @@ pub(crate) enum SecretAnswer {
         operation: OperationId,
         against: u32,
     },
+    /// Right, and not used up.
+    Right,
     Refused,
 }
 

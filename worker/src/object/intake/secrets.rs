@@ -85,7 +85,7 @@ impl Intake<'_> {
         self.environment.mailed_policy(name.purpose, name.by_sms)
     }
 
-    pub(super) fn present_secret(&self, call: &PresentSecretCall) -> Result<SecretAnswer> {
+    pub(super) fn present_secret(&self, call: &PresentSecretCall, uses_up: bool) -> Result<SecretAnswer> {
         let (key, policy) = (self.key_of(&call.name), self.policy_of(&call.name));
         let table = Expiring::new(self.sql, LINKS);
         let existing: Option<MailedSecret> = table.get(&key)?;
@@ -98,6 +98,7 @@ impl Intake<'_> {
                 operation: call.operation,
                 against: call.against,
                 changed_at: call.changed_at_millis.map(UnixMillis::new),
+                uses_up,
             },
             self.keyring.peppers(),
             self.now,
@@ -109,6 +110,7 @@ impl Intake<'_> {
                 self.after_use(call)?;
                 Ok(SecretAnswer::Used { operation: call.operation, against: call.against })
             }
+            PresentOutcome::Right => Ok(SecretAnswer::Right),
             PresentOutcome::Repeated { operation, against } => Ok(SecretAnswer::Used { operation, against }),
             PresentOutcome::Refused { write, budget, .. } => {
                 if let Some(write) = write {
