@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { PASSWORD, claimsOf, cooled, granted, newAddress, otherThan, quiet, refused } from "./support/accounts.mjs";
+import { enrol } from "./support/authenticator.mjs";
 import { audited, settled, until } from "./support/people.mjs";
 import { newNumber, ownersOf, phoneClient, spaced, startPhoneServer } from "./support/phones.mjs";
 
@@ -41,6 +42,14 @@ describe("changing the number", () => {
     succeeded(await confirms(who, phone, await codeFor(who, phone)));
     return { ...(await refreshed(who)), phone };
   };
+
+  test("is where an account without an address is told of its second factor, without a secret", async () => {
+    const phone = newNumber();
+    const me = await owner.phoneAccount(phone);
+    const { secret, codes } = await enrol(owner, me, PASSWORD);
+    const found = await until("the SMS", async () => (await owner.sms(phone)).find(({ text }) => text.includes("asks for a second factor")), 60);
+    assert.ok(!/\d{6}/.test(found.text) && [secret, ...codes].every((known) => !found.text.includes(known)), found.text);
+  });
 
   test("gives an account its first, keeps this session, ends the others, and tells the address", async () => {
     const me = await person();

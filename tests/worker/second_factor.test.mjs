@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { AUTH, PASSWORD, client, granted, newAddress, otherThan, refused, startOpenServer, tokenOf } from "./support/accounts.mjs";
 import { codeOf, enrol, secretBytes, steady } from "./support/authenticator.mjs";
-import { claimsOf, until } from "./support/people.mjs";
+import { claimsOf, settled, until } from "./support/people.mjs";
 
 describe("second factors", () => {
   let server;
@@ -192,6 +192,43 @@ describe("second factors", () => {
     refused(await owner.validate(other.access_token, "strict"), 401, "session_revoked");
     assert.equal((await owner.post("refresh", { refresh_token: me.refresh_token })).status, 200);
     granted(await owner.login(me.email, PASSWORD));
+  });
+
+  test("the owner is told of every change, in their language, and never of a secret", async () => {
+    const me = await person();
+    const bearer = me.access_token;
+    const { secret, codes } = await enrol(owner, me, PASSWORD);
+    const told = async (subject) => {
+      const found = await until(`${subject} for ${me.email}`, async () => (await owner.mails(me.email)).filter((mail) => mail.subject === subject)[0], 60);
+      assert.deepEqual([found.code, found.link], [undefined, undefined]);
+      for (const text of [found.text, found.html]) {
+        assert.ok(!/\d{6}|[2-9A-Z]{5}-[2-9A-Z]{5}|otpauth/.test(text.replaceAll(/#[0-9a-f]{6}\b/gi, "")), text);
+        for (const known of [secret, ...codes]) assert.ok(!text.includes(known));
+      }
+      return found.language;
+    };
+    assert.equal(await told("Your account asks for a second factor now"), "en");
+    assert.equal((await owner.send("PATCH", `${AUTH}/me`, { body: { locale: "de" }, bearer })).status, 200);
+    const replaced = await owner.post("2fa/backup-codes", { code: codeOf(secret) }, { bearer });
+    assert.equal(replaced.status, 200, replaced.text);
+    codes.push(...replaced.body.backup_codes);
+    assert.equal(await told("Ihre Ersatzcodes wurden ersetzt"), "de");
+    const disabled = await owner.post("2fa/disable", { current_password: PASSWORD, backup_code: codes[10] }, { bearer });
+    assert.equal(disabled.status, 200, disabled.text);
+    assert.equal(await told("Ihre Authenticator-App wurde entfernt"), "de");
+    // Once each, and of nothing else: the sign-up's code is the fourth.
+    await settled(server, me);
+    assert.equal((await owner.mails(me.email)).length, 4);
+  });
+
+  test("what is refused is told to nobody", async () => {
+    const me = await person();
+    const bearer = me.access_token;
+    const { body } = await begin(me);
+    refused(await verify({ code: otherThan(codeOf(body.secret)) }, { bearer }), 400, "second_factor_invalid");
+    refused(await owner.post("2fa/disable", { current_password: PASSWORD, code: codeOf(body.secret) }, { bearer }), 409, "second_factor_conflict");
+    await settled(server, me);
+    assert.equal((await owner.mails(me.email)).length, 1);
   });
 
   test("no secret lies in storage, in the export or in the audit trail", async () => {

@@ -3,7 +3,8 @@
 
 use crate::object::records::Expiring;
 use postern_core::time::{Seconds, UnixMillis};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use worker::{Result, SqlStorage};
 
 /// The table, to be created as an expiring one before the first order.
@@ -30,11 +31,14 @@ pub(crate) fn look_up<A: DeserializeOwned>(
 ) -> Result<Known<A>> {
     let orders = Expiring::new(sql, ORDERS);
     orders.forget(now)?;
-    Ok(match orders.get::<(String, A)>(operation)? {
-        None => Known::New,
-        Some((before, answer)) if before == told => Known::Answered(answer),
-        Some(_) => Known::Reused,
-    })
+    // Another order has an answer of another shape: what it was about is read first.
+    match orders.get::<(String, IgnoredAny)>(operation)? {
+        None => return Ok(Known::New),
+        Some((before, _)) if before != told => return Ok(Known::Reused),
+        Some(_) => {}
+    }
+    let stored: Option<(String, A)> = orders.get(operation)?;
+    Ok(stored.map_or(Known::New, |(_, answer)| Known::Answered(answer)))
 }
 
 /// Remembers what an order was answered with, in the transaction that carries it out.

@@ -3,6 +3,7 @@
 use postern_core::codec::base64url;
 use postern_core::config::MailSettings;
 use postern_core::entropy::Random;
+use postern_core::factor::FactorChange;
 use postern_core::id::AccountId;
 use postern_core::intake::{CodePurpose, LinkToken};
 use postern_core::mail::Letter;
@@ -77,6 +78,16 @@ pub(crate) const fn credential_changed(change: CredentialChange) -> Draft {
         CredentialChange::EmailChanged | CredentialChange::EmailSet => Letter::AddressChanged,
         CredentialChange::PhoneChanged => Letter::PhoneChanged,
         CredentialChange::PasswordReset => Letter::PasswordReset,
+    })
+}
+
+/// What is asked for besides the way in has changed.
+pub(crate) const fn factor_changed(change: FactorChange) -> Draft {
+    Draft::notice(match change {
+        FactorChange::Enabled => Letter::SecondFactorEnabled,
+        FactorChange::BackupCodesReplaced => Letter::BackupCodesReplaced,
+        FactorChange::Disabled => Letter::SecondFactorDisabled,
+        FactorChange::Removed => Letter::SecondFactorRemoved,
     })
 }
 

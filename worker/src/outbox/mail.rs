@@ -92,6 +92,7 @@ async fn draft(
         MailTemplate::Welcome => Some(letter::welcome(name)),
         MailTemplate::SessionReuse => Some(Draft::notice(Letter::SessionEnded)),
         MailTemplate::CredentialChanged(change) => Some(letter::credential_changed(*change)),
+        MailTemplate::FactorChanged(change) => Some(letter::factor_changed(*change)),
     };
     Ok(draft.map(|draft| (draft, locale)))
 }

@@ -1,5 +1,6 @@
 //! What an outbox row says.
 
+use postern_core::factor::FactorChange;
 use postern_core::id::{AccountId, SessionId};
 use postern_core::intake::CodePurpose;
 use postern_core::revocation::RevocationMark;
@@ -46,9 +47,10 @@ impl Message {
                 | MailTemplate::SetPassword { ttl_seconds, .. }
                 | MailTemplate::Code { ttl_seconds, .. }
                 | MailTemplate::Link { ttl_seconds, .. } => Seconds::new(*ttl_seconds),
-                MailTemplate::SessionReuse | MailTemplate::CredentialChanged(_) | MailTemplate::Welcome => {
-                    NOTICE_MATTERS_FOR
-                }
+                MailTemplate::SessionReuse
+                | MailTemplate::CredentialChanged(_)
+                | MailTemplate::FactorChanged(_)
+                | MailTemplate::Welcome => NOTICE_MATTERS_FOR,
             })),
             Self::Mark(mark) => Some(mark.until),
             Self::Audit(_) | Self::Status | Self::Snapshot { .. } => None,
@@ -97,6 +99,8 @@ pub(crate) enum MailTemplate {
     SessionReuse,
     /// The way into the account has changed.
     CredentialChanged(CredentialChange),
+    /// What is asked for besides the way in has changed.
+    FactorChanged(FactorChange),
     /// The account exists since a moment ago.
     Welcome,
 }

@@ -3,6 +3,7 @@
 
 use crate::outbox::message::MailTemplate;
 use postern_core::config::Config;
+use postern_core::factor::FactorChange;
 use postern_core::intake::CodePurpose;
 use postern_core::session::CredentialChange;
 
@@ -78,6 +79,18 @@ pub(crate) fn other(config: &Config, template: &MailTemplate) -> Option<SmsText>
         }
         MailTemplate::CredentialChanged(CredentialChange::PhoneChanged) => {
             "your account has another phone number now. If it was not you, tell the service at once."
+        }
+        MailTemplate::FactorChanged(FactorChange::Enabled) => {
+            "your account asks for a second factor from now on. If it was not you, tell the service at once."
+        }
+        MailTemplate::FactorChanged(FactorChange::BackupCodesReplaced) => {
+            "your account has other backup codes now. If it was not you, change your password at once."
+        }
+        MailTemplate::FactorChanged(FactorChange::Disabled) => {
+            "the authenticator app of your account was removed. If it was not you, change your password at once."
+        }
+        MailTemplate::FactorChanged(FactorChange::Removed) => {
+            "the second factor of your account was removed by an administrator."
         }
         _ => return None,
     };

@@ -338,7 +338,7 @@ impl<'a> Accounts<'a> {
     }
 
     /// What an account that was never opened starts from.
-    fn seed(
+    pub(super) fn seed(
         &self,
         id: AccountId,
         credential_version: u32,

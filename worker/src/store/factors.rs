@@ -5,8 +5,10 @@ use crate::object::account::{
     AccountCall, AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal, Presented,
 };
 use crate::store::accounts::{Accounts, Admitted, admitted, current_edge_key, drawn, unavailable};
+use crate::store::directory::Directory;
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
+use postern_core::account::StatusReason;
 use postern_core::codec::base64url;
 use postern_core::entropy::Random;
 use postern_core::factor::{ChallengeId, FactorMethod};
@@ -135,6 +137,31 @@ impl Accounts<'_> {
         }
     }
 
+    /// Removes all second factors of an account by order of an operator. The same operation again is answered again.
+    /// Says whether there were any.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, `idempotency_key_reused`; `invalidation_pending` if it is stored and readers at the edge may not
+    /// know yet.
+    pub(crate) async fn remove_factors(
+        &self,
+        account: &AccountId,
+        operation: String,
+        reason: StatusReason,
+    ) -> Result<bool, Problem> {
+        let directory = Directory::new(self.environment.directory()?);
+        let credential = directory.credential_of(self.tenant, account).await?;
+        let credential = credential.ok_or_else(Problem::not_found)?;
+        let start = (credential.authorization()?, credential.status);
+        let seed = Box::new(self.seed(*account, credential.credential_version, start));
+        let call = AccountCall::RemoveFactors { seed, operation, reason };
+        match self.ask(account, &call).await.map_err(unavailable)? {
+            FactorAnswer::Refused(FactorRefusal::NotEnrolled) => Ok(false),
+            other => changed(other).map(|()| true),
+        }
+    }
+
     async fn factor(&self, account: &AccountId, order: FactorOrder) -> Result<FactorAnswer, Problem> {
         let operation = OperationId::from_bytes(drawn()?);
         let call =
@@ -154,6 +181,8 @@ fn changed(answer: FactorAnswer) -> Result<(), Problem> {
             FactorRefusal::Wrong => Problem::second_factor_invalid(),
             FactorRefusal::Missing => Problem::second_factor_required(),
             FactorRefusal::Restricted => Problem::code_invalid(),
+            FactorRefusal::OperationReused => Problem::idempotency_key_reused(),
+            FactorRefusal::Unknown => Problem::not_found(),
         }),
     }
 }

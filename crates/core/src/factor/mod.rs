@@ -6,6 +6,7 @@
 
 mod backup;
 mod challenge;
+mod change;
 mod record;
 mod totp;
 
@@ -14,6 +15,7 @@ pub use challenge::{
     ChallengeAnswer, ChallengeId, ChallengeOutcome, ChallengePolicy, ChallengeRefusal, FactorChallenge,
     FactorGuard, answer_challenge, is_waiting, live_challenges,
 };
+pub use change::FactorChange;
 pub use record::{
     EnrolmentOutcome, EnrolmentRefusal, FactorMethod, FactorRecord, PendingTotp, PresentedFactor, TotpFactor,
     begin_enrolment, confirm_enrolment, use_factor,

@@ -37,13 +37,21 @@ pub enum Letter {
     AddressChanged,
     /// The account has another phone number now.
     PhoneChanged,
+    /// The account has a second factor now.
+    SecondFactorEnabled,
+    /// The account has other backup codes.
+    BackupCodesReplaced,
+    /// The owner has removed the second factor.
+    SecondFactorDisabled,
+    /// An operator has removed the second factor.
+    SecondFactorRemoved,
     /// The account exists since a moment ago.
     Welcome,
 }
 
 impl Letter {
     /// All kinds.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::AccountExists,
         Self::AddressTaken,
         Self::SignUpCode,
@@ -61,6 +69,10 @@ impl Letter {
         Self::PasswordSet,
         Self::AddressChanged,
         Self::PhoneChanged,
+        Self::SecondFactorEnabled,
+        Self::BackupCodesReplaced,
+        Self::SecondFactorDisabled,
+        Self::SecondFactorRemoved,
         Self::Welcome,
     ];
 
@@ -85,6 +97,10 @@ impl Letter {
             Self::PasswordSet => "password_set",
             Self::AddressChanged => "address_changed",
             Self::PhoneChanged => "phone_changed",
+            Self::SecondFactorEnabled => "second_factor_enabled",
+            Self::BackupCodesReplaced => "backup_codes_replaced",
+            Self::SecondFactorDisabled => "second_factor_disabled",
+            Self::SecondFactorRemoved => "second_factor_removed",
             Self::Welcome => "welcome",
         }
     }

@@ -123,6 +123,14 @@ impl PasskeyRecord {
         Some(Self { passkeys, ..self.clone() })
     }
 
+    /// The record without those that only stand behind another way in, and without a registration that waits.
+    #[must_use]
+    pub fn without_second_factors(&self) -> Self {
+        let signs_in = |passkey: &&Passkey| passkey.registered_for == PasskeyUse::SignIn;
+        let passkeys = self.passkeys.iter().filter(signs_in).cloned().collect();
+        Self { passkeys, pending: None, ..self.clone() }
+    }
+
     /// The record with another name for a passkey; `None` if there is none of this id.
     #[must_use]
     pub fn renamed(&self, id: &Octets, name: String) -> Option<Self> {

@@ -85,6 +85,18 @@ fn one_that_signs_in_has_a_verified_user_and_one_that_guards_need_not() {
 }
 
 #[test]
+fn what_only_guards_goes_and_what_signs_in_stays() {
+    let (alone, behind) = (Draft::registration(&Key::ed25519()), Draft::registration(&Key::p256()));
+    let signs_in = registered_as(&alone, PasskeyUse::SignIn);
+    let guards = registered_as(&behind, PasskeyUse::SecondFactor);
+    let passkeys = [signs_in.passkeys.clone(), guards.passkeys].concat();
+    let both = PasskeyRecord { passkeys, ..signs_in.clone() };
+    let left = begun(&both, PasskeyUse::SecondFactor).without_second_factors();
+    assert_eq!((both.guards(), left.guards()), (true, false));
+    assert_eq!((&left.passkeys, left.pending), (&signs_in.passkeys, None));
+}
+
+#[test]
 fn there_are_twenty_and_none_twice() {
     let key = Key::ed25519();
     let mut record = PasskeyRecord::default();

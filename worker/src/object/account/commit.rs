@@ -2,7 +2,7 @@
 
 use super::factors::{FACTOR_CHANGE, FACTORS, LastFactorChange};
 use super::passkeys::PASSKEYS;
-use super::{ACCOUNT, Account, OPERATIONS, SESSIONS, StatusAnswer};
+use super::{ACCOUNT, Account, FactorAnswer, OPERATIONS, SESSIONS, StatusAnswer};
 use crate::environment::Environment;
 use crate::object::orders::{self, ORDERS};
 use crate::object::records::{self, Records};
@@ -10,7 +10,7 @@ use crate::object::transaction::commit;
 use crate::outbox::message::{AuditEvent, Mail, MailTemplate, Message, Recipient};
 use crate::outbox::{marks, rows};
 use postern_core::account::AccountRecord;
-use postern_core::factor::FactorRecord;
+use postern_core::factor::{FactorChange, FactorRecord};
 use postern_core::id::{OperationId, SessionId, TenantId};
 use postern_core::json;
 use postern_core::order;
@@ -49,6 +49,8 @@ pub(super) struct Change {
     pub(super) event: Option<&'static str>,
     /// What else that line says.
     pub(super) detail: Option<String>,
+    /// What the owner is told of second factors.
+    pub(super) factor_told: Option<FactorChange>,
     /// The address that a change of credentials is told to; the account's own if there is none.
     pub(super) notify: Option<String>,
     pub(super) welcome: Option<Welcome>,
@@ -64,7 +66,15 @@ pub(super) struct Change {
 pub(super) struct Order {
     pub(super) operation: String,
     pub(super) told: String,
-    pub(super) answer: StatusAnswer,
+    pub(super) answer: OrderAnswer,
+}
+
+/// What an order was answered with: as it is, since whoever repeats the order knows what it is about.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum OrderAnswer {
+    Status(StatusAnswer),
+    Factor(FactorAnswer),
 }
 
 /// A new account is greeted.
@@ -242,6 +252,14 @@ impl Account<'_> {
                 session: None,
                 event: event.into(),
                 detail: change.detail.clone(),
+            }));
+        }
+        if let Some(told) = change.factor_told {
+            messages.push(Message::Mail(Mail {
+                tenant: account.tenant.to_string(),
+                to: Recipient::Account(account.id),
+                template: MailTemplate::FactorChanged(told),
+                language: None,
             }));
         }
         if let Some(Welcome { language }) = &change.welcome {

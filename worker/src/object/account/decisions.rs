@@ -49,6 +49,9 @@ impl Account<'_> {
             AccountCall::SetStatus { seed, operation, request } => {
                 Done::Status(self.set_status(*seed, &operation, request)?)
             }
+            AccountCall::RemoveFactors { seed, operation, reason } => {
+                Done::Factor(self.remove_factors(*seed, &operation, &reason)?)
+            }
             AccountCall::Status { tenant } => Done::Read(call::answer(&self.status(&tenant)?)?),
             AccountCall::Purge { tenant, by, deleted_before } => {
                 Done::Written(call::answer(&self.purge(&tenant, by, deleted_before)?)?)

@@ -12,9 +12,9 @@ use postern_core::account::AccountRecord;
 use postern_core::codec::base64url;
 use postern_core::factor::{
     BackupCodes, BackupDigest, ChallengeAnswer, ChallengeId, ChallengeOutcome, ChallengePolicy,
-    ChallengeRefusal, EnrolmentOutcome, EnrolmentRefusal, FactorChallenge, FactorMethod, FactorRecord,
-    PresentedFactor, TotpParameters, TotpSecret, answer_challenge, begin_enrolment, confirm_enrolment,
-    use_factor,
+    ChallengeRefusal, EnrolmentOutcome, EnrolmentRefusal, FactorChallenge, FactorChange, FactorMethod,
+    FactorRecord, PresentedFactor, TotpParameters, TotpSecret, answer_challenge, begin_enrolment,
+    confirm_enrolment, use_factor,
 };
 use postern_core::grant::Admission;
 use postern_core::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
@@ -92,7 +92,7 @@ impl Presented {
 }
 
 /// What came of a [`FactorCall`].
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FactorAnswer {
     Shown { enabled: bool, backup_codes_left: usize },
@@ -113,6 +113,10 @@ pub(crate) enum FactorRefusal {
     Wrong,
     /// The account may not be let into by mail.
     Restricted,
+    /// The operator's id came with another order before.
+    OperationReused,
+    /// The account is another tenant's, or gone.
+    Unknown,
 }
 
 /// The challenge that a login comes with, in case that the account asks for one.
@@ -170,12 +174,12 @@ impl Account<'_> {
                 let sealed = record.pending.as_ref().map(|it| (it.sealed_secret.as_str(), it.pepper_id));
                 let secret = self.opened(&account.id, sealed)?;
                 let outcome = confirm_enrolment(&record, secret.as_ref(), &code, backup, self.now);
-                self.enrolled(outcome, changed(call.operation, "second_factor_enabled"))
+                self.enrolled(outcome, told(call.operation, FactorChange::Enabled))
             }
             FactorOrder::ReplaceBackup { presented, backup } => {
                 self.using(&account, &record, &presented, |left| {
                     let factors = Some(FactorRecord { backup: Some(backup), ..left });
-                    Change { factors, ..changed(call.operation, "backup_codes_replaced") }
+                    Change { factors, ..told(call.operation, FactorChange::BackupCodesReplaced) }
                 })
             }
             FactorOrder::Recover { presented } => {
@@ -201,7 +205,7 @@ impl Account<'_> {
                         account: Some(ended.account),
                         put: ended.revoked,
                         notices: ended.notices,
-                        ..changed(call.operation, "second_factor_disabled")
+                        ..told(call.operation, FactorChange::Disabled)
                     }
                 })
             }
@@ -401,6 +405,11 @@ impl Account<'_> {
 /// A change that is remembered by its operation, with its line of the audit log.
 pub(super) fn changed(operation: OperationId, event: &'static str) -> Change {
     Change { factor_change: Some(LastFactorChange { operation }), event: Some(event), ..Change::default() }
+}
+
+/// The same, and the owner is told.
+fn told(operation: OperationId, change: FactorChange) -> Change {
+    Change { factor_told: Some(change), ..changed(operation, change.event()) }
 }
 
 const fn refusal_of_enrolment(reason: EnrolmentRefusal) -> FactorAnswer {

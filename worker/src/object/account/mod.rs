@@ -7,6 +7,7 @@ mod commit;
 mod decisions;
 mod factors;
 mod passkeys;
+mod removal;
 mod status;
 
 use crate::ambient::Ambient;
@@ -18,7 +19,9 @@ use crate::outbox::message::Owner;
 use crate::outbox::{marks, rows};
 use crate::store::keyring::{self, Keyring};
 use passkeys::HostVerdict;
-use postern_core::account::{AccountRecord, AccountStatus, Actor, StatusRefusal, StatusRequest};
+use postern_core::account::{
+    AccountRecord, AccountStatus, Actor, StatusReason, StatusRefusal, StatusRequest,
+};
 use postern_core::entitlement::EntitlementSnapshot;
 use postern_core::factor::FactorMethod;
 use postern_core::grant::Admission;
@@ -92,6 +95,9 @@ pub(crate) enum AccountCall {
     /// Change the status; the seed is what the account starts from if it was never opened. Answered with a
     /// [`StatusAnswer`].
     SetStatus { seed: Box<AccountRecord>, operation: String, request: StatusRequest },
+    /// Remove all second factors by order of an operator; the seed is what the account starts from if it was never
+    /// opened. Answered with a [`FactorAnswer`].
+    RemoveFactors { seed: Box<AccountRecord>, operation: String, reason: StatusReason },
     /// What status does it have now? Answered with one, or `null` if the account was never opened.
     Status { tenant: TenantId },
     /// Forget all of a deleted account but that it was there. Answered with a [`PurgeAnswer`].

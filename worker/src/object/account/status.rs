@@ -1,6 +1,6 @@
 //! The calls that change whether an account may be used.
 
-use super::commit::{Change, Order};
+use super::commit::{Change, Order, OrderAnswer};
 use super::{Account, PurgeAnswer, StatusAnswer};
 use crate::object::orders::{self, Known, ORDERS};
 use crate::object::records;
@@ -51,8 +51,8 @@ impl Account<'_> {
             }
             StatusOutcome::Refused(refusal) => (Change::of(account), StatusAnswer::Refused(refusal)),
         };
-        let order = Order { operation: operation.into(), told, answer };
-        let answer = order.answer.clone();
+        let remembered = OrderAnswer::Status(answer.clone());
+        let order = Order { operation: operation.into(), told, answer: remembered };
         self.commit(Change { order: Some(order), ..change })?;
         Ok(answer)
     }

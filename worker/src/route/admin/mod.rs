@@ -8,6 +8,7 @@ pub(crate) mod entitlements;
 pub(crate) mod groups;
 pub(crate) mod keys;
 mod operator;
+pub(crate) mod second_factor;
 pub(crate) mod status;
 pub(crate) mod traces;
 pub(crate) mod users;
