@@ -50,7 +50,8 @@ async fn draft(
         MailTemplate::SignUpCode { .. }
         | MailTemplate::SetPassword { .. }
         | MailTemplate::Code { .. }
-        | MailTemplate::Link { .. } => {
+        | MailTemplate::Link { .. }
+        | MailTemplate::NewDevice => {
             directory.owner(&mail.tenant, &Identifier::Email(to.clone()), now).await?
         }
         _ => None,
@@ -90,6 +91,10 @@ async fn draft(
             None => None,
         },
         MailTemplate::Welcome => Some(letter::welcome(name)),
+        MailTemplate::NewDevice => {
+            let is_proven = owner.is_some_and(|owner| owner.verified_at.is_some());
+            is_proven.then(|| Draft::notice(Letter::NewDevice))
+        }
         MailTemplate::SessionReuse => Some(Draft::notice(Letter::SessionEnded)),
         MailTemplate::CredentialChanged(change) => Some(letter::credential_changed(*change)),
         MailTemplate::FactorChanged(change) => Some(letter::factor_changed(*change)),

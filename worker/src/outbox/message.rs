@@ -50,7 +50,8 @@ impl Message {
                 MailTemplate::SessionReuse
                 | MailTemplate::CredentialChanged(_)
                 | MailTemplate::FactorChanged(_)
-                | MailTemplate::Welcome => NOTICE_MATTERS_FOR,
+                | MailTemplate::Welcome
+                | MailTemplate::NewDevice => NOTICE_MATTERS_FOR,
             })),
             Self::Mark(mark) => Some(mark.until),
             Self::Audit(_) | Self::Status | Self::Snapshot { .. } => None,
@@ -103,6 +104,9 @@ pub(crate) enum MailTemplate {
     FactorChanged(FactorChange),
     /// The account exists since a moment ago.
     Welcome,
+    /// Somebody signed in from a device that the account has not seen lately. Only to a proven address: whoever typed
+    /// another into a sign-up would have strangers mailed.
+    NewDevice,
 }
 
 /// One line of the audit trail.

@@ -93,6 +93,8 @@ pub struct MailSettings {
     pub support_address: Option<EmailAddress>,
     /// Whether new accounts get a welcome, default no.
     pub welcome: bool,
+    /// Whether owners hear of a login from a device that they have not used lately, default yes.
+    pub new_device: bool,
 }
 
 /// The words for [`MailSender`].
@@ -132,6 +134,7 @@ impl MailSettings {
             logo_url: section.parsed("logo_url"),
             support_address: section.parsed("support_address"),
             welcome: section.flag("welcome", false),
+            new_device: section.flag("new_device", true),
         }
     }
 }

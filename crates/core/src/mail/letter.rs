@@ -47,11 +47,13 @@ pub enum Letter {
     SecondFactorRemoved,
     /// The account exists since a moment ago.
     Welcome,
+    /// Somebody signed in from a device that the account has not seen lately.
+    NewDevice,
 }
 
 impl Letter {
     /// All kinds.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::AccountExists,
         Self::AddressTaken,
         Self::SignUpCode,
@@ -74,6 +76,7 @@ impl Letter {
         Self::SecondFactorDisabled,
         Self::SecondFactorRemoved,
         Self::Welcome,
+        Self::NewDevice,
     ];
 
     /// The name of its template's files, without their ending, and what mail services know it by.
@@ -102,6 +105,7 @@ impl Letter {
             Self::SecondFactorDisabled => "second_factor_disabled",
             Self::SecondFactorRemoved => "second_factor_removed",
             Self::Welcome => "welcome",
+            Self::NewDevice => "new_device",
         }
     }
 

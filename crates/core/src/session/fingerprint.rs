@@ -116,6 +116,17 @@ impl DeviceFingerprint {
         }
     }
 
+    /// Whether both say the same, in time that does not depend on what.
+    pub(super) fn ct_eq(&self, other: &Self) -> bool {
+        let same =
+            |one: Option<&Secret<DIGEST_BYTES>>, other: Option<&Secret<DIGEST_BYTES>>| match (one, other) {
+                (Some(one), Some(other)) => one.ct_eq(other),
+                (None, None) => true,
+                _ => false,
+            };
+        same(self.network(), other.network()) && same(self.user_agent(), other.user_agent())
+    }
+
     pub(super) const fn network(&self) -> Option<&Secret<DIGEST_BYTES>> {
         self.network.as_ref()
     }

@@ -8,6 +8,7 @@ mod binding;
 mod device;
 mod fence;
 mod fingerprint;
+mod known_devices;
 mod notice;
 mod open;
 pub(crate) mod record;
@@ -22,6 +23,7 @@ pub use binding::{BindingRule, DeviceBinding, DeviceFinding, DeviceTrait, Device
 pub use device::DeviceHint;
 pub use fence::{FenceOutcome, FenceRequest, FenceRevocation, fence};
 pub use fingerprint::{DeviceFingerprint, FingerprintKey, NetworkPrefixes};
+pub use known_devices::{Acquaintance, KnownDevices};
 pub use notice::{CredentialChange, Notice, SessionAudit};
 pub use open::{OpenOutcome, OpenPolicy, OpenPolicyError, OpenRefusal, OpenRequest, OverCap, open};
 pub use record::{

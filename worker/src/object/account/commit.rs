@@ -16,11 +16,13 @@ use postern_core::json;
 use postern_core::order;
 use postern_core::passkey::PasskeyRecord;
 use postern_core::revocation::{RevocationMark, Revoked};
-use postern_core::session::{DeviceWatch, Notice, SessionAudit, SessionRecord};
+use postern_core::session::{Acquaintance, DeviceWatch, KnownDevices, Notice, SessionAudit, SessionRecord};
 use postern_core::time::{Seconds, UnixMillis};
 use serde::{Deserialize, Serialize};
 use worker::{Error, Result, SqlStorage};
 
+/// The row of the [`KnownDevices`].
+const KNOWN_DEVICES: &str = "known_devices";
 /// The row of the [`DeviceWatch`].
 const DEVICE_WATCH: &str = "device_watch";
 /// The row of [`RevokedAll`].
@@ -60,6 +62,8 @@ pub(super) struct Change {
     pub(super) purged: bool,
     /// The copy of the status is to be brought up to date, although nothing has changed here.
     pub(super) copy_status: bool,
+    /// The session was opened from a device that the account has not seen lately. Found out by the commit itself.
+    pub(super) new_device: bool,
 }
 
 /// An order that was carried out.
@@ -139,10 +143,25 @@ impl Account<'_> {
         Ok(Records::new(&self.sql(), OPERATIONS).get(DEVICE_WATCH)?.unwrap_or_default())
     }
 
+    fn known_devices(&self) -> Result<KnownDevices> {
+        if !records::exist(&self.sql(), OPERATIONS)? {
+            return Ok(KnownDevices::default());
+        }
+        Ok(Records::new(&self.sql(), OPERATIONS).get(KNOWN_DEVICES)?.unwrap_or_default())
+    }
+
     pub(super) fn commit(&self, mut change: Change) -> Result<()> {
         let watch = self.device_watch(&change.notices)?;
         let (notices, watch) = watch.once(core::mem::take(&mut change.notices));
         change.notices = notices;
+        let known_devices = match &change.opened {
+            Some(session) => {
+                let (acquaintance, known) = self.known_devices()?.meet(&session.fingerprint);
+                change.new_device = acquaintance == Acquaintance::New;
+                known
+            }
+            None => None,
+        };
         let storage = self.state.storage();
         let sql = storage.sql();
         let accounts = Records::new(&sql, ACCOUNT);
@@ -170,6 +189,9 @@ impl Account<'_> {
             if let Some(Advanced { session, operation }) = &change.advanced {
                 let row = AdvancedRow { session, refresh_operation: *operation };
                 sessions.put(&session.id.to_string(), &row)?;
+            }
+            if let Some(known_devices) = &known_devices {
+                Records::new(&sql, OPERATIONS).put(KNOWN_DEVICES, known_devices)?;
             }
             if let Some(watch) = &watch {
                 Records::new(&sql, OPERATIONS).put(DEVICE_WATCH, watch)?;
@@ -269,6 +291,24 @@ impl Account<'_> {
                 template: MailTemplate::Welcome,
                 language: language.clone(),
             }));
+        }
+        if change.new_device {
+            messages.push(Message::Audit(AuditEvent {
+                occurred_at: self.now,
+                tenant: account.tenant.to_string(),
+                account: Some(account.id),
+                session: change.opened.as_ref().map(|session| session.id),
+                event: "new_device".into(),
+                detail: None,
+            }));
+            if self.environment.config().mail().new_device {
+                messages.push(Message::Mail(Mail {
+                    tenant: account.tenant.to_string(),
+                    to: Recipient::Account(account.id),
+                    template: MailTemplate::NewDevice,
+                    language: None,
+                }));
+            }
         }
         for notice in &change.notices {
             messages.extend(self.notice(account, notice, change.notify.as_ref()));

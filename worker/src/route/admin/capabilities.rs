@@ -37,6 +37,8 @@ pub(crate) async fn show(exchange: &Exchange) -> Answer {
         ("sign_in_passkeys", config.passkeys().party().is_some() && config.passkeys().sign_in),
         ("session_snapshots", config.sessions().snapshots),
         ("welcome_mail", config.mail().welcome),
+        ("new_device_mail", config.mail().new_device),
+        ("device_binding", config.device_binding().is_enabled()),
     ];
     let capabilities = Capabilities {
         version: env!("CARGO_PKG_VERSION"),
