@@ -132,6 +132,7 @@ pub(crate) struct AnswerCall {
     pub(crate) tenant: TenantId,
     pub(crate) client_id: ClientId,
     pub(crate) device: DeviceHint,
+    #[serde(default)]
     pub(crate) fingerprint: DeviceFingerprint,
     /// base64url of the challenge's secret.
     pub(crate) secret: String,

@@ -148,6 +148,7 @@ pub(crate) struct OpenCall {
     pub(crate) edge_key_id: u32,
     pub(crate) amr: Vec<String>,
     pub(crate) device: DeviceHint,
+    #[serde(default)]
     pub(crate) fingerprint: DeviceFingerprint,
     /// The request that opens it has created the account.
     #[serde(default)]
@@ -172,6 +173,7 @@ pub(crate) struct RefreshCall {
     pub(crate) operation: OperationId,
     pub(crate) next_edge_key_id: u32,
     pub(crate) device: DeviceHint,
+    #[serde(default)]
     pub(crate) fingerprint: DeviceFingerprint,
 }
 
