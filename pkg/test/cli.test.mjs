@@ -93,12 +93,19 @@ pub const USED: [&str; 3] = [permissions::DOCS_READ, permissions::_2FA_RESET_ALL
   assert.equal(postern("freed.json", "--rust").status, 0, "a deleted name is in nobody's way");
 });
 
-/** Sends blanks until nobody reads them any more, or until so many were read that the reader has no limit. */
-function endless(response) {
+/** Far more than any registry, and than what sockets hold back. */
+const MOST_SENT = 64 * 1_048_576;
+
+/** Sends blanks, and counts them, until nobody reads them any more or the reader is seen to have no limit. */
+function endless(response, count) {
   let sent = 0;
   const more = () => {
-    while (sent < 64 * 1_048_576 && response.write(" ".repeat(65_536))) sent += 65_536;
-    if (sent >= 64 * 1_048_576) response.end(JSON.stringify(REGISTRY));
+    let drained = true;
+    while (drained && sent < MOST_SENT) {
+      count((sent += 65_536));
+      drained = response.write(" ".repeat(65_536));
+    }
+    if (sent >= MOST_SENT) response.end(JSON.stringify(REGISTRY));
   };
   response.on("drain", more);
   more();
@@ -111,10 +118,11 @@ test("a file is read up to the same size, whatever it is", { skip: process.platf
 });
 
 test("a registry is fetched from its issuer, and from nowhere else", async (t) => {
+  let sent = 0;
   const server = createServer((request, response) => {
     if (request.url === "/registry") response.end(JSON.stringify(REGISTRY));
     else if (request.url === "/moved") response.writeHead(302, { location: "/registry" }).end();
-    else if (request.url === "/endless") endless(response);
+    else if (request.url === "/endless") endless(response, (bytes) => (sent = bytes));
     else response.writeHead(404).end("{}");
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -130,4 +138,5 @@ test("a registry is fetched from its issuer, and from nowhere else", async (t) =
   for (const address of [`${base}/endless`, `${base}/moved`, `${base}/none`, "http://auth.example/registry", "ftp://127.0.0.1/registry", "file:///etc/passwd"]) {
     assert.deepEqual(await postern(address), [1, false], address);
   }
+  assert.ok(sent > 0 && sent < MOST_SENT, `${sent} bytes were sent before the reader had enough`);
 });

@@ -77,8 +77,8 @@ impl PermissionSettings {
         AuthorizationSnapshot { permission_mask, registry_version, ..given }
     }
 
-    /// Why an account that was given this may do something: every source of the permission, or none, as owned by
-    /// the caller through `answer`.
+    /// Why an account that was given this may do something: every source of the permission, or none. `answer` makes of
+    /// them what the caller keeps, since they borrow from lists that end with this call.
     ///
     /// # Errors
     ///
