@@ -173,7 +173,7 @@ function writeConfiguration(folder, variant, vars, bindings = {}) {
     kv_namespaces: config.kv_namespaces,
     durable_objects: config.durable_objects,
     migrations: config.migrations,
-    queues: config.queues,
+    queues: { ...config.queues, consumers: config.queues.consumers.map(atOnce) },
     triggers: config.triggers,
     ratelimits: config.ratelimits,
     ...bindings,
@@ -182,6 +182,9 @@ function writeConfiguration(folder, variant, vars, bindings = {}) {
   writeFileSync(path, JSON.stringify(derived));
   return path;
 }
+
+/** A consumer that does not wait for a batch to fill: every mail that a test waits for would come a second later. */
+const atOnce = (consumer) => ({ ...consumer, max_batch_timeout: 0 });
 
 /** The configuration of another Worker that asks this one. */
 function writeNeighbour(folder, { name, main }) {
