@@ -8,13 +8,11 @@ import { after, before, describe, test } from "node:test";
 
 import { COUNTED_LIMITS, PASSWORD, client, newAddress, startOpenServer, tokenOf } from "./support/accounts.mjs";
 import { SoftwarePasskey } from "./support/passkeys.mjs";
-import { sleep, until } from "./support/people.mjs";
+import { until, untilQuiet } from "./support/people.mjs";
 import { ROOT } from "./support/server.mjs";
 
 const PAGE = join(ROOT, "docs/costs.md");
 const SHARDS = 16;
-/** Nothing happens any more when nothing has happened for so long: a queue waits a second for more. */
-const QUIET_MILLISECONDS = 1_500;
 
 /**
  * The flows of the table: what is sent, by whom, and what has happened before, which is not counted. Everybody is an
@@ -29,7 +27,7 @@ const FLOWS = [
   ["login, unknown address", { send: (it) => it.owner.login(it.stranger, "not the password"), status: 401 }],
   ["passkeys/authentication", { send: (it) => it.owner.post("passkeys/authentication", {}) }],
   ["passkeys/login", { before: (it) => it.answerOfPasskey(), send: (it, credential) => it.owner.post("passkeys/login", { credential }) }],
-  ["refresh", { before: () => sleep(1_100), send: (it) => it.owner.post("refresh", { refresh_token: it.tokens.refresh_token }) }],
+  ["refresh", { send: (it) => it.owner.post("refresh", { refresh_token: it.tokens.refresh_token }) }],
   ["validate, jwt_only", { send: (it) => it.owner.validate(it.access, "jwt_only") }],
   ["validate, hybrid", { before: (it) => it.fresh(), send: (it) => it.owner.validate(it.access, "hybrid") }],
   ["validate, strict", { send: (it) => it.owner.validate(it.access, "strict") }],
@@ -66,7 +64,7 @@ describe("the costs of a flow", () => {
     server = await startOpenServer({ vars: { limits: COUNTED_LIMITS, codes: { resend_after_seconds: 0 } } });
     await everyShardWasUsed();
     await Promise.all(FLOWS.map(async ([flow]) => people.set(flow, await somebody())));
-    await untilQuiet();
+    await untilQuiet(server);
   });
   after(() => server?.stop());
 
@@ -126,27 +124,16 @@ describe("the costs of a flow", () => {
 
   const operations = async () => (await server.fetch("/dev/operations")).json();
 
-  /** What is counted until nothing happens any more. */
-  async function untilQuiet() {
-    let last;
-    for (let quietSince = Date.now(); Date.now() - quietSince < QUIET_MILLISECONDS; await sleep(100)) {
-      const now = await operations();
-      if (JSON.stringify(now) !== JSON.stringify(last)) quietSince = Date.now();
-      last = now;
-    }
-    return last;
-  }
-
   async function costsOf(flow, { before: prepare, send, status = 200 }) {
     const person = people.get(flow);
     let prepared;
     if (prepare) {
       prepared = await prepare(person);
-      await untilQuiet();
+      await untilQuiet(server);
     }
     const { status: answered, text } = await send(person, prepared);
     assert.equal(answered, status, text);
-    return untilQuiet();
+    return untilQuiet(server);
   }
 
   for (const [flow, steps] of FLOWS) {
@@ -163,7 +150,7 @@ describe("the costs of a flow", () => {
       const owner = client(unlimited);
       const { refresh_token } = await owner.account(newAddress());
       // As old as it must be to be replaced, and everything delivered that the sign-up has left.
-      await sleep(4_000);
+      await untilQuiet(unlimited);
       assert.equal((await owner.post("refresh", { refresh_token })).status, 200);
       const { answer } = await (await unlimited.fetch("/dev/operations")).json();
       assert.deepEqual([answer.account, answer.limiter, answer.intake, answer.revocation], [1, 0, 0, 0]);

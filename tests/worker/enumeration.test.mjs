@@ -12,7 +12,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import { AUTH, COUNTED_LIMITS, PASSWORD, claimsOf, client, newAddress, startOpenServer, wrongLinkOf } from "./support/accounts.mjs";
 import { Observer, shown } from "./support/observer.mjs";
-import { editAccount, sleep } from "./support/people.mjs";
+import { editAccount, sleep, untilQuiet } from "./support/people.mjs";
 import { newNumber, phoneClient } from "./support/phones.mjs";
 import { ROOT } from "./support/server.mjs";
 
@@ -167,7 +167,10 @@ describe("the same answer for everybody", () => {
       /** What an answer shows, and how often it asked which store. */
       async function seen(route, question, who) {
         const as = question.by ? { bearer } : {};
-        if (question.first) await observer.post(`${AUTH}/${question.first[0]}`, question.first[1](who), as);
+        if (question.first) {
+          await observer.post(`${AUTH}/${question.first[0]}`, question.first[1](who), as);
+          await untilQuiet(server, QUIET_MILLISECONDS);
+        }
         const answer = shown(await observer.post(`${AUTH}/${route}`, question.body(who), as));
         const [calls] = answer.headers.filter((header) => header.startsWith(CALLS));
         assert.ok(calls, answer.headers.join());

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { PASSWORD, claimsOf, cooled, granted, newAddress, otherThan, quiet, refused } from "./support/accounts.mjs";
-import { audited, settled } from "./support/people.mjs";
+import { PASSWORD, claimsOf, cooled, granted, newAddress, otherThan, refused } from "./support/accounts.mjs";
+import { audited, settled, untilQuiet } from "./support/people.mjs";
 import { newNumber, onIntakes, ownersOf, phoneClient, spaced, startPhoneServer } from "./support/phones.mjs";
 
 const STOLEN = "the password of the attacker";
@@ -126,7 +126,7 @@ describe("signing up with a number", () => {
     assert.equal((await notices()).length, 1);
     await asked(known)();
     await it.owner.signUpByPhone(newNumber());
-    await quiet();
+    await untilQuiet(it.server);
     assert.equal((await notices()).length, 1);
     assert.equal((await it.owner.sms(known)).filter(({ code }) => code !== undefined).length, 1, "only the owner's own code");
   });

@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { PASSWORD, claimsOf, cooled, granted, newAddress, otherThan, quiet, refused } from "./support/accounts.mjs";
+import { PASSWORD, claimsOf, cooled, granted, newAddress, otherThan, refused } from "./support/accounts.mjs";
 import { enrol } from "./support/authenticator.mjs";
-import { audited, settled, until } from "./support/people.mjs";
+import { audited, settled, until, untilQuiet } from "./support/people.mjs";
 import { newNumber, ownersOf, phoneClient, spaced, startPhoneServer } from "./support/phones.mjs";
 
 const succeeded = (answer) => assert.deepEqual([answer.status, answer.body], [200, { success: true }], answer.text);
@@ -182,7 +182,7 @@ describe("changing the number", () => {
     const free = newNumber();
     const asked = (who, phone) => () => asks(who, phone);
     assert.equal((await owner.assertAlike(asked(me, taken.phone), asked(other, free))).status, 202);
-    await quiet();
+    await untilQuiet(server);
     const toOwner = await owner.sms(taken.phone);
     assert.ok(toOwner[0].text.includes("tried to use this number for another account"), toOwner[0].text);
     assert.equal(toOwner.filter(({ code }) => code !== undefined).length, 1, "only the code of the sign-up");
@@ -226,7 +226,7 @@ describe("changing the number", () => {
       const asked = (phone) => () => owner.post("request-phone-verification", { phone });
       assert.equal((await owner.assertAlike(asked(me.phone), asked(unknown))).status, 202);
       assert.equal((await asked(proven.phone)()).status, 202);
-      await quiet();
+      await untilQuiet(server);
       assert.equal((await owner.sms(me.phone)).length, 2);
       assert.equal((await owner.sms(proven.phone)).length, 1);
       assert.deepEqual(await owner.sms(unknown), []);

@@ -16,6 +16,7 @@ import {
   startOpenServer,
   tokenOf,
 } from "./support/accounts.mjs";
+import { untilQuiet } from "./support/people.mjs";
 
 const OTHER_PASSWORD = "a password of somebody else";
 
@@ -275,12 +276,12 @@ describe("an address that has an account", () => {
   test("is told in its mailbox, and nowhere else", async () => {
     const [known, unknown] = [newAddress(), newAddress()];
     await person.account(known);
-    await quiet();
+    await untilQuiet(server);
     const answers = [];
     for (const email of [unknown, known]) {
       answers.push(await person.post("signup", { email, name: "Eve", password: OTHER_PASSWORD }));
       await person.untilMails(email, email === known ? 2 : 1);
-      await quiet();
+      await untilQuiet(server);
     }
     const [free, taken] = answers.map(({ status, headers, body }) => ({
       status,
@@ -433,6 +434,3 @@ describe("an account whose password could not be trusted", { concurrency: 4 }, (
     assert.equal((await person.post("set-password", { token: tokenOf(links[0]), password: PASSWORD })).status, 200);
   });
 });
-
-/** Counters are per isolate: what a mail still has to do would be counted with the next request. */
-const quiet = () => new Promise((resolve) => setTimeout(resolve, 2500));

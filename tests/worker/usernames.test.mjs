@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 
-import { AUTH, PASSWORD, accountsOf, claimsOf, client, granted, newAddress, observed, quiet, refused, startOpenServer } from "./support/accounts.mjs";
+import { AUTH, PASSWORD, accountsOf, claimsOf, client, granted, newAddress, observed, refused, startOpenServer } from "./support/accounts.mjs";
+import { untilQuiet } from "./support/people.mjs";
 
 const newName = (base = "ada") => `${base}_${randomBytes(5).toString("hex")}`;
 
@@ -139,7 +140,7 @@ describe("usernames that may be chosen", () => {
     const asked = (email, username) => () => it.signUp(email, { username });
     const refusals = [];
     for (const email of [mine.email, free]) {
-      await quiet();
+      await untilQuiet(it.server);
       refusals.push(observed(await asked(email, taken)()));
     }
     assert.deepEqual(refusals[1], refusals[0]);

@@ -3,12 +3,16 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Says on one line what happens next.
+/// Says on one line what happens next, and how long after the first such line.
 pub(crate) fn announce(what: &str) {
-    eprintln!("\n==> {what}");
+    static START: OnceLock<Instant> = OnceLock::new();
+    let seconds = START.get_or_init(Instant::now).elapsed().as_secs();
+    eprintln!("\n==> [{:02}:{:02}] {what}", seconds / 60, seconds % 60);
 }
 
 /// The command `program` with `arguments`, split at blanks.

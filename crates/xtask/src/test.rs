@@ -16,19 +16,12 @@ const VERIFIER: &str = "postern-verifier";
 const END_TO_END_FOLDERS: [&str; 4] = ["tests/worker", "tests/js", "tests/docs", "pkg/test"];
 
 /// Files that run with nothing beside them: they kill servers and start them again at the same port, count who came
-/// first, measure memory, or bound how long an answer may take. The others wait for mails, alarms and periods most of
-/// their time, and run two at a time.
-const ALONE: [&str; 9] = [
-    "busy",
-    "enumeration",
-    "kill",
-    "limits",
-    "memory",
-    "panic",
-    "refresh_race",
-    "revocation_bound",
-    "rotation",
-];
+/// first, measure memory, or bound how long an answer may take.
+const ALONE: [&str; 8] =
+    ["busy", "kill", "limits", "memory", "panic", "refresh_race", "revocation_bound", "rotation"];
+
+/// How many of the other files run at a time: they wait for alarms, periods and quiet most of their time.
+const SIDE_BY_SIDE: u8 = 3;
 
 /// Runs the selected tests and ends with the runners' own summaries.
 ///
@@ -94,7 +87,7 @@ fn end_to_end_tests(pattern: &str) -> Result<Vec<String>> {
     ensure!(!files.is_empty(), "no test file is named like {pattern:?}");
     let (alone, side_by_side): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| runs_alone(file));
     // A failure of the first run does not hide those of the second.
-    let (first, second) = (node_tests(&side_by_side, 2), node_tests(&alone, 1));
+    let (first, second) = (node_tests(&side_by_side, SIDE_BY_SIDE), node_tests(&alone, 1));
     Ok([first?, second?].concat())
 }
 

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { PASSWORD, claimsOf, relaxed, sleep, until } from "./people.mjs";
+import { PASSWORD, claimsOf, relaxed, until, untilQuiet } from "./people.mjs";
 import { ROOT, overlaid, startServer } from "./server.mjs";
 
 export { PASSWORD, claimsOf };
@@ -155,19 +155,17 @@ export function observed({ status, headers, body }) {
   return { status, body: rest, headers: Object.fromEntries([...headers].filter(([name]) => name !== "x-request-id" && name !== "date")) };
 }
 
-/** Operations are counted per isolate: what mails still have to do would be counted with the next request. */
-export const quiet = () => sleep(2_500);
-
 /**
  * Fails unless two requests are answered alike, the operations on stores included.
  *
+ * @param {object} server where both are asked
  * @param {() => Promise<any>} one for an address that has an account
  * @param {() => Promise<any>} other for one that has none
  */
-export async function assertAlike(one, other) {
+export async function assertAlike(server, one, other) {
   const answers = [];
   for (const ask of [one, other]) {
-    await quiet();
+    await untilQuiet(server);
     answers.push(observed(await ask()));
   }
   assert.match(answers[0].headers["x-postern-operations"], /^objects=[1-9]\d* d1=\d+ kv=0$/);

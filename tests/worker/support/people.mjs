@@ -44,6 +44,26 @@ export async function until(what, probe, seconds = 15) {
   }
 }
 
+/** What follows an answer follows it at once; only a shard of marks waits, so that a key is written once a second. */
+const QUIET_MILLISECONDS = 1_100;
+
+/**
+ * Waits until the Worker asks nothing more of its stores: operations are counted per isolate, so those that an
+ * earlier request has left behind would be counted with the next.
+ *
+ * @returns {Promise<{ answer: object, total: object }>} what the last request has asked, until its answer and since
+ */
+export async function untilQuiet(server, milliseconds = QUIET_MILLISECONDS) {
+  const operations = async () => (await server.fetch("/dev/operations")).json();
+  let last = await operations();
+  for (let quietSince = Date.now(); Date.now() - quietSince < milliseconds; await sleep(50)) {
+    const now = await operations();
+    if (JSON.stringify(now) !== JSON.stringify(last)) quietSince = Date.now();
+    last = now;
+  }
+  return last;
+}
+
 /**
  * One request to the API.
  *

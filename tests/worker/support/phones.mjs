@@ -59,7 +59,7 @@ export function phoneClient(server, address) {
         assert.equal((await one.send("GET", "/.well-known/jwks.json")).status, 200);
         return ask();
       };
-      return assertAlike(withKeys(asked), withKeys(other));
+      return assertAlike(server, withKeys(asked), withKeys(other));
     },
 
     /** An account with a number and this password, and no address. */
