@@ -62,8 +62,8 @@ fn wasm_lints(selection: &str) -> Result<()> {
 /// Licences, bans and sources; the advisory check needs a download from GitHub and has a step of its own in CI.
 fn dependencies() -> Result<()> {
     if output_of(&mut cargo("deny --version")).is_none() {
-        announce("Installing cargo-deny (a few minutes, once)");
-        run(&mut cargo(&format!("install cargo-deny --locked --quiet --version ^{CARGO_DENY}")))?;
+        announce("Installing cargo-deny (a minute or two, once)");
+        run(&mut cargo(&format!("install cargo-deny --locked --quiet --debug --version ^{CARGO_DENY}")))?;
     }
     run(&mut cargo("deny --log-level error check licenses bans sources"))
 }
