@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 
-import { claimsOf, client, granted, newAddress, refused, startOpenServer } from "./support/accounts.mjs";
+import { AUTH, claimsOf, client, granted, newAddress, refused, startOpenServer } from "./support/accounts.mjs";
 import { audited, sleep, tokensOf, until } from "./support/people.mjs";
 
 const OPERATOR = randomBytes(32).toString("base64");
@@ -173,7 +173,7 @@ describe("entitlements", () => {
 });
 
 describe("capabilities", () => {
-  test("are what the deployment can do, without its secrets, for the operator alone", async () => {
+  test("are what the deployment can do, without its secrets, for the operator alone, and in part for everybody", async () => {
     const mail = { sender: "resend", from: "no-reply@example.com" };
     const secrets = { POSTERN_OPERATOR_TOKEN: OPERATOR, MAIL_API_KEY: "not-to-be-shown" };
     const server = await startOpenServer({ vars: { mail, sign_in: { links: false } }, secrets });
@@ -191,6 +191,22 @@ describe("capabilities", () => {
       assert.deepEqual([rest.has_mail_sender, rest.has_sms_sender, rest.has_root_key, rest.is_development], [true, false, false, true]);
       assert.deepEqual(rest.languages, ["de", "en"]);
       assert.ok(!text.includes("not-to-be-shown") && !text.includes(OPERATOR) && !text.includes("example.com"));
+
+      const options = await person.send("GET", `${AUTH}/options`);
+      const { features, ...figures } = options.body;
+      assert.deepEqual(figures, {
+        issuer: "http://localhost:8787", audience: ["http://localhost:8787"], client_id: "postern", tenant: "default", registry_version: rest.registry_version,
+        access_token_ttl_seconds: 300, leeway_seconds: 30, session_idle_ttl_seconds: 604_800, session_absolute_ttl_seconds: 2_592_000,
+        registration: "verified_first", usernames: "off", password_min_length: 10, password_max_bytes: 1024,
+      });
+      assert.deepEqual(features.filter((name) => !rest.features.includes(name)), []);
+      assert.ok(features.includes("sign_in_codes") && !features.includes("sign_in_links") && !features.includes("sms"));
+      assert.ok(!features.includes("device_binding") && !features.includes("session_snapshots"), "what only the operator uses");
+      assert.ok(!options.text.includes("not-to-be-shown") && !options.text.includes("resend"));
+      assert.equal(options.headers.get("access-control-allow-origin"), "*");
+      const again = await person.send("GET", `${AUTH}/options`, { headers: { "if-none-match": options.headers.get("etag") } });
+      assert.deepEqual([again.status, again.text], [304, ""]);
+
       const health = await person.send("GET", "/health");
       assert.deepEqual(health.body, { status: "ok", service: "postern", version });
     } finally {

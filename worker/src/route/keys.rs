@@ -51,7 +51,7 @@ pub(crate) async fn public_key(exchange: &Exchange) -> Answer {
 }
 
 /// A document with its strong validator (RFC 9110 §8.8.3), or the news that it has not changed.
-fn publish(exchange: &Exchange, content_type: &str, document: String) -> Answer {
+pub(crate) fn publish(exchange: &Exchange, content_type: &str, document: String) -> Answer {
     let [tag @ .., _, _, _, _, _, _, _, _] = <[u8; 32]>::from(Sha256::digest(document.as_bytes()));
     let tag = format!("\"{}\"", base64url::encode(&tag));
     let known = exchange.header("if-none-match").is_some_and(|tags| names(&tags, &tag));

@@ -19,6 +19,7 @@ pub(crate) mod login_by_mail;
 pub(crate) mod logout;
 pub(crate) mod mailed;
 pub(crate) mod me;
+pub(crate) mod options;
 pub(crate) mod own_account;
 pub(crate) mod passkeys;
 pub(crate) mod password;

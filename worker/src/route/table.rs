@@ -4,9 +4,9 @@ use crate::route::admin::status::Verb;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::Kind;
 use crate::route::{
-    admin, change_contact, change_password, health, keys, login, login_by_mail, logout, me, own_account,
-    passkeys, refresh, reset_password, second_factor, sessions, set_password, sign_up, username, validate,
-    verify_contact, verify_sign_up,
+    admin, change_contact, change_password, health, keys, login, login_by_mail, logout, me, options,
+    own_account, passkeys, refresh, reset_password, second_factor, sessions, set_password, sign_up, username,
+    validate, verify_contact, verify_sign_up,
 };
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
@@ -21,6 +21,7 @@ enum Route {
     Jwks,
     PublicKey,
     Permissions,
+    Options,
     Capabilities,
     ShowAuthorization,
     ReplaceAuthorization,
@@ -113,6 +114,8 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Head, "/api/v1/auth/public-key", Route::PublicKey),
     (Method::Get, "/api/v1/auth/permissions", Route::Permissions),
     (Method::Head, "/api/v1/auth/permissions", Route::Permissions),
+    (Method::Get, "/api/v1/auth/options", Route::Options),
+    (Method::Head, "/api/v1/auth/options", Route::Options),
     (Method::Get, "/api/v1/auth/admin/capabilities", Route::Capabilities),
     (Method::Get, "/api/v1/auth/admin/users/*/authorization", Route::ShowAuthorization),
     (Method::Put, "/api/v1/auth/admin/users/*/authorization", Route::ReplaceAuthorization),
@@ -238,6 +241,7 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::Jwks => keys::jwks(exchange).await,
         Route::PublicKey => keys::public_key(exchange).await,
         Route::Permissions => keys::permissions(exchange),
+        Route::Options => options::show(exchange),
         Route::Capabilities => admin::capabilities::show(exchange).await,
         Route::ShowAuthorization => admin::authorization::show(exchange, segment).await,
         Route::ReplaceAuthorization => admin::authorization::replace(exchange, segment).await,

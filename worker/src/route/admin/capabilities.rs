@@ -4,8 +4,9 @@ use crate::object::keyring::ROOT_KEY_BINDING;
 use crate::outbox::templates;
 use crate::route::admin::operator;
 use crate::route::exchange::Exchange;
+use crate::route::options::features;
 use crate::wire::answer::{Answer, json};
-use postern_core::config::{MailSender, MailedForm};
+use postern_core::config::{MailSender, SmsSender};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -25,16 +26,7 @@ struct Capabilities {
 pub(crate) async fn show(exchange: &Exchange) -> Answer {
     operator::authorise(exchange).await?;
     let (environment, config) = (&exchange.environment, exchange.environment.config());
-    let (sign_in, reset) = (config.sign_in(), config.password_reset());
-    let features = [
-        ("sign_in_codes", sign_in.codes),
-        ("sign_in_links", sign_in.links),
-        ("sign_in_creates_accounts", sign_in.creates_accounts),
-        ("password_reset_by_link", reset.enabled && reset.by == MailedForm::Link),
-        ("password_reset_by_code", reset.enabled && reset.by == MailedForm::Code),
-        ("password_reset_by_uuid", reset.enabled && reset.by == MailedForm::Uuid),
-        ("passkeys", config.passkeys().party().is_some()),
-        ("sign_in_passkeys", config.passkeys().party().is_some() && config.passkeys().sign_in),
+    let internal = [
         ("session_snapshots", config.sessions().snapshots),
         ("welcome_mail", config.mail().welcome),
         ("new_device_mail", config.mail().new_device),
@@ -46,9 +38,11 @@ pub(crate) async fn show(exchange: &Exchange) -> Answer {
         is_development: cfg!(feature = "development"),
         has_root_key: !environment.bound(ROOT_KEY_BINDING).is_undefined(),
         has_mail_sender: config.mail().sender != MailSender::DevelopmentMailbox,
-        has_sms_sender: false,
+        has_sms_sender: !matches!(config.sms().sender, SmsSender::None | SmsSender::DevelopmentMailbox),
         languages: templates::languages().collect(),
-        features: features.into_iter().filter_map(|(name, is_on)| is_on.then_some(name)).collect(),
+        features: features(config)
+            .chain(internal.into_iter().filter_map(|(name, is_on)| is_on.then_some(name)))
+            .collect(),
     };
     json(200, &capabilities)
 }
