@@ -7,6 +7,9 @@ import type { Payload } from "./index.js";
 /** How much is asked before a token counts as good; `inherit` is the deployment's own mode. */
 export type ValidationMode = "jwt_only" | "hybrid" | "strict";
 
+/** The values of `acr`: one factor, and more than one. */
+export type AuthenticationClass = "urn:postern:acr:1" | "urn:postern:acr:2";
+
 /** What a caller demands of a token, and what it wants to know about it. All of it is optional. */
 export interface ValidateOptions<Name extends string = string> {
   /** Default `inherit`. */
@@ -24,6 +27,13 @@ export interface ValidateOptions<Name extends string = string> {
   readonly include_permissions?: boolean | undefined;
   /** Whether the answer has the session's times, if there is a copy of it at the edge. Default false. */
   readonly details?: boolean | undefined;
+  /**
+   * How many seconds ago the owner may have been authenticated at most. One of longer ago is `reauthentication_required`, with `max_age` and
+   * `acr_values` for `WWW-Authenticate` (RFC 9470).
+   */
+  readonly max_age?: number | undefined;
+  /** How strong that authentication must have been: `…:2` is more than one factor. */
+  readonly acr?: AuthenticationClass | undefined;
   /**
    * The network address of the client that presented the token to the caller, such as its `CF-Connecting-IP`. Strict mode
    * compares it with the session's where the deployment binds sessions to their network.
@@ -64,6 +74,9 @@ export interface Refused {
   readonly title: string;
   /** To find the call in the service's logs. */
   readonly request_id: string;
+  /** With `reauthentication_required`: what was demanded. */
+  readonly max_age?: number;
+  readonly acr_values?: AuthenticationClass;
   /** With `invalid_request`: what is wrong with the question. */
   readonly errors?: readonly { readonly field: string; readonly rule: string }[];
 }

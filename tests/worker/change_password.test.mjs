@@ -159,7 +159,7 @@ describe("changing a password", () => {
     await put({ ...record, auth_time: record.auth_time - 3_600 });
     const old = granted(await owner.post("refresh", { refresh_token: tokens.refresh_token }));
     for (const current of [undefined, PASSWORD]) {
-      refused(await change(owner, old.access_token, { current_password: current, new_password: NEW }), 403, "reauthentication_required");
+      refused(await change(owner, old.access_token, { current_password: current, new_password: NEW }), 401, "reauthentication_required");
     }
     assert.equal((await credential(account)).password_hash, null);
 

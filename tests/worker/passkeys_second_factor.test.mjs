@@ -113,11 +113,11 @@ describe("passkeys as the second factor", () => {
     await steady();
     const { secret } = (await owner.post("2fa/setup", { current_password: PASSWORD }, { bearer: me.bearer })).body;
     const { backup_codes: codes } = (await verify({ code: codeOf(secret, -1) }, { bearer: me.bearer })).body;
-    refused(await begin(me), 400, "invalid_request");
+    refused(await begin(me), 401, "reauthentication_required");
     refused(await begin(me, { code: "000000" }), 400, "second_factor_invalid");
     const passkey = await register(me, new SoftwarePasskey(), { backup_code: codes[0] });
     refused(await begin(me, { backup_code: codes[0] }), 400, "second_factor_invalid");
-    refused(await remove(me, passkey), 400, "invalid_request");
+    refused(await remove(me, passkey), 401, "reauthentication_required");
     // A session that was opened with both a moment ago has shown it.
     const tokens = granted(await signIn(passkey));
     const both = { ...me, bearer: tokens.access_token };

@@ -10,6 +10,7 @@ pub use organization::{OrganizationAccess, OrganizationAccessError};
 pub use unsigned::UnsignedAccessToken;
 
 use crate::account::AccountRecord;
+use crate::authentication::AuthenticationClass;
 use crate::id::{AccountId, ClientId, SessionId, TenantId, TokenId};
 use crate::jwt::{
     AccessTokenClaims, Claim, CustomClaims, SignError, SigningKey, VerifyingKey, sign_access_token,
@@ -213,9 +214,9 @@ impl Grant {
             registry_version: Some(access.registry_version.into()),
             organization: access.organization,
             entitlements: self.entitlements,
+            authentication_class: Some(AuthenticationClass::of(&admission.amr).as_str().into()),
             authentication_methods: admission.amr,
             authenticated_at: Some(UnixSeconds::new(admission.auth_time)),
-            authentication_class: None,
             confirmation_thumbprint: admission.key_thumbprint.map(|thumbprint| thumbprint.to_string()),
             custom: self.custom,
         })

@@ -26,6 +26,8 @@ extern crate std;
 
 #[cfg(feature = "issue")]
 pub mod account;
+#[cfg(feature = "issue")]
+pub mod authentication;
 pub mod codec;
 #[cfg(feature = "config")]
 pub mod config;

@@ -124,6 +124,9 @@ if (answer.ok) answer.account_id satisfies string;
 else answer.code satisfies string;
 // @ts-expect-error a misspelt permission
 await AUTH.validate("token", { permissions: ["docs:reed"] });
+await AUTH.validate("token", { max_age: 60, acr: "urn:postern:acr:2" });
+// @ts-expect-error a class that there is not.
+await AUTH.validate("token", { acr: "2" });
 // What a request lacks is null.
 await AUTH.validate("token", { client_ip: new Headers().get("cf-connecting-ip"), client_user_agent: "Owner/1.0" });
 // @ts-expect-error an address is text

@@ -9,7 +9,7 @@
 use crate::route::contact::{check_enabled, of_kind};
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{Kind, code, limit_presented, limit_requested, mail, new_operation};
-use crate::route::presence::{Bearer, current_password};
+use crate::route::presence::{Bearer, Proof};
 use crate::store::contact::ContactChange;
 use crate::store::fence;
 use crate::store::intake::{Intake, PresentedSecret};
@@ -29,9 +29,9 @@ pub(crate) async fn request(exchange: &Exchange, kind: IdentifierKind) -> Answer
     let bearer = Bearer::of(exchange).await?;
     let mut body = Body::read(&exchange.request).await?;
     let to = of_kind(environment, &mut body, kind)?;
-    let current = current_password(&mut body)?;
+    let proof = Proof::read(&mut body)?;
     limit_requested(exchange, kind).await?;
-    bearer.prove_presence(exchange, current.as_ref()).await?;
+    bearer.prove_owner(exchange, proof).await?;
     let (present, field) = match kind {
         IdentifierKind::Phone => (&bearer.credential.phone, "phone"),
         IdentifierKind::Email | IdentifierKind::Username => (&bearer.credential.email, "email"),

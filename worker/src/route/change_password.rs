@@ -4,7 +4,7 @@
 //! its first one here, if its owner has signed in a moment ago.
 
 use crate::route::exchange::Exchange;
-use crate::route::presence::{Bearer, current_password};
+use crate::route::presence::{Bearer, Proof};
 use crate::route::{breach, password};
 use crate::store::fence;
 use crate::wire::answer::{Answer, success};
@@ -17,15 +17,16 @@ use postern_core::session::CredentialChange;
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let bearer = Bearer::of(exchange).await?;
     let mut body = Body::read(&exchange.request).await?;
-    let current = current_password(&mut body)?;
+    let proof = Proof::read(&mut body)?;
     let text = body.secret("new_password")?;
     let environment = &exchange.environment;
     let (contact, name) = (bearer.credential.contact(), bearer.credential.name.as_str());
     let new = password::chosen(environment, "new_password", &text, contact.as_ref(), Some(name))?;
 
     let operation = OperationId::from_bytes(exchange.ambient.random()?.into_bytes());
-    let version = bearer.prove_presence(exchange, current.as_ref()).await?;
-    if is_the_current_one(&bearer, current.as_ref(), &new) {
+    let is_the_current_one = is_the_current_one(&bearer, proof.password.as_ref(), &new);
+    let version = bearer.prove_owner(exchange, proof).await?;
+    if is_the_current_one {
         return Err(Problem::invalid_field("new_password", "must not be the current password"));
     }
     breach::refuse_known(exchange, "new_password", &new).await?;

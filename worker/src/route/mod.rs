@@ -24,6 +24,7 @@ pub(crate) mod own_account;
 pub(crate) mod passkeys;
 pub(crate) mod password;
 pub(crate) mod presence;
+mod reauthenticate;
 pub(crate) mod recovery;
 pub(crate) mod refresh;
 pub(crate) mod reset_password;

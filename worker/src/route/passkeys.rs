@@ -6,14 +6,13 @@ use crate::object::account::{PasskeyAnswer, PasskeyOrder, ShownFactor};
 use crate::route::authenticate::bearer_in;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{limit_presented, new_operation};
-use crate::route::presence::{Bearer, current_password};
-use crate::route::second_factor::Factor;
+use crate::route::presence::{Bearer, Proof};
 use crate::route::sessions::limit_profile;
 use crate::route::tokens;
 use crate::store::accounts::{Accounts, NewSession};
 use crate::store::factors::Challenge;
 use crate::store::limiter::Limits;
-use crate::store::passkeys::{SignInChallenge, owner_of, user_handle};
+use crate::store::passkeys::{Answerer, SignInChallenge, owner_of, user_handle};
 use crate::wire::answer::{Answer, json, success};
 use crate::wire::body::Body;
 use crate::wire::passkey::{self, CreationOptions, NewPasskey, RequestOptions, Shown};
@@ -132,7 +131,7 @@ pub(crate) async fn options(exchange: &Exchange) -> Answer {
     if !body.has("challenge") {
         check_sign_in(exchange)?;
         let (now, random) = (exchange.ambient.now(), exchange.ambient.random()?);
-        let challenge = SignInChallenge::new(&keyring, tenant, now, random).to_text();
+        let challenge = SignInChallenge::new(&keyring, Answerer::Anybody(tenant), now, random).to_text();
         return json(200, &RequestOptions::alone(party.id(), &challenge));
     }
     let challenge = body.secret("challenge")?;
@@ -158,7 +157,8 @@ pub(crate) async fn login(exchange: &Exchange) -> Answer {
         .take()
         .await?;
     let refused = Problem::invalid_credentials;
-    let challenge = SignInChallenge::in_answer(&keyring, tenant, &assertion).ok_or_else(refused)?;
+    let challenge = SignInChallenge::in_answer(&keyring, Answerer::Anybody(tenant), &assertion);
+    let challenge = challenge.ok_or_else(refused)?;
     let handle = assertion.user_handle.as_ref().ok_or_else(refused)?;
     let account = owner_of(&keyring, tenant, handle).ok_or_else(refused)?;
     let session_key = exchange.ambient.random()?;
@@ -190,10 +190,9 @@ impl Asked {
     async fn of(exchange: &Exchange) -> Result<Self, Problem> {
         let bearer = Bearer::of(exchange).await?;
         let mut body = Body::read_optional(&exchange.request).await?;
-        let current = current_password(&mut body)?;
-        let factor = Factor::optional(&mut body)?;
+        let Proof { password, factor } = Proof::read(&mut body)?;
         limit_presented(exchange).await?;
-        bearer.prove_presence(exchange, current.as_ref()).await?;
+        bearer.prove_presence(exchange, password.as_ref()).await?;
         let presented = match factor {
             Some(factor) => {
                 Some(factor.presented(exchange, bearer.keyring(), &bearer.subject.account).await?)
@@ -221,7 +220,7 @@ fn name(body: &mut Body) -> Result<String, Problem> {
     Ok(name.map_err(|error| Problem::invalid_field("name", error))?.as_str().into())
 }
 
-fn party(exchange: &Exchange) -> Result<&RelyingParty, Problem> {
+pub(crate) fn party(exchange: &Exchange) -> Result<&RelyingParty, Problem> {
     exchange.environment.config().passkeys().party().ok_or_else(Problem::feature_disabled)
 }
 

@@ -3,7 +3,10 @@
 use crate::object::account::FenceChange;
 use crate::route::authenticate::bearer_in;
 use crate::route::exchange::Exchange;
+use crate::route::mailed::limit_presented;
+use crate::route::second_factor::Factor;
 use crate::route::{login, password};
+use crate::store::accounts::Accounts;
 use crate::store::directory::Credential;
 use crate::store::fence;
 use crate::store::intake::Intake;
@@ -11,9 +14,8 @@ use crate::store::keyring::Keyring;
 use crate::store::limiter::Limits;
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
-use postern_core::flow::reauthenticate::{
-    Presence, PresenceOutcome, PresenceRefusal, has_shown_second_factor,
-};
+use postern_core::authentication::{AuthenticationClass, AuthenticationDemand};
+use postern_core::flow::reauthenticate::{Presence, PresenceOutcome, PresenceRefusal};
 use postern_core::flow::validate::{Mode, RouteMode, TokenSubject};
 use postern_core::identifier::Identifier;
 use postern_core::password::PasswordInput;
@@ -55,14 +57,59 @@ impl Bearer {
         &self.keyring
     }
 
-    /// Whether the session was opened with a second factor a moment ago.
+    /// Whether a second factor was shown in the session a moment ago.
     pub(crate) fn has_shown_second_factor(&self, exchange: &Exchange) -> bool {
-        has_shown_second_factor(&self.methods, self.authenticated_at, exchange.ambient.now().to_seconds())
+        self.is_recent(exchange, AuthenticationClass::MultiFactor)
+    }
+
+    fn is_recent(&self, exchange: &Exchange, class: AuthenticationClass) -> bool {
+        self.presence(exchange, None).is_recent(class, exchange.ambient.now().to_seconds())
+    }
+
+    fn presence<'a>(&'a self, exchange: &Exchange, password: Option<&'a PasswordInput>) -> Presence<'a> {
+        let recent = exchange.environment.config().second_factor().recent;
+        Presence { password, methods: &self.methods, authenticated_at: self.authenticated_at, recent }
     }
 
     /// A change that this session makes and survives.
     pub(crate) fn keeping(&self, change: CredentialChange) -> FenceChange {
         FenceChange { change, keep: Some(self.subject.session), notify: None }
+    }
+
+    /// The owner, and the second factor of an account that has one: before what is sensitive. The version of the
+    /// credential that was checked.
+    ///
+    /// # Errors
+    ///
+    /// `reauthentication_required` where the session's own proof would have to be newer or stronger.
+    pub(crate) async fn prove_owner(&self, exchange: &Exchange, proof: Proof) -> Result<u32, Problem> {
+        let version = self.prove_presence(exchange, proof.password.as_ref()).await?;
+        self.prove_factor(exchange, proof.factor).await?;
+        Ok(version)
+    }
+
+    /// The same for a request that brings no proof along: the session has to have shown all of it a moment ago.
+    pub(crate) async fn prove_recently(&self, exchange: &Exchange) -> Result<(), Problem> {
+        if !self.is_recent(exchange, AuthenticationClass::SingleFactor) {
+            return Err(reauthentication(exchange));
+        }
+        self.prove_factor(exchange, None).await
+    }
+
+    async fn prove_factor(&self, exchange: &Exchange, factor: Option<Factor>) -> Result<(), Problem> {
+        let is_asked_for = exchange.environment.config().second_factor().required_for_sensitive;
+        if !is_asked_for || self.has_shown_second_factor(exchange) {
+            return Ok(());
+        }
+        let account = &self.subject.account;
+        let presented = match factor {
+            Some(factor) => {
+                limit_presented(exchange).await?;
+                Some(factor.presented(exchange, &self.keyring, account).await?)
+            }
+            None => None,
+        };
+        Accounts::new(&exchange.environment).prove_factor(account, presented).await
     }
 
     /// Checks that the bearer is the owner. A password is limited, counted and locked exactly as at login, so that a
@@ -72,7 +119,7 @@ impl Bearer {
         exchange: &Exchange,
         presented: Option<&PasswordInput>,
     ) -> Result<u32, Problem> {
-        let presence = Presence { password: presented, authenticated_at: self.authenticated_at };
+        let presence = self.presence(exchange, presented);
         let stored = self.credential.stored(&exchange.environment);
         let counted = presented.is_some() && stored.password.is_some();
         let contact = self.credential.contact();
@@ -90,6 +137,7 @@ impl Bearer {
             PresenceOutcome::Refused(PresenceRefusal::PasswordMissing) => {
                 Err(Problem::invalid_field("current_password", "is required"))
             }
+            PresenceOutcome::Refused(PresenceRefusal::TooLongAgo) => Err(reauthentication(exchange)),
             PresenceOutcome::Refused(refusal) => Err(Problem::presence(refusal.code())),
             PresenceOutcome::Unavailable(error) => Err(Problem::unavailable("password hash", error)),
         }
@@ -114,6 +162,33 @@ impl Bearer {
             None => Intake::of_account(environment, &self.keyring, &self.subject.account),
         };
         intake.begin_attempt(source).await.map(|_| ())
+    }
+}
+
+/// The session's own proof is too old.
+fn reauthentication(exchange: &Exchange) -> Problem {
+    let max_age = Some(exchange.environment.config().second_factor().recent);
+    Problem::reauthentication(AuthenticationDemand { max_age, class: None })
+}
+
+/// What a request has to show who its bearer is.
+pub(crate) struct Proof {
+    pub(crate) password: Option<PasswordInput>,
+    pub(crate) factor: Option<Factor>,
+}
+
+impl Proof {
+    /// `{current_password?, code? | backup_code?}`.
+    pub(crate) fn read(body: &mut Body) -> Result<Self, Problem> {
+        Ok(Self { password: current_password(body)?, factor: Factor::optional(body)? })
+    }
+
+    /// `{current_password?, code? | backup_code? | passkey?}`.
+    pub(crate) fn read_with_passkey(body: &mut Body) -> Result<Self, Problem> {
+        if !body.has("passkey") {
+            return Self::read(body);
+        }
+        Ok(Self { password: current_password(body)?, factor: Some(Factor::of_login(body)?) })
     }
 }
 

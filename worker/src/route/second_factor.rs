@@ -4,7 +4,7 @@ use crate::object::account::{FactorOrder, Presented, cipher};
 use crate::object::sealed;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::limit_presented;
-use crate::route::presence::{Bearer, current_password};
+use crate::route::presence::{Bearer, Proof, current_password};
 use crate::route::turn::Turn;
 use crate::route::{password, tokens};
 use crate::store::accounts::Accounts;
@@ -41,8 +41,7 @@ struct Codes<'a> {
 pub(crate) async fn set_up(exchange: &Exchange) -> Answer {
     let bearer = Bearer::of(exchange).await?;
     let mut body = Body::read_optional(&exchange.request).await?;
-    let current = current_password(&mut body)?;
-    bearer.prove_presence(exchange, current.as_ref()).await?;
+    bearer.prove_owner(exchange, Proof::read(&mut body)?).await?;
     let (account, pepper) = (bearer.subject.account, current_pepper(bearer.keyring())?);
     let secret = TotpSecret::new(exchange.ambient.random()?);
     let nonce = exchange.ambient.random()?.into_bytes();
@@ -124,7 +123,7 @@ pub(crate) enum Factor {
 
 impl Factor {
     /// What answers a login's challenge: also a passkey.
-    fn of_login(body: &mut Body) -> Result<Self, Problem> {
+    pub(crate) fn of_login(body: &mut Body) -> Result<Self, Problem> {
         if !body.has("passkey") {
             return Self::read(body);
         }

@@ -5,8 +5,8 @@ use crate::route::exchange::Exchange;
 use crate::route::mailed::Kind;
 use crate::route::{
     admin, change_contact, change_password, health, keys, login, login_by_mail, logout, me, options,
-    own_account, passkeys, refresh, reset_password, second_factor, sessions, set_password, sign_up, username,
-    validate, verify_contact, verify_sign_up,
+    own_account, passkeys, reauthenticate, refresh, reset_password, second_factor, sessions, set_password,
+    sign_up, username, validate, verify_contact, verify_sign_up,
 };
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
@@ -85,6 +85,8 @@ enum Route {
     RemovePasskey,
     PasskeyOptions,
     PasskeyLogin,
+    Reauthenticate,
+    ReauthenticationOptions,
     Refresh,
     Logout,
     Me,
@@ -186,6 +188,8 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Delete, "/api/v1/auth/passkeys/*", Route::RemovePasskey),
     (Method::Post, "/api/v1/auth/passkeys/authentication", Route::PasskeyOptions),
     (Method::Post, "/api/v1/auth/passkeys/login", Route::PasskeyLogin),
+    (Method::Post, "/api/v1/auth/reauthenticate", Route::Reauthenticate),
+    (Method::Post, "/api/v1/auth/reauthenticate/passkey", Route::ReauthenticationOptions),
     (Method::Post, "/api/v1/auth/refresh", Route::Refresh),
     (Method::Post, "/api/v1/auth/logout", Route::Logout),
     (Method::Get, "/api/v1/auth/me", Route::Me),
@@ -305,6 +309,8 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::RemovePasskey => passkeys::remove(exchange, segment).await,
         Route::PasskeyOptions => passkeys::options(exchange).await,
         Route::PasskeyLogin => passkeys::login(exchange).await,
+        Route::Reauthenticate => reauthenticate::handle(exchange).await,
+        Route::ReauthenticationOptions => reauthenticate::options(exchange).await,
         Route::Refresh => refresh::handle(exchange).await,
         Route::Logout => logout::handle(exchange).await,
         Route::Me => me::handle(exchange).await,

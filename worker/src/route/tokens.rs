@@ -7,13 +7,16 @@ use crate::store::keyring::Keyring;
 use crate::wire::answer::{Answer, json};
 use crate::wire::problem::Problem;
 use postern_core::factor::FactorMethod;
+use postern_core::grant::Grant;
+use postern_core::id::TokenId;
 use serde::Serialize;
 
 /// RFC 6749 §5.1.
 #[derive(Serialize)]
 struct TokenPair<'a> {
     access_token: String,
-    refresh_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
     token_type: &'static str,
     expires_in: u32,
 }
@@ -49,13 +52,28 @@ pub(crate) async fn answer(exchange: &Exchange, keyring: &Keyring, admitted: Adm
         .token
         .compose(&profile.issuer, edge_key)
         .map_err(|error| Problem::internal("refresh token", error))?;
+    signed(exchange, keyring, admitted.grant, admitted.token_id, Some(refresh_token.expose())).await
+}
+
+/// Signs another access token of a session that goes on with the refresh token that it has.
+pub(crate) async fn renewed(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    grant: Grant,
+    token_id: TokenId,
+) -> Answer {
+    signed(exchange, keyring, grant, token_id, None).await
+}
+
+async fn signed(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    grant: Grant,
+    token_id: TokenId,
+    refresh_token: Option<&str>,
+) -> Answer {
     let now = exchange.ambient.now().to_seconds();
-    let issued = keyring.sign(admitted.grant, profile, admitted.token_id, now).await?;
-    let pair = TokenPair {
-        access_token: issued.access_token,
-        refresh_token: refresh_token.expose(),
-        token_type: "Bearer",
-        expires_in: issued.expires_in,
-    };
-    json(200, &pair)
+    let issued = keyring.sign(grant, exchange.environment.token_profile(), token_id, now).await?;
+    let (access_token, expires_in) = (issued.access_token, issued.expires_in);
+    json(200, &TokenPair { access_token, refresh_token, token_type: "Bearer", expires_in })
 }

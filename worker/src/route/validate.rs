@@ -1,7 +1,7 @@
-//! `POST /api/v1/auth/validate {token, mode?, audience?, permissions?, include_roles?, include_permissions?, details?,
+//! `POST /api/v1/auth/validate {token, mode?, audience?, permissions?, include_roles?, include_permissions?, details?, max_age?, acr?,
 //! client_ip?, client_user_agent?}` → 200 with what the token says. Other Workers ask the same question by `env.AUTH.validate`.
 //!
-//! 401 for a token that is not good, with the reason as its code; 403 when a permission is missing.
+//! 401 for a token that is not good, or whose authentication is too old or too weak for the question, with the reason as its code; 403 when a permission is missing.
 
 use crate::route::authenticate::{Authenticated, admitted, mode_within, verified};
 use crate::route::exchange::{Event, Exchange};
@@ -9,12 +9,14 @@ use crate::store::edge;
 use crate::wire::answer::{Answer, respond, with_member};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
+use postern_core::authentication::{AuthenticationClass, AuthenticationDemand};
 use postern_core::flow::validate::{RouteMode, TokenSubject};
 use postern_core::id::{AccountId, SessionId};
 use postern_core::json;
 use postern_core::jwt::VerifiedClaims;
 use postern_core::permission::PermissionMask;
 use postern_core::session::DeviceHint;
+use postern_core::time::Seconds;
 use serde::Serialize;
 use std::net::IpAddr;
 
@@ -34,6 +36,8 @@ struct Question {
     include_roles: bool,
     include_permissions: bool,
     details: bool,
+    /// What the authentication behind the token has to be.
+    demand: AuthenticationDemand,
     /// The device that presented the token to whoever asks, if they say. Where the question comes from says nothing
     /// about that: a service asks for its clients.
     client: Option<DeviceHint>,
@@ -53,9 +57,22 @@ impl Question {
             include_roles: body.optional_flag("include_roles")?.unwrap_or(true),
             include_permissions: body.optional_flag("include_permissions")?.unwrap_or(true),
             details: body.optional_flag("details")?.unwrap_or(false),
+            demand: demand(&mut body)?,
             client: client(&mut body)?,
         })
     }
+}
+
+/// `{max_age?, acr?}`, as RFC 9470 §4 has them.
+fn demand(body: &mut Body) -> Result<AuthenticationDemand, Problem> {
+    let max_age = body.optional_count("max_age")?.map(Seconds::new);
+    let Some(name) = body.optional_text("acr")? else {
+        return Ok(AuthenticationDemand { max_age, class: None });
+    };
+    let class = AuthenticationClass::from_name(&name);
+    let class = class
+        .ok_or_else(|| Problem::invalid_field("acr", "must be urn:postern:acr:1 or urn:postern:acr:2"))?;
+    Ok(AuthenticationDemand { max_age, class: Some(class) })
 }
 
 /// What the question says of the client. One of the two alone says that there was no other.
@@ -113,6 +130,7 @@ async fn document(event: &Event, body: Body, caller: Option<DeviceHint>) -> Resu
     let bearer = verified(event, &question.token).await?;
     check_audience(&bearer.claims, &question.audiences)?;
     let bearer = admitted(event, bearer, mode, client).await?;
+    check_authentication(event, &bearer.claims, question.demand)?;
     let permissions = permissions(event, &bearer.claims, &question.permissions)?;
     let session = if question.details { session_details(event, &bearer.subject).await } else { None };
     let Authenticated { claims, subject } = bearer;
@@ -128,6 +146,19 @@ async fn document(event: &Event, body: Body, caller: Option<DeviceHint>) -> Resu
     };
     let text = json::write(&valid).map_err(|error| Problem::internal("answer", error))?;
     Ok(with_member(text, "claims", claims.payload()))
+}
+
+fn check_authentication(
+    event: &Event,
+    claims: &VerifiedClaims,
+    demand: AuthenticationDemand,
+) -> Result<(), Problem> {
+    let (methods, at) = (claims.authentication_methods(), claims.authenticated_at());
+    if demand.is_met(methods, at, event.ambient.now().to_seconds()) {
+        Ok(())
+    } else {
+        Err(Problem::reauthentication(demand))
+    }
 }
 
 /// A service that says who it is gets no token that was issued to be used elsewhere.

@@ -369,17 +369,27 @@ impl<'a> Accounts<'a> {
     }
 }
 
-/// The one place where the answer of an account object is believed.
+/// A session that is opened or refreshed.
 pub(super) fn admitted(
     answer: AdmissionAnswer,
     token_id: TokenId,
     about: CustomClaims,
 ) -> Result<Admitted, Problem> {
+    match believed(answer, about)? {
+        (Some(token), grant) => Ok(Admitted { token, grant, token_id }),
+        (None, _) => Err(Problem::internal("account", "a session came without a token")),
+    }
+}
+
+/// The one place where the answer of an account object is believed.
+pub(super) fn believed(
+    answer: AdmissionAnswer,
+    about: CustomClaims,
+) -> Result<(Option<TokenParts>, Grant), Problem> {
+    let believe = |admission: Box<_>| Grant::assertion(*admission).with_custom_claims(about);
     match answer {
-        AdmissionAnswer::Admitted { token, admission } => {
-            let grant = Grant::assertion(*admission).with_custom_claims(about);
-            Ok(Admitted { token, grant, token_id })
-        }
+        AdmissionAnswer::Admitted { token, admission } => Ok((Some(token), believe(admission))),
+        AdmissionAnswer::Renewed { admission } => Ok((None, believe(admission))),
         // Only a login is put off.
         AdmissionAnswer::ChallengeRequired { .. } => Err(Problem::challenge_invalid()),
         AdmissionAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
@@ -391,6 +401,9 @@ pub(super) fn admitted(
             AdmissionRefusal::DeviceRejected => Problem::device_binding_rejected(),
             AdmissionRefusal::ChallengeInvalid => Problem::challenge_invalid(),
             AdmissionRefusal::SecondFactorInvalid => Problem::second_factor_invalid(),
+            AdmissionRefusal::FactorMissing => Problem::second_factor_required(),
+            AdmissionRefusal::NotEnrolled => Problem::second_factor_conflict(),
+            AdmissionRefusal::SessionEnded => Problem::token("session_revoked"),
             AdmissionRefusal::RefreshInvalid => Problem::refresh_invalid(),
             AdmissionRefusal::AccountNotActive(status) => Problem::account(status.code()),
         }),

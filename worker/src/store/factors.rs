@@ -2,16 +2,20 @@
 
 use crate::ambient::Ambient;
 use crate::object::account::{
-    AccountCall, AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal, Presented,
+    AccountCall, AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal, Presented, StepUpCall,
+    StepUpChallenge,
 };
-use crate::store::accounts::{Accounts, Admitted, admitted, current_edge_key, drawn, unavailable};
+use crate::store::accounts::{Accounts, Admitted, admitted, believed, current_edge_key, drawn, unavailable};
 use crate::store::directory::Directory;
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
 use postern_core::account::StatusReason;
+use postern_core::authentication::{AuthenticationClass, AuthenticationDemand};
 use postern_core::codec::base64url;
 use postern_core::entropy::Random;
 use postern_core::factor::{ChallengeId, FactorMethod};
+use postern_core::flow::validate::TokenSubject;
+use postern_core::grant::Grant;
 use postern_core::id::{AccountId, OperationId, TenantId, TokenId};
 use postern_core::intake::{CodeDigest, LinkToken};
 use postern_core::secret::{Secret, SecretText};
@@ -160,6 +164,57 @@ impl Accounts<'_> {
             FactorAnswer::Refused(FactorRefusal::NotEnrolled) => Ok(false),
             other => changed(other).map(|()| true),
         }
+    }
+
+    /// Uses the second factor of an account before something sensitive. Nothing is asked for if it has none.
+    ///
+    /// # Errors
+    ///
+    /// `reauthentication_required` if none was presented; `second_factor_invalid`, `rate_limited`.
+    pub(crate) async fn prove_factor(
+        &self,
+        account: &AccountId,
+        presented: Option<Presented>,
+    ) -> Result<(), Problem> {
+        match self.factor(account, FactorOrder::Prove { presented }).await? {
+            FactorAnswer::Refused(FactorRefusal::NotEnrolled) => Ok(()),
+            FactorAnswer::Refused(FactorRefusal::Missing) => Err(self.second_factor_demanded()),
+            other => changed(other),
+        }
+    }
+
+    /// The refusal of a session that has shown no second factor lately.
+    pub(super) fn second_factor_demanded(&self) -> Problem {
+        let max_age = Some(self.environment.config().second_factor().recent);
+        let class = Some(AuthenticationClass::MultiFactor);
+        Problem::reauthentication(AuthenticationDemand { max_age, class })
+    }
+
+    /// Has a session authenticated again, by its owner's password, a factor, or both: what its next access token may
+    /// say.
+    ///
+    /// # Errors
+    ///
+    /// `second_factor_required`, `second_factor_invalid`, `second_factor_conflict`, `rate_limited`, `session_revoked`.
+    pub(crate) async fn step_up(
+        &self,
+        subject: &TokenSubject,
+        password: Option<u32>,
+        presented: Option<Presented>,
+        challenge: Option<StepUpChallenge>,
+    ) -> Result<(Grant, TokenId), Problem> {
+        let token_id = TokenId::from_bytes(drawn()?);
+        let about = self.profile_claims(&subject.account).await?;
+        let call = AccountCall::StepUp(Box::new(StepUpCall {
+            tenant: self.tenant.clone(),
+            session: subject.session,
+            operation: OperationId::from_bytes(drawn()?),
+            password,
+            presented,
+            challenge,
+        }));
+        let answer = self.ask(&subject.account, &call).await.map_err(unavailable)?;
+        believed(answer, about).map(|(_, grant)| (grant, token_id))
     }
 
     async fn factor(&self, account: &AccountId, order: FactorOrder) -> Result<FactorAnswer, Problem> {

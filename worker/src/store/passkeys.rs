@@ -1,6 +1,8 @@
 //! The Worker's side of passkeys.
 
-use crate::object::account::{AccountCall, PasskeyAnswer, PasskeyCall, PasskeyOrder, PasskeyProblem};
+use crate::object::account::{
+    AccountCall, PasskeyAnswer, PasskeyCall, PasskeyOrder, PasskeyProblem, StepUpChallenge,
+};
 use crate::store::accounts::{Accounts, drawn, unavailable as account_unavailable};
 use crate::store::directory::{Directory, millis, unavailable};
 use crate::store::factors::Challenge;
@@ -9,6 +11,7 @@ use crate::wire::problem::Problem;
 use postern_core::codec::base64url;
 use postern_core::entropy::Random;
 use postern_core::factor::ChallengeId;
+use postern_core::flow::validate::TokenSubject;
 use postern_core::id::{AccountId, OperationId, TenantId};
 use postern_core::passkey::{
     Assertion, Octets, Passkey, SIGN_IN_CHALLENGE_TTL, challenge_of, second_factor_challenge,
@@ -38,8 +41,17 @@ fn half(tag: &[u8; 32]) -> &[u8; 16] {
     tag.first_chunk().unwrap_or(&[0; 16])
 }
 
-/// A challenge for whoever wants to sign in: version 1, its end in seconds, 16 random bytes, and a tag over them, so that
-/// nothing is stored until it is answered.
+/// Who may answer a challenge.
+#[derive(Clone, Copy)]
+pub(crate) enum Answerer<'a> {
+    /// Whoever wants to sign in.
+    Anybody(&'a TenantId),
+    /// Who is signed in already, within that session.
+    Holder(&'a TokenSubject),
+}
+
+/// A challenge for a passkey alone: version 1, its end in seconds, 16 random bytes, and a tag over them and who may answer,
+/// so that nothing is stored until it is answered.
 pub(crate) struct SignInChallenge {
     bytes: [u8; 41],
     expires_at: UnixSeconds,
@@ -48,23 +60,32 @@ pub(crate) struct SignInChallenge {
 impl SignInChallenge {
     const VERSION: u8 = 1;
 
-    pub(crate) fn new(keyring: &Keyring, tenant: &TenantId, now: UnixMillis, random: Random<16>) -> Self {
-        Self::sealed(keyring, tenant, now.plus(SIGN_IN_CHALLENGE_TTL).to_seconds(), &random.into_bytes())
+    pub(crate) fn new(keyring: &Keyring, who: Answerer<'_>, now: UnixMillis, random: Random<16>) -> Self {
+        Self::sealed(keyring, who, now.plus(SIGN_IN_CHALLENGE_TTL).to_seconds(), &random.into_bytes())
     }
 
-    /// The one in client data, if it is ours.
-    pub(crate) fn in_answer(keyring: &Keyring, tenant: &TenantId, assertion: &Assertion) -> Option<Self> {
+    /// The one in client data, if it is ours and for this one.
+    pub(crate) fn in_answer(keyring: &Keyring, who: Answerer<'_>, assertion: &Assertion) -> Option<Self> {
         let bytes: [u8; 41] = challenge_of(assertion.client_data.as_bytes())?.try_into().ok()?;
         let (_, rest) = bytes.split_first()?;
         let (end, rest) = rest.split_first_chunk::<8>()?;
         let (random, _) = rest.split_first_chunk::<16>()?;
-        let ours = Self::sealed(keyring, tenant, UnixSeconds::new(u64::from_be_bytes(*end)), random);
+        let ours = Self::sealed(keyring, who, UnixSeconds::new(u64::from_be_bytes(*end)), random);
         Secret::new(ours.bytes).ct_eq(&Secret::new(bytes)).then_some(ours)
     }
 
-    fn sealed(keyring: &Keyring, tenant: &TenantId, expires_at: UnixSeconds, random: &[u8; 16]) -> Self {
+    fn sealed(keyring: &Keyring, who: Answerer<'_>, expires_at: UnixSeconds, random: &[u8; 16]) -> Self {
         let head = [&[Self::VERSION], &expires_at.as_secs().to_be_bytes()[..], random].concat();
-        let tag = keyring.digest(&[b"passkey sign-in challenge", tenant.as_str().as_bytes(), &head]);
+        let tag = match who {
+            Answerer::Anybody(tenant) => {
+                keyring.digest(&[b"passkey sign-in challenge", tenant.as_str().as_bytes(), &head])
+            }
+            Answerer::Holder(TokenSubject { tenant, account, session, .. }) => {
+                let (account, session) = (account.as_bytes(), session.as_bytes());
+                let tenant = tenant.as_str().as_bytes();
+                keyring.digest(&[b"passkey step-up challenge", tenant, account, session, &head])
+            }
+        };
         let mut bytes = [0; 41];
         for (slot, byte) in bytes.iter_mut().zip(head.iter().chain(half(&tag))) {
             *slot = *byte;
@@ -74,6 +95,12 @@ impl SignInChallenge {
 
     pub(crate) fn to_text(&self) -> String {
         base64url::encode(&self.bytes)
+    }
+
+    /// What the account is asked to compare within a session.
+    pub(crate) fn for_step_up(&self) -> StepUpChallenge {
+        let (bytes, expires_at) = (Octets::new(self.bytes.into()), self.expires_at.to_millis());
+        StepUpChallenge { bytes, expires_at }
     }
 }
 
@@ -141,7 +168,7 @@ impl Accounts<'_> {
     /// # Errors
     ///
     /// `not_found`, `no_pending_change`, `too_many_passkeys`, `passkey_exists`, `last_way_in`, `passkey_invalid`,
-    /// `second_factor_invalid`, `rate_limited`, `invalid_request` if a second factor is missing; `invalidation_pending` if it
+    /// `second_factor_invalid`, `rate_limited`, `reauthentication_required` if a second factor is missing; `invalidation_pending` if it
     /// is stored and readers at the edge may not know yet.
     pub(crate) async fn change_passkey(
         &self,
@@ -153,10 +180,7 @@ impl Accounts<'_> {
             PasskeyAnswer::Done { pending: true } => Err(Problem::invalidation_pending()),
             PasskeyAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
             PasskeyAnswer::Refused(problem) => Err(match problem {
-                PasskeyProblem::FactorMissing => Problem::invalid_field(
-                    "code",
-                    "must be sent, or backup_code: the account has a second factor",
-                ),
+                PasskeyProblem::FactorMissing => self.second_factor_demanded(),
                 PasskeyProblem::FactorWrong => Problem::second_factor_invalid(),
                 PasskeyProblem::NotFound => Problem::not_found(),
                 PasskeyProblem::NotBegun => Problem::no_pending_change(),

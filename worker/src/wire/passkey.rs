@@ -124,6 +124,11 @@ impl<'a> RequestOptions<'a> {
         Self { challenge, timeout, rp_id, allow_credentials, user_verification: "required" }
     }
 
+    /// For the owner of these within a session. One that can verify its user should: it may have to be two factors.
+    pub(crate) fn again(rp_id: &'a str, challenge: &'a str, passkeys: &'a [Passkey]) -> Self {
+        Self { user_verification: "preferred", ..Self::behind(rp_id, challenge, passkeys) }
+    }
+
     /// For the owner of these, who has shown another factor.
     pub(crate) fn behind(rp_id: &'a str, challenge: &'a str, passkeys: &'a [Passkey]) -> Self {
         let (timeout, allow_credentials) = (TIMEOUT_MILLISECONDS, descriptors(passkeys));

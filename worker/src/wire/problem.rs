@@ -1,7 +1,9 @@
 //! Refusals as `application/problem+json` (RFC 9457): one stable `code` each, and never a hint whether an
 //! account exists.
 
+use postern_core::authentication::{AuthenticationClass, AuthenticationDemand};
 use postern_core::json;
+use postern_core::time::Seconds;
 use serde::Serialize;
 use std::fmt::Display;
 use worker::{Headers, Response};
@@ -28,8 +30,10 @@ struct Refusal {
     retry_after_seconds: Option<u64>,
     /// The methods that the resource does know, for `Allow` (RFC 9110 §15.5.6).
     allow: Option<String>,
-    /// Whether a bearer token would have helped (RFC 6750 §3).
-    challenges: bool,
+    /// How a bearer token would have helped, for `WWW-Authenticate` (RFC 6750 §3).
+    authenticate: Option<String>,
+    /// What another authentication has to be (RFC 9470).
+    demand: AuthenticationDemand,
 }
 
 impl Problem {
@@ -41,7 +45,8 @@ impl Problem {
             errors: Vec::new(),
             retry_after_seconds: None,
             allow: None,
-            challenges: false,
+            authenticate: None,
+            demand: AuthenticationDemand::default(),
         }))
     }
 
@@ -171,14 +176,14 @@ impl Problem {
     /// An access token that is missing, or refused for the reason the code names.
     pub(crate) fn token(code: &'static str) -> Self {
         let mut problem = Self::new(401, code, "The access token is not valid");
-        problem.0.challenges = true;
+        problem.0.authenticate = Some("Bearer".into());
         problem
     }
 
     /// An operator's route without the operator's token, or with another.
     pub(crate) fn operator_token_invalid() -> Self {
         let mut problem = Self::new(401, "operator_token_invalid", "The operator's token is not valid");
-        problem.0.challenges = true;
+        problem.0.authenticate = Some("Bearer".into());
         problem
     }
 
@@ -209,6 +214,22 @@ impl Problem {
     /// The account behind proven credentials may not sign in, for the reason the code names.
     pub(crate) fn account(code: &'static str) -> Self {
         Self::new(403, code, "The account may not sign in")
+    }
+
+    /// The session's authentication is too old or too weak for what is asked of it (RFC 9470 §3).
+    pub(crate) fn reauthentication(demand: AuthenticationDemand) -> Self {
+        let mut problem =
+            Self::new(401, "reauthentication_required", "The account's owner is asked for once more");
+        let mut challenge = String::from("Bearer error=\"insufficient_user_authentication\"");
+        if let Some(max_age) = demand.max_age {
+            challenge = challenge + ", max_age=\"" + &max_age.as_secs().to_string() + "\"";
+        }
+        if let Some(class) = demand.class {
+            challenge = challenge + ", acr_values=\"" + class.as_str() + "\"";
+        }
+        problem.0.authenticate = Some(challenge);
+        problem.0.demand = demand;
+        problem
     }
 
     /// Whoever holds the session has not shown to be its owner, for the reason the code names.
@@ -275,6 +296,8 @@ impl Problem {
             request_id,
             errors: &self.0.errors,
             retry_after_seconds: self.0.retry_after_seconds,
+            max_age: self.0.demand.max_age.map(Seconds::as_secs),
+            acr_values: self.0.demand.class.map(AuthenticationClass::as_str),
         };
         // Texts and numbers only: there is nothing in it that could not be written.
         json::write(&document).unwrap_or_default()
@@ -290,8 +313,8 @@ impl Problem {
         if let Some(allow) = &self.0.allow {
             headers.set("allow", allow)?;
         }
-        if self.0.challenges {
-            headers.set("www-authenticate", "Bearer")?;
+        if let Some(challenge) = &self.0.authenticate {
+            headers.set("www-authenticate", challenge)?;
         }
         let bytes = self.document(request_id).into_bytes();
         Ok(Response::from_bytes(bytes)?.with_status(self.0.status).with_headers(headers))
@@ -309,4 +332,8 @@ struct Document<'a> {
     errors: &'a [FieldError],
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr_values: Option<&'static str>,
 }

@@ -13,6 +13,7 @@ mod mail;
 mod passkeys;
 mod passwords;
 mod permissions;
+mod second_factor;
 mod section;
 mod settings;
 mod sms;
@@ -30,6 +31,7 @@ pub use mail::{MailApi, MailSender, MailService, MailSettings};
 pub use passkeys::PasskeySettings;
 pub use passwords::{BreachCheck, Composition, PasswordSettings};
 pub use permissions::{Ineffective, PermissionSettings};
+pub use second_factor::SecondFactorSettings;
 pub use settings::{
     LockoutSettings, Preset, SessionLimit, SessionSettings, ValidationMode, ValidationSettings,
 };
@@ -60,6 +62,7 @@ pub struct Config {
     device_binding: DeviceBindingSettings,
     passwords: PasswordSettings,
     passkeys: PasskeySettings,
+    second_factor: SecondFactorSettings,
     codes: CodeSettings,
     sign_in: SignInSettings,
     registration: RegistrationSettings,
@@ -248,6 +251,12 @@ impl Config {
         &self.passkeys
     }
 
+    /// Second factors, and what is asked of owners before what is sensitive.
+    #[must_use]
+    pub const fn second_factor(&self) -> &SecondFactorSettings {
+        &self.second_factor
+    }
+
     /// One-time codes.
     #[must_use]
     pub const fn codes(&self) -> &CodeSettings {
@@ -335,6 +344,7 @@ impl Config {
             device_binding: DeviceBindingSettings::read(root.section("device_binding")),
             passwords: PasswordSettings::read(root.section("passwords"), preset),
             passkeys: PasskeySettings::read(root.section("passkeys"), &stand_in),
+            second_factor: SecondFactorSettings::read(root.section("second_factor")),
             codes: CodeSettings::read(root.section("codes"), preset),
             sign_in: SignInSettings::read(root.section("sign_in")),
             registration: RegistrationSettings::read(root.section("registration")),

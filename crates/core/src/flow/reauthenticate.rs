@@ -3,33 +3,32 @@
 //! An access token proves that somebody signed in, perhaps long ago and on a machine that others use by now. A new
 //! password or address would make that lasting, so the owner proves to be there again.
 
+use crate::authentication::{AuthenticationClass, AuthenticationDemand};
 use crate::flow::login::{LoginOutcome, LoginRefusal, StoredCredential, decide as check_password};
 use crate::password::{Arena, Argon2Params, PasswordInput, Peppers, VerifyError};
 use crate::time::{Seconds, UnixSeconds};
 use alloc::string::String;
-
-/// How long ago an owner without a password may have signed in.
-pub const RECENT: Seconds = Seconds::new(600);
 
 /// What the request says and the token proves.
 #[derive(Clone, Copy, Debug)]
 pub struct Presence<'a> {
     /// The current password as typed; not looked at for an account that has none.
     pub password: Option<&'a PasswordInput>,
-    /// When the session's owner signed in: the claim `auth_time`.
+    /// How the session's owner was authenticated last: the claim `amr`.
+    pub methods: &'a [String],
+    /// When: the claim `auth_time`.
     pub authenticated_at: Option<UnixSeconds>,
+    /// How long that counts for an account without a password.
+    pub recent: Seconds,
 }
 
-/// Whether a session has shown a second factor a moment ago: it was opened with one, within [`RECENT`]. Asked of
-/// accounts that have one, for changes after which less would let somebody in.
-#[must_use]
-pub fn has_shown_second_factor(
-    amr: &[String],
-    authenticated_at: Option<UnixSeconds>,
-    now: UnixSeconds,
-) -> bool {
-    let is_recent = authenticated_at.is_some_and(|at| now < at.plus(RECENT));
-    is_recent && amr.iter().any(|method| method == "mfa")
+impl Presence<'_> {
+    /// Whether the session's owner was authenticated a moment ago, in this class at least.
+    #[must_use]
+    pub fn is_recent(&self, class: AuthenticationClass, now: UnixSeconds) -> bool {
+        let demand = AuthenticationDemand { max_age: Some(self.recent), class: Some(class) };
+        demand.is_met(self.methods, self.authenticated_at, now)
+    }
 }
 
 /// The owner of an account was there, as of one version of its credential.
@@ -65,7 +64,7 @@ pub enum PresenceRefusal {
     PasswordMissing,
     /// The account has another password.
     WrongPassword,
-    /// The account has no password, and its owner signed in longer ago than [`RECENT`].
+    /// The account has no password, and its owner signed in longer ago than [`Presence::recent`].
     TooLongAgo,
 }
 
@@ -93,7 +92,7 @@ pub fn decide(
 ) -> PresenceOutcome {
     let proven = || PresenceOutcome::Proven(OwnerPresent { credential_version: stored.version });
     if stored.password.is_none() {
-        let recent = presence.authenticated_at.is_some_and(|at| now < at.plus(RECENT));
+        let recent = presence.is_recent(AuthenticationClass::SingleFactor, now);
         return if recent { proven() } else { PresenceOutcome::Refused(PresenceRefusal::TooLongAgo) };
     }
     let Some(password) = presence.password else {
@@ -143,7 +142,8 @@ mod tests {
         };
         let password = password.map(input);
         let authenticated_at = seconds_ago.map(|ago| UnixSeconds::new(NOW.as_secs() - ago));
-        let presence = Presence { password: password.as_ref(), authenticated_at };
+        let recent = Seconds::new(600);
+        let presence = Presence { password: password.as_ref(), methods: &[], authenticated_at, recent };
         decide(presence, &stored, NOW, params(), &peppers, &mut arena)
     }
 
@@ -169,32 +169,24 @@ mod tests {
     #[test]
     fn without_a_password_only_a_recent_login_counts() {
         for password in [None, Some("anything")] {
-            assert!(matches!(present(password, Some(599), None), PresenceOutcome::Proven(_)));
-            for seconds_ago in [None, Some(600), Some(9_999)] {
+            assert!(matches!(present(password, Some(600), None), PresenceOutcome::Proven(_)));
+            for seconds_ago in [None, Some(601), Some(9_999)] {
                 assert_eq!(refusal(present(password, seconds_ago, None)), PresenceRefusal::TooLongAgo);
             }
         }
     }
 
     #[test]
-    fn a_second_factor_counts_for_ten_minutes() {
-        let shown = |methods: &[&str], seconds_ago: Option<u64>| {
-            let amr: std::vec::Vec<String> = methods.iter().copied().map(String::from).collect();
-            let at = seconds_ago.map(|ago| UnixSeconds::new(NOW.as_secs() - ago));
-            has_shown_second_factor(&amr, at, NOW)
+    fn a_second_factor_counts_while_it_is_recent() {
+        let shown = |methods: &[&str], seconds_ago: u64| {
+            let methods: std::vec::Vec<String> = methods.iter().copied().map(String::from).collect();
+            let authenticated_at = Some(UnixSeconds::new(NOW.as_secs() - seconds_ago));
+            let recent = Seconds::new(60);
+            Presence { password: None, methods: &methods, authenticated_at, recent }
+                .is_recent(AuthenticationClass::MultiFactor, NOW)
         };
-        assert!(shown(&["pwd", "otp", "mfa"], Some(599)));
-        assert!(shown(&["pop", "user", "mfa"], Some(0)));
-        for (methods, ago) in [
-            (&["pwd", "otp", "mfa"][..], Some(600)),
-            (&["pwd", "otp", "mfa"], None),
-            (&["pwd", "otp"], Some(0)),
-            (&["pwd"], Some(0)),
-            (&["MFA"], Some(0)),
-            (&[], Some(0)),
-        ] {
-            assert!(!shown(methods, ago), "{methods:?} {ago:?}");
-        }
+        assert!(shown(&["pop", "user", "mfa"], 60));
+        assert!(!shown(&["pop", "user", "mfa"], 61) && !shown(&["pwd", "otp"], 0) && !shown(&[], 0));
     }
 
     #[test]

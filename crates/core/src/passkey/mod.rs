@@ -30,4 +30,6 @@ pub use record::{
 };
 pub use refusal::PasskeyRefusal;
 pub use registration::{NewCredential, Registration, check_registration};
-pub use sign_in::{SIGN_IN_CHALLENGE_TTL, SignIn, SignInOutcome, second_factor_challenge, sign_in};
+pub use sign_in::{
+    SIGN_IN_CHALLENGE_TTL, SignIn, SignInOutcome, second_factor_challenge, sign_in, sign_in_again,
+};

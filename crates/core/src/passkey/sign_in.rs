@@ -22,7 +22,7 @@ const MOST_SPENT: usize = 32;
 /// An attempt to sign in with a passkey alone.
 #[derive(Clone, Copy, Debug)]
 pub struct SignIn<'a> {
-    /// What the assertion has to be; [`Expected::alone`] is taken for true.
+    /// What the assertion has to be.
     pub expected: Expected<'a>,
     /// The first moment at which the challenge is dead.
     pub challenge_expires_at: UnixMillis,
@@ -56,9 +56,15 @@ pub enum SignInOutcome {
     },
 }
 
-/// Decides on an attempt to sign in. A challenge works once; what is wrong uses it up only where it tells of a copy, so
-/// that nobody fills the record without the passkey.
+/// Decides on an attempt to sign in with a passkey alone: [`Expected::alone`] is taken for true.
 pub fn sign_in(record: &PasskeyRecord, attempt: &SignIn<'_>, now: UnixMillis) -> SignInOutcome {
+    let expected = Expected { alone: true, ..attempt.expected };
+    sign_in_again(record, &SignIn { expected, ..*attempt }, now)
+}
+
+/// Decides on an answer within a session, where a passkey may stand behind another factor. A challenge works once; what
+/// is wrong uses it up only where it tells of a copy, so that nobody fills the record without the passkey.
+pub fn sign_in_again(record: &PasskeyRecord, attempt: &SignIn<'_>, now: UnixMillis) -> SignInOutcome {
     let refused = |reason| SignInOutcome::Refused { reason, write: None };
     if now >= attempt.challenge_expires_at {
         return refused(PasskeyRefusal::ChallengeMismatch);
@@ -73,8 +79,7 @@ pub fn sign_in(record: &PasskeyRecord, attempt: &SignIn<'_>, now: UnixMillis) ->
         Some(_) => return refused(PasskeyRefusal::ChallengeMismatch),
         None => {}
     }
-    let expected = Expected { alone: true, ..attempt.expected };
-    let checked = match record.check(&expected, attempt.assertion, now) {
+    let checked = match record.check(&attempt.expected, attempt.assertion, now) {
         Ok(checked) => checked.verified(attempt.verdict),
         Err(reason) => return refused(reason),
     };

@@ -15,6 +15,7 @@ pub(crate) mod record;
 mod refresh_token;
 pub(crate) mod revoke;
 mod rotation;
+mod step_up;
 pub(crate) mod stored;
 mod tag;
 mod validate;
@@ -39,6 +40,7 @@ pub use rotation::{
     Presentation, RefreshLimit, RepeatRule, RevokeAll, RotationOutcome, RotationPolicy, RotationPolicyError,
     RotationRefusal, decide,
 };
+pub use step_up::{ShownAgain, StepUpOutcome, StepUpRefusal, step_up};
 pub use tag::EdgeKey;
 pub use validate::{Checked, SessionCheck, SessionVerdict, check};
 

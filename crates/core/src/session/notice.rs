@@ -124,6 +124,8 @@ pub enum CredentialChange {
 pub enum SessionAudit {
     /// A session was opened.
     SessionOpened,
+    /// Its owner has proven to be there once more.
+    SessionReauthenticated,
     /// A session was revoked; the accompanying notice says why.
     SessionRevoked,
     /// All sessions were revoked, but perhaps one.

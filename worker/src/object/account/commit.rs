@@ -38,7 +38,7 @@ const MOST_NAMED: usize = 32;
 #[derive(Default)]
 pub(super) struct Change {
     pub(super) account: Option<AccountRecord>,
-    /// Sessions that have ended.
+    /// Sessions that have ended, or of which something else is true now.
     pub(super) put: Vec<SessionRecord>,
     pub(super) opened: Option<SessionRecord>,
     pub(super) advanced: Option<Advanced>,
@@ -244,9 +244,9 @@ impl Account<'_> {
                 if name_each {
                     messages.push(mark(Revoked::Session(session.id)));
                 }
-                if snapshots {
-                    messages.push(Message::Snapshot { session: session.id });
-                }
+            }
+            if snapshots && (session.revoked.is_some() || session.expired_at.is_none()) {
+                messages.push(Message::Snapshot { session: session.id });
             }
         }
         if let Some(session) = change.opened.as_ref().filter(|_| snapshots) {

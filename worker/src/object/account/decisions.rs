@@ -30,6 +30,7 @@ impl Account<'_> {
         let done = match call {
             AccountCall::Open(open) => Done::Written(call::answer(&self.open(*open)?)?),
             AccountCall::Answer(answer) => Done::Written(call::answer(&self.answer(*answer)?)?),
+            AccountCall::StepUp(shown) => Done::Written(call::answer(&self.step_up(&shown)?)?),
             AccountCall::Factor(factor) => Done::Factor(self.factor(*factor)?),
             AccountCall::Passkey(passkey) => Done::Passkey(self.passkey(*passkey)?),
             AccountCall::Refresh(refresh) => Done::Written(call::answer(&self.refresh(refresh)?)?),

@@ -52,6 +52,9 @@ pub(crate) enum FactorOrder {
     Confirm { code: String, backup: BackupCodes },
     /// Other backup codes.
     ReplaceBackup { presented: Presented, backup: BackupCodes },
+    /// Something sensitive is about to be done by an owner whose session has not shown a factor lately. Used up if there
+    /// is one; if the account has none, nothing is asked for.
+    Prove { presented: Option<Presented> },
     /// A new password without the old one is about to be set. Used up if there is one; if there is none, nothing is
     /// asked for.
     Recover { presented: Option<Presented> },
@@ -62,7 +65,7 @@ pub(crate) enum FactorOrder {
 impl FactorOrder {
     /// Whether it can be carried out with the keyring only.
     pub(super) const fn opens_secrets(&self) -> bool {
-        !matches!(self, Self::Show | Self::Recover { presented: None })
+        !matches!(self, Self::Show | Self::Prove { presented: None } | Self::Recover { presented: None })
     }
 }
 
@@ -119,6 +122,16 @@ pub(crate) enum FactorRefusal {
     Unknown,
 }
 
+/// What a factor was that somebody signed in has shown.
+pub(super) enum Used {
+    /// Right: what is left.
+    Right(FactorRecord),
+    Wrong,
+    Limited {
+        retry_after_seconds: u64,
+    },
+}
+
 /// The challenge that a login comes with, in case that the account asks for one.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct NewChallenge {
@@ -145,7 +158,7 @@ pub(crate) struct AnswerCall {
 /// The change that was last carried out, to answer its repetition from.
 #[derive(Serialize, Deserialize)]
 pub(super) struct LastFactorChange {
-    operation: OperationId,
+    pub(super) operation: OperationId,
 }
 
 /// The cipher that seals the secrets of authenticators under a pepper.
@@ -183,6 +196,16 @@ impl Account<'_> {
                     Change { factors, ..told(call.operation, FactorChange::BackupCodesReplaced) }
                 })
             }
+            FactorOrder::Prove { presented } => match presented {
+                Some(presented) if record.is_required() => {
+                    self.using(&account, &record, &presented, |left| {
+                        let factor_change = Some(LastFactorChange { operation: call.operation });
+                        Change { factors: Some(left), factor_change, ..Change::default() }
+                    })
+                }
+                _ if record.is_required() || self.passkeys()?.guards() => refused(FactorRefusal::Missing),
+                _ => refused(FactorRefusal::NotEnrolled),
+            },
             FactorOrder::Recover { presented } => {
                 let status = account.status_at(account.clock.read(self.now));
                 match presented {
@@ -236,16 +259,30 @@ impl Account<'_> {
         if !record.is_required() {
             return Ok(FactorAnswer::Refused(FactorRefusal::NotEnrolled));
         }
-        let secret = self.authenticator(account, record)?;
-        match use_factor(record, secret.as_ref(), presented.as_factor(None), self.now) {
-            Err(retry_after_seconds) => Ok(FactorAnswer::Limited { retry_after_seconds }),
-            Ok((left, Some(_))) => {
+        match self.use_up(account, record, presented)? {
+            Used::Limited { retry_after_seconds } => Ok(FactorAnswer::Limited { retry_after_seconds }),
+            Used::Wrong => Ok(FactorAnswer::Refused(FactorRefusal::Wrong)),
+            Used::Right(left) => {
                 self.commit(change(left))?;
                 Ok(FactorAnswer::Done { pending: false })
             }
+        }
+    }
+
+    /// Compares a factor. A right one is to be stored as used by the caller; a wrong one has been counted.
+    pub(super) fn use_up(
+        &self,
+        account: &AccountRecord,
+        record: &FactorRecord,
+        presented: &Presented,
+    ) -> Result<Used> {
+        let secret = self.authenticator(account, record)?;
+        match use_factor(record, secret.as_ref(), presented.as_factor(None), self.now) {
+            Err(retry_after_seconds) => Ok(Used::Limited { retry_after_seconds }),
+            Ok((left, Some(_))) => Ok(Used::Right(left)),
             Ok((counted, None)) => {
                 self.commit(Change { factors: Some(counted), ..Change::default() })?;
-                Ok(FactorAnswer::Refused(FactorRefusal::Wrong))
+                Ok(Used::Wrong)
             }
         }
     }

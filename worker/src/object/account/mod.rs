@@ -9,6 +9,7 @@ mod factors;
 mod passkeys;
 mod removal;
 mod status;
+mod step_up;
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
@@ -38,6 +39,8 @@ pub(crate) use factors::{
     AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal, NewChallenge, Presented, cipher,
 };
 
+pub(crate) use step_up::{StepUpCall, StepUpChallenge};
+
 pub(crate) use passkeys::{PasskeyAnswer, PasskeyCall, PasskeyOrder, PasskeyProblem, ShownFactor};
 
 /// The account itself. The outbox reads it too, as it does the sessions.
@@ -57,6 +60,8 @@ pub(crate) enum AccountCall {
     Open(Box<OpenCall>),
     /// Answer the challenge that a login was put off with. Answered with [`AdmissionAnswer`].
     Answer(Box<AnswerCall>),
+    /// Prove within a session to be its owner once more. Answered with [`AdmissionAnswer`].
+    StepUp(Box<StepUpCall>),
     /// Show or change second factors. Answered with [`FactorAnswer`].
     Factor(Box<FactorCall>),
     /// Show, change or use passkeys. Answered with [`PasskeyAnswer`].
@@ -185,6 +190,10 @@ pub(crate) enum AdmissionAnswer {
         token: TokenParts,
         admission: Box<Admission>,
     },
+    /// The session has been authenticated again: its next access tokens say so.
+    Renewed {
+        admission: Box<Admission>,
+    },
     /// The first factor was right, and the second is waited for.
     ChallengeRequired {
         methods: Vec<FactorMethod>,
@@ -212,6 +221,11 @@ pub(crate) enum AdmissionRefusal {
     /// Unknown, expired, answered before, or of another device.
     ChallengeInvalid,
     SecondFactorInvalid,
+    /// The account has a second factor, and none was presented.
+    FactorMissing,
+    /// The account has no factor of the kind that was presented.
+    NotEnrolled,
+    SessionEnded,
     AccountNotActive(AccountStatus),
 }
 
@@ -280,7 +294,10 @@ impl DurableObject for AccountObject {
             Environment::open(&self.env).map_err(|problem| Error::RustError(problem.code().into()))?;
         let keyring = match &call {
             AccountCall::Factor(call) if !call.order.opens_secrets() => None,
-            AccountCall::Answer(_) | AccountCall::Factor(_) | AccountCall::Passkey(_) => {
+            AccountCall::Answer(_)
+            | AccountCall::StepUp(_)
+            | AccountCall::Factor(_)
+            | AccountCall::Passkey(_) => {
                 let keyring = keyring::load(&environment, Ambient::read()).await;
                 Some(keyring.map_err(|problem| Error::RustError(problem.code().into()))?)
             }

@@ -5,13 +5,13 @@
 //! answer names, and all is read and decided after.
 
 use super::commit::Change;
-use super::factors::{Presented, changed};
+use super::factors::{Presented, Used, changed};
 use super::{ACCOUNT, Account, AccountCall, AnswerCall};
 use crate::object::records::Records;
 use crate::webcrypto::WebKey;
 use postern_core::account::AccountRecord;
 use postern_core::entropy::Random;
-use postern_core::factor::{ChallengeId, is_waiting, use_factor};
+use postern_core::factor::{ChallengeId, is_waiting};
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
 use postern_core::jwt::SignatureVerdict;
 use postern_core::passkey::{
@@ -135,6 +135,12 @@ impl Account<'_> {
             AccountCall::Answer(answer) => match &answer.presented {
                 Presented::Passkey { assertion, .. } => (&assertion.id, self.checked_for_login(answer)?),
                 Presented::Totp(_) | Presented::BackupCode(_) => return Ok(None),
+            },
+            AccountCall::StepUp(call) => match &call.presented {
+                Some(Presented::Passkey { assertion, .. }) => {
+                    (&assertion.id, self.checked_again(call, assertion)?)
+                }
+                _ => return Ok(None),
             },
             AccountCall::Passkey(call) => match &call.order {
                 PasskeyOrder::SignIn { challenge, assertion, .. } => (
@@ -284,7 +290,7 @@ impl Account<'_> {
         }
     }
 
-    fn signed_in(&self, outcome: SignInOutcome, id: &Octets) -> Result<PasskeyAnswer> {
+    pub(super) fn signed_in(&self, outcome: SignInOutcome, id: &Octets) -> Result<PasskeyAnswer> {
         match outcome {
             SignInOutcome::Proven(record) => {
                 self.commit(Change { passkeys: Some(record), ..Change::default() })?;
@@ -322,16 +328,12 @@ impl Account<'_> {
         let Some(presented) = shown.presented else {
             return Ok(PasskeyAnswer::Refused(PasskeyProblem::FactorMissing));
         };
-        let secret = self.authenticator(account, &record)?;
-        match use_factor(&record, secret.as_ref(), presented.as_factor(None), self.now) {
-            Err(retry_after_seconds) => Ok(PasskeyAnswer::Limited { retry_after_seconds }),
-            Ok((left, Some(_))) => {
+        match self.use_up(account, &record, &presented)? {
+            Used::Limited { retry_after_seconds } => Ok(PasskeyAnswer::Limited { retry_after_seconds }),
+            Used::Wrong => Ok(PasskeyAnswer::Refused(PasskeyProblem::FactorWrong)),
+            Used::Right(left) => {
                 self.commit(Change { factors: Some(left), ..change })?;
                 Ok(answer)
-            }
-            Ok((counted, None)) => {
-                self.commit(Change { factors: Some(counted), ..Change::default() })?;
-                Ok(PasskeyAnswer::Refused(PasskeyProblem::FactorWrong))
             }
         }
     }
@@ -380,13 +382,13 @@ impl Account<'_> {
     }
 
     /// The host's word, if it is about the key that the passkey has now.
-    fn verdict_on(&self, record: &PasskeyRecord, id: &Octets) -> Option<SignatureVerdict> {
+    pub(super) fn verdict_on(&self, record: &PasskeyRecord, id: &Octets) -> Option<SignatureVerdict> {
         let passkey = record.find(id)?;
         let asked = self.verdict.as_ref().filter(|asked| asked.public_key == passkey.public_key)?;
         Some(asked.verdict)
     }
 
-    fn party(&self) -> Option<&RelyingParty> {
+    pub(super) fn party(&self) -> Option<&RelyingParty> {
         self.environment.config().passkeys().party()
     }
 

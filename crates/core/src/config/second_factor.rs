@@ -1,0 +1,23 @@
+//! `second_factor`: when one is asked for.
+
+use super::section::Section;
+use crate::time::Seconds;
+
+/// `second_factor`: what accounts may have besides a first factor, and when it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SecondFactorSettings {
+    /// Whether an account that has one shows it before what is sensitive, default yes.
+    pub required_for_sensitive: bool,
+    /// How long the proof of an owner counts, 60 seconds to 1 hour, default 10 minutes.
+    pub recent: Seconds,
+}
+
+impl SecondFactorSettings {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        Self {
+            required_for_sensitive: section.flag("required_for_sensitive", true),
+            recent: section.seconds("recent_seconds", 600, 60..=3_600),
+        }
+    }
+}
