@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { AUTH, PASSWORD, claimsOf, client, granted, newAddress, refused, startOpenServer } from "./support/accounts.mjs";
 import { SoftwarePasskey, passkeyClient } from "./support/passkeys.mjs";
-import { audited } from "./support/people.mjs";
+import { audited, until } from "./support/people.mjs";
 
 const ALL_KINDS = ["ES256", "EdDSA", "RS256"];
 
@@ -64,6 +64,11 @@ describe("registering passkeys", () => {
       refused(await signIn(passkey), 401, "invalid_credentials");
       const trail = await audited(server, me);
       for (const event of ["passkey_registered", "passkey_removed"]) assert.ok(trail.includes(`${event}:${passkey.text}`), trail);
+      // The owner is told of both, and neither mail names the passkey.
+      for (const subject of ["Your account has a new passkey", "A passkey was removed from your account"]) {
+        const mail = await until(subject, async () => (await owner.mails(me.email)).find((found) => found.subject === subject), 60);
+        assert.ok(!mail.text.includes(passkey.text) && mail.link === undefined, mail.text);
+      }
       refused(await remove(next, passkey), 404, "not_found");
       // Its id is free again.
       await register(next, passkey);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { PASSWORD, claimsOf, granted, refused, startOpenServer } from "./support/accounts.mjs";
+import { AUTH, PASSWORD, claimsOf, granted, refused, startOpenServer } from "./support/accounts.mjs";
 import { codeOf, steady } from "./support/authenticator.mjs";
 import { SoftwarePasskey, passkeyClient } from "./support/passkeys.mjs";
 import { audited } from "./support/people.mjs";
@@ -97,6 +97,29 @@ describe("passkeys as the second factor", () => {
     const another = await waiting(me);
     refused(await verify({ challenge: another, passkey: me.passkey.get((await askedFor(another)).body) }), 429, "rate_limited");
     assert.ok((await audited(server, me)).some((line) => line.startsWith("passkey_cloned")));
+  });
+
+  test("has backup codes behind it, for a session that has shown it, and no longer than it is there", async () => {
+    const me = await guarded();
+    const codesOf = (body, bearer = me.bearer) => owner.post("2fa/backup-codes", body, { bearer });
+    refused(await codesOf({}), 401, "reauthentication_required");
+    refused(await codesOf({ code: "000000" }), 409, "second_factor_conflict");
+    refused(await codesOf({}, (await person()).bearer), 409, "second_factor_conflict");
+    const options = (await owner.post("reauthenticate/passkey", undefined, { bearer: me.bearer })).body;
+    const bearer = (await owner.post("reauthenticate", { passkey: me.passkey.get(options) }, { bearer: me.bearer })).body.access_token;
+    const { status, body, text } = await codesOf({}, bearer);
+    assert.equal(status, 200, text);
+    assert.equal(body.backup_codes.length, 10);
+    const challenge = await waiting(me, ["backup_code", "passkey"]);
+    refused(await verify({ challenge, code: "000000" }), 400, "second_factor_invalid");
+    granted(await verify({ challenge, backup_code: body.backup_codes[0] }));
+    refused(await verify({ challenge: await waiting(me, ["backup_code", "passkey"]), backup_code: body.backup_codes[0] }), 400, "second_factor_invalid");
+    // A code is not what removes the factor, and without the factor it is none.
+    refused(await owner.post("2fa/disable", { current_password: PASSWORD, backup_code: body.backup_codes[1] }, { bearer }), 409, "second_factor_conflict");
+    assert.equal((await remove(me, me.passkey, { current_password: PASSWORD, backup_code: body.backup_codes[2] })).status, 200);
+    const tokens = granted(await owner.login(me.email, PASSWORD));
+    const { second_factor: left } = (await owner.send("GET", `${AUTH}/me/export`, { bearer: tokens.access_token })).body;
+    assert.deepEqual(left, { enabled: false, backup_codes_left: 0 });
   });
 
   test("of fifty answers of one passkey at once, one lets in", { timeout: 60_000 }, async () => {

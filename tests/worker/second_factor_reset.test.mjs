@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { PASSWORD, client, granted, newAddress, otherThan, refused, startOpenServer, tokenOf, wrongLinkOf } from "./support/accounts.mjs";
 import { codeOf, enrol } from "./support/authenticator.mjs";
-import { claimsOf, editAccount } from "./support/people.mjs";
+import { audited, claimsOf, editAccount } from "./support/people.mjs";
 
 const [NEW, OTHER] = ["a password after the reset", "quite another password"];
 const succeeded = (answer) => assert.deepEqual([answer.status, answer.body], [200, { success: true }], answer.text);
@@ -62,6 +62,8 @@ describe("a reset by link of an account with a second factor", () => {
     refused(await it.owner.validate(me.access_token, "strict"), 401, "session_revoked");
     await it.challenge(me, NEW);
     refused(await it.owner.login(me.email, PASSWORD), 401, "invalid_credentials");
+    const trail = await audited(it.server, me);
+    assert.equal(trail.filter((event) => event === "second_factor_used_to_recover").length, 1, trail.join());
   });
 
   test("tells nobody of the factor who has not the right link", async () => {

@@ -124,7 +124,12 @@ describe("the operator", () => {
     const waiting = await challenge(person);
     const options = async (body) => (await owner.post("passkeys/authentication", body)).body;
     const answered = guarding.get(await options({ challenge: waiting }));
+    const { DIRECTORY } = await server.getEnv();
+    const claims = async () => (await DIRECTORY.prepare("SELECT credential_id FROM passkeys WHERE account_id = ?").bind(person.account).all()).results.map((row) => row.credential_id);
+    assert.equal((await claims()).length, 2);
     await removed(person, true);
+    // Its id is free again.
+    assert.deepEqual(await claims(), [signing.text]);
     refused(await answer(waiting, { passkey: answered }), 400, "challenge_invalid");
     await logIn(server, person);
     const signedIn = await owner.post("passkeys/login", { credential: signing.get(await options({})) });

@@ -367,6 +367,22 @@ fn a_backup_code_works_once_and_only_for_its_account() {
 }
 
 #[test]
+fn backup_codes_stand_behind_a_passkey_too() {
+    let world = World::new();
+    let behind_passkey = FactorRecord { totp: None, ..world.enrolled() };
+    assert!(behind_passkey.has_codes() && !behind_passkey.is_required());
+    assert_eq!(behind_passkey.methods(), [FactorMethod::BackupCode]);
+    let record = world.challenged(&behind_passkey);
+    let digests = [(1, world.digest(&world.codes[3]))];
+    let (used, _) = passed(world.answer(&record, PresentedFactor::BackupCode(&digests), NOW));
+    assert_eq!(used.backup.as_ref().unwrap().left.len(), 9);
+    let (reason, _) = refused(world.answer(&record, PresentedFactor::Totp(&world.code(NOW)), NOW));
+    assert_eq!(reason, ChallengeRefusal::FactorWrong);
+    let none_left = FactorRecord { backup: None, ..behind_passkey };
+    assert!(!none_left.has_codes() && none_left.methods().is_empty());
+}
+
+#[test]
 fn a_success_clears_the_count() {
     let world = World::new();
     let mut record = world.challenged(&world.enrolled());

@@ -88,6 +88,8 @@ pub(crate) const fn factor_changed(change: FactorChange) -> Draft {
         FactorChange::BackupCodesReplaced => Letter::BackupCodesReplaced,
         FactorChange::Disabled => Letter::SecondFactorDisabled,
         FactorChange::Removed => Letter::SecondFactorRemoved,
+        FactorChange::PasskeyRegistered => Letter::PasskeyRegistered,
+        FactorChange::PasskeyRemoved => Letter::PasskeyRemoved,
     })
 }
 

@@ -92,6 +92,12 @@ pub(crate) fn other(config: &Config, template: &MailTemplate) -> Option<SmsText>
         MailTemplate::FactorChanged(FactorChange::Removed) => {
             "the second factor of your account was removed by an administrator."
         }
+        MailTemplate::FactorChanged(FactorChange::PasskeyRegistered) => {
+            "your account has another passkey now. If it was not you, remove it at once."
+        }
+        MailTemplate::FactorChanged(FactorChange::PasskeyRemoved) => {
+            "a passkey was removed from your account. If it was not you, tell the service at once."
+        }
         _ => return None,
     };
     Some(SmsText::notice(config, text))

@@ -68,9 +68,11 @@ pub(crate) async fn verify(exchange: &Exchange) -> Answer {
     let code = body.text("code")?;
     limit_presented(exchange).await?;
     let account = bearer.subject.account;
+    let accounts = Accounts::new(&exchange.environment);
+    // A guess costs no hashes.
+    accounts.change_factor(&account, FactorOrder::Confirm { code: code.clone(), backup: None }).await?;
     let (shown, backup) = new_codes(exchange, bearer.keyring(), &account).await?;
-    let order = FactorOrder::Confirm { code, backup };
-    Accounts::new(&exchange.environment).change_factor(&account, order).await?;
+    accounts.change_factor(&account, FactorOrder::Confirm { code, backup: Some(backup) }).await?;
     json(200, &Codes { backup_codes: &shown })
 }
 
@@ -86,16 +88,19 @@ async fn log_in(exchange: &Exchange, mut body: Body) -> Answer {
     tokens::answer(exchange, &keyring, admitted).await
 }
 
-/// Ten other backup codes, for a code of the authenticator.
+/// Ten other backup codes, for a code of the authenticator, or within a session that has shown a factor a moment ago.
 pub(crate) async fn replace_backup_codes(exchange: &Exchange) -> Answer {
     let bearer = Bearer::of(exchange).await?;
-    let mut body = Body::read(&exchange.request).await?;
-    let presented = Presented::Totp(body.text("code")?);
+    let mut body = Body::read_optional(&exchange.request).await?;
+    let presented = body.optional_text("code")?.map(Presented::Totp);
     limit_presented(exchange).await?;
-    let account = bearer.subject.account;
+    let (account, accounts) = (bearer.subject.account, Accounts::new(&exchange.environment));
+    let recently = bearer.has_shown_second_factor(exchange);
+    let order = |backup| FactorOrder::ReplaceBackup { presented: presented.clone(), recently, backup };
+    // A guess costs no hashes.
+    accounts.change_backup_codes(&account, order(None)).await?;
     let (shown, backup) = new_codes(exchange, bearer.keyring(), &account).await?;
-    let order = FactorOrder::ReplaceBackup { presented, backup };
-    Accounts::new(&exchange.environment).change_factor(&account, order).await?;
+    accounts.change_backup_codes(&account, order(Some(backup))).await?;
     json(200, &Codes { backup_codes: &shown })
 }
 

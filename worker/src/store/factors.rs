@@ -123,6 +123,22 @@ impl Accounts<'_> {
         changed(self.factor(account, order).await?)
     }
 
+    /// The same for backup codes, which a session may have shown its factor for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::change_factor`], and `reauthentication_required`.
+    pub(crate) async fn change_backup_codes(
+        &self,
+        account: &AccountId,
+        order: FactorOrder,
+    ) -> Result<(), Problem> {
+        match self.factor(account, order).await? {
+            FactorAnswer::Refused(FactorRefusal::Missing) => Err(self.second_factor_demanded()),
+            other => changed(other),
+        }
+    }
+
     /// Uses the second factor of an account whose password is about to be set by whoever reads its mail. Nothing is
     /// asked for if it has none.
     ///
@@ -150,6 +166,7 @@ impl Accounts<'_> {
     /// know yet.
     pub(crate) async fn remove_factors(
         &self,
+        keyring: &Keyring,
         account: &AccountId,
         operation: String,
         reason: StatusReason,
@@ -159,11 +176,20 @@ impl Accounts<'_> {
         let credential = credential.ok_or_else(Problem::not_found)?;
         let start = (credential.authorization()?, credential.status);
         let seed = Box::new(self.seed(*account, credential.credential_version, start));
+        let before = self.passkeys(keyring, account).await?;
         let call = AccountCall::RemoveFactors { seed, operation, reason };
-        match self.ask(account, &call).await.map_err(unavailable)? {
+        let removed = match self.ask(account, &call).await.map_err(unavailable)? {
             FactorAnswer::Refused(FactorRefusal::NotEnrolled) => Ok(false),
             other => changed(other).map(|()| true),
+        };
+        if !before.is_empty() {
+            // A claim that stays is the same account's to use: nothing depends on this.
+            let left = self.passkeys(keyring, account).await?;
+            for gone in before.iter().filter(|passkey| left.iter().all(|other| other.id != passkey.id)) {
+                directory.forget_passkey(account, &gone.id).await?;
+            }
         }
+        removed
     }
 
     /// Uses the second factor of an account before something sensitive. Nothing is asked for if it has none.

@@ -1,8 +1,8 @@
-//! What has become of the second factors of an account: what its owner and the audit trail are told.
+//! What has become of the second factors and passkeys of an account: what its owner and the audit trail are told.
 
 use serde::{Deserialize, Serialize};
 
-/// A change of second factors. It says which, and nothing of a secret or code.
+/// A change of second factors or passkeys. It says which, and nothing of a secret or code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FactorChange {
@@ -14,11 +14,22 @@ pub enum FactorChange {
     Disabled,
     /// An operator has removed them all, without any.
     Removed,
+    /// The owner has registered a passkey.
+    PasskeyRegistered,
+    /// The owner has removed a passkey.
+    PasskeyRemoved,
 }
 
 impl FactorChange {
     /// All changes.
-    pub const ALL: [Self; 4] = [Self::Enabled, Self::BackupCodesReplaced, Self::Disabled, Self::Removed];
+    pub const ALL: [Self; 6] = [
+        Self::Enabled,
+        Self::BackupCodesReplaced,
+        Self::Disabled,
+        Self::Removed,
+        Self::PasskeyRegistered,
+        Self::PasskeyRemoved,
+    ];
 
     /// The event in the audit trail.
     #[must_use]
@@ -28,6 +39,8 @@ impl FactorChange {
             Self::BackupCodesReplaced => "backup_codes_replaced",
             Self::Disabled => "second_factor_disabled",
             Self::Removed => "second_factor_removed",
+            Self::PasskeyRegistered => "passkey_registered",
+            Self::PasskeyRemoved => "passkey_removed",
         }
     }
 }

@@ -92,14 +92,20 @@ impl FactorRecord {
         let mut methods = Vec::new();
         if self.totp.is_some() {
             methods.push(FactorMethod::Totp);
-            if self.backup.as_ref().is_some_and(|codes| !codes.left.is_empty()) {
-                methods.push(FactorMethod::BackupCode);
-            }
+        }
+        if self.backup.as_ref().is_some_and(|codes| !codes.left.is_empty()) {
+            methods.push(FactorMethod::BackupCode);
         }
         methods
     }
 
-    /// Whether logins are challenged.
+    /// Whether there is anything that is typed: backup codes may stand behind passkeys as well.
+    #[must_use]
+    pub const fn has_codes(&self) -> bool {
+        self.totp.is_some() || self.backup.is_some()
+    }
+
+    /// Whether logins are challenged, whatever passkeys there are.
     #[must_use]
     pub const fn is_required(&self) -> bool {
         self.totp.is_some()
@@ -229,7 +235,6 @@ pub(super) fn used(
         }
         PresentedFactor::Passkey(asserted) => asserted.map(|_| (record.clone(), FactorMethod::Passkey)),
         PresentedFactor::BackupCode(digests) => {
-            record.totp.as_ref()?;
             let codes = record.backup.as_ref()?;
             let (_, presented) = digests.iter().find(|(pepper, _)| *pepper == codes.pepper_id)?;
             let backup = Some(codes.without(presented)?);

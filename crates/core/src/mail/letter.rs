@@ -45,6 +45,10 @@ pub enum Letter {
     SecondFactorDisabled,
     /// An operator has removed the second factor.
     SecondFactorRemoved,
+    /// A passkey was registered.
+    PasskeyRegistered,
+    /// A passkey was removed.
+    PasskeyRemoved,
     /// The account exists since a moment ago.
     Welcome,
     /// Somebody signed in from a device that the account has not seen lately.
@@ -53,7 +57,7 @@ pub enum Letter {
 
 impl Letter {
     /// All kinds.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::AccountExists,
         Self::AddressTaken,
         Self::SignUpCode,
@@ -75,6 +79,8 @@ impl Letter {
         Self::BackupCodesReplaced,
         Self::SecondFactorDisabled,
         Self::SecondFactorRemoved,
+        Self::PasskeyRegistered,
+        Self::PasskeyRemoved,
         Self::Welcome,
         Self::NewDevice,
     ];
@@ -104,6 +110,8 @@ impl Letter {
             Self::BackupCodesReplaced => "backup_codes_replaced",
             Self::SecondFactorDisabled => "second_factor_disabled",
             Self::SecondFactorRemoved => "second_factor_removed",
+            Self::PasskeyRegistered => "passkey_registered",
+            Self::PasskeyRemoved => "passkey_removed",
             Self::Welcome => "welcome",
             Self::NewDevice => "new_device",
         }

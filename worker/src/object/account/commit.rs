@@ -116,6 +116,11 @@ struct LastRefresh {
 }
 
 impl Change {
+    /// A change of factors that its owner and the audit trail are told of.
+    pub(super) fn told(change: FactorChange) -> Self {
+        Self { factor_told: Some(change), event: Some(change.event()), ..Self::default() }
+    }
+
     pub(super) fn of(account: AccountRecord) -> Self {
         Self { account: Some(account), ..Self::default() }
     }

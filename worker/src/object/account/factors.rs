@@ -48,10 +48,16 @@ pub(crate) enum FactorOrder {
     Show,
     /// Keep the secret of a new authenticator until it shows a code.
     Begin { sealed_secret: String, pepper_id: u32 },
-    /// Its first code.
-    Confirm { code: String, backup: BackupCodes },
-    /// Other backup codes.
-    ReplaceBackup { presented: Presented, backup: BackupCodes },
+    /// Its first code. Without backup codes it is compared, and not used: they cost more than a guess should.
+    Confirm { code: String, backup: Option<BackupCodes> },
+    /// Other backup codes; without any, what is presented is compared alone. Nothing need be presented within a session
+    /// that has shown a factor lately.
+    ReplaceBackup {
+        presented: Option<Presented>,
+        #[serde(default)]
+        recently: bool,
+        backup: Option<BackupCodes>,
+    },
     /// Something sensitive is about to be done by an owner whose session has not shown a factor lately. Used up if there
     /// is one; if the account has none, nothing is asked for.
     Prove { presented: Option<Presented> },
@@ -70,7 +76,7 @@ impl FactorOrder {
 }
 
 /// A second factor as it was presented.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Presented {
     Totp(String),
@@ -187,22 +193,42 @@ impl Account<'_> {
             FactorOrder::Confirm { code, backup } => {
                 let sealed = record.pending.as_ref().map(|it| (it.sealed_secret.as_str(), it.pepper_id));
                 let secret = self.opened(&account.id, sealed)?;
-                let outcome = confirm_enrolment(&record, secret.as_ref(), &code, backup, self.now);
-                self.enrolled(outcome, told(call.operation, FactorChange::Enabled))
+                let is_compared_alone = backup.is_none();
+                let none = BackupCodes { pepper_id: 0, left: Vec::new(), created_at: self.now };
+                let backup = backup.unwrap_or(none);
+                match confirm_enrolment(&record, secret.as_ref(), &code, backup, self.now) {
+                    EnrolmentOutcome::Stored(_) if is_compared_alone => {
+                        Ok(FactorAnswer::Done { pending: false })
+                    }
+                    outcome => self.enrolled(outcome, told(call.operation, FactorChange::Enabled)),
+                }
             }
-            FactorOrder::ReplaceBackup { presented, backup } => {
-                self.using(&account, &record, &presented, |left| {
-                    let factors = Some(FactorRecord { backup: Some(backup), ..left });
-                    Change { factors, ..told(call.operation, FactorChange::BackupCodesReplaced) }
-                })
+            FactorOrder::ReplaceBackup { presented, recently, backup } => {
+                let is_guarded = record.is_required() || self.passkeys()?.guards();
+                let left = match presented {
+                    Some(presented) => self.tried(&account, &record, &presented)?,
+                    None if !is_guarded => return refused(FactorRefusal::NotEnrolled),
+                    None if !recently => return refused(FactorRefusal::Missing),
+                    None => Ok(record),
+                };
+                match (left, backup) {
+                    (Err(answer), _) => return Ok(answer),
+                    (Ok(_), None) => {}
+                    (Ok(left), Some(backup)) => {
+                        let factors = Some(FactorRecord { backup: Some(backup), ..left });
+                        self.commit(Change {
+                            factors,
+                            ..told(call.operation, FactorChange::BackupCodesReplaced)
+                        })?;
+                    }
+                }
+                Ok(FactorAnswer::Done { pending: false })
             }
             FactorOrder::Prove { presented } => match presented {
-                Some(presented) if record.is_required() => {
-                    self.using(&account, &record, &presented, |left| {
-                        let factor_change = Some(LastFactorChange { operation: call.operation });
-                        Change { factors: Some(left), factor_change, ..Change::default() }
-                    })
-                }
+                Some(presented) if record.has_codes() => self.using(&account, &record, &presented, |left| {
+                    let factor_change = Some(LastFactorChange { operation: call.operation });
+                    Change { factors: Some(left), factor_change, ..Change::default() }
+                }),
                 _ if record.is_required() || self.passkeys()?.guards() => refused(FactorRefusal::Missing),
                 _ => refused(FactorRefusal::NotEnrolled),
             },
@@ -214,10 +240,12 @@ impl Account<'_> {
                     None => refused(FactorRefusal::NotEnrolled),
                     Some(presented) => self.using(&account, &record, &presented, |left| {
                         let factor_change = Some(LastFactorChange { operation: call.operation });
-                        Change { factors: Some(left), factor_change, ..Change::default() }
+                        let event = Some("second_factor_used_to_recover");
+                        Change { factors: Some(left), factor_change, event, ..Change::default() }
                     }),
                 }
             }
+            FactorOrder::Remove { .. } if !record.is_required() => refused(FactorRefusal::NotEnrolled),
             FactorOrder::Remove { presented, keep } => {
                 let sessions = self.sessions()?;
                 self.using(&account, &record, &presented, |left| {
@@ -256,17 +284,30 @@ impl Account<'_> {
         presented: &Presented,
         change: impl FnOnce(FactorRecord) -> Change,
     ) -> Result<FactorAnswer> {
-        if !record.is_required() {
-            return Ok(FactorAnswer::Refused(FactorRefusal::NotEnrolled));
-        }
-        match self.use_up(account, record, presented)? {
-            Used::Limited { retry_after_seconds } => Ok(FactorAnswer::Limited { retry_after_seconds }),
-            Used::Wrong => Ok(FactorAnswer::Refused(FactorRefusal::Wrong)),
-            Used::Right(left) => {
+        match self.tried(account, record, presented)? {
+            Ok(left) => {
                 self.commit(change(left))?;
                 Ok(FactorAnswer::Done { pending: false })
             }
+            Err(answer) => Ok(answer),
         }
+    }
+
+    /// What is left after a right factor, not stored yet.
+    fn tried(
+        &self,
+        account: &AccountRecord,
+        record: &FactorRecord,
+        presented: &Presented,
+    ) -> Result<std::result::Result<FactorRecord, FactorAnswer>> {
+        if !record.has_codes() {
+            return Ok(Err(FactorAnswer::Refused(FactorRefusal::NotEnrolled)));
+        }
+        Ok(match self.use_up(account, record, presented)? {
+            Used::Limited { retry_after_seconds } => Err(FactorAnswer::Limited { retry_after_seconds }),
+            Used::Wrong => Err(FactorAnswer::Refused(FactorRefusal::Wrong)),
+            Used::Right(left) => Ok(left),
+        })
     }
 
     /// Compares a factor. A right one is to be stored as used by the caller; a wrong one has been counted.
@@ -440,14 +481,9 @@ impl Account<'_> {
     }
 }
 
-/// A change that is remembered by its operation, with its line of the audit log.
-pub(super) fn changed(operation: OperationId, event: &'static str) -> Change {
-    Change { factor_change: Some(LastFactorChange { operation }), event: Some(event), ..Change::default() }
-}
-
-/// The same, and the owner is told.
-fn told(operation: OperationId, change: FactorChange) -> Change {
-    Change { factor_told: Some(change), ..changed(operation, change.event()) }
+/// A change that is remembered by its operation, and told.
+pub(super) fn told(operation: OperationId, change: FactorChange) -> Change {
+    Change { factor_change: Some(LastFactorChange { operation }), ..Change::told(change) }
 }
 
 const fn refusal_of_enrolment(reason: EnrolmentRefusal) -> FactorAnswer {

@@ -5,13 +5,13 @@
 //! answer names, and all is read and decided after.
 
 use super::commit::Change;
-use super::factors::{Presented, Used, changed};
+use super::factors::{Presented, Used, told};
 use super::{ACCOUNT, Account, AccountCall, AnswerCall};
 use crate::object::records::Records;
 use crate::webcrypto::WebKey;
 use postern_core::account::AccountRecord;
 use postern_core::entropy::Random;
-use postern_core::factor::{ChallengeId, is_waiting};
+use postern_core::factor::{ChallengeId, FactorChange, FactorRecord, is_waiting};
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
 use postern_core::jwt::SignatureVerdict;
 use postern_core::passkey::{
@@ -225,14 +225,16 @@ impl Account<'_> {
                     Some(keep),
                     self.now,
                 );
+                let still_guards = left.guards();
                 let change = Change {
                     passkeys: Some(left),
                     account: Some(ended.account),
                     put: ended.revoked,
                     notices: ended.notices,
                     detail: Some(id.to_text()),
-                    ..changed(operation, "passkey_removed")
+                    ..told(operation, FactorChange::PasskeyRemoved)
                 };
+                let change = if still_guards { change } else { self.without_orphans(change)? };
                 let answer = PasskeyAnswer::Done { pending: false };
                 self.behind_factor(&account, &record, shown, change, answer)
             }
@@ -274,8 +276,9 @@ impl Account<'_> {
         match finish_registration(record, party, registration, name, transports, self.now) {
             RegistrationOutcome::Stored(stored) => {
                 let new = stored.find(&registration.id).cloned().ok_or_else(super::commit::vanished)?;
-                let (event, detail) = (Some("passkey_registered"), Some(registration.id.to_text()));
-                self.commit(Change { passkeys: Some(stored), event, detail, ..Change::default() })?;
+                let change = Change::told(FactorChange::PasskeyRegistered);
+                let detail = Some(registration.id.to_text());
+                self.commit(Change { passkeys: Some(stored), detail, ..change })?;
                 Ok(PasskeyAnswer::Registered(Box::new(new)))
             }
             RegistrationOutcome::Refused { reason, write } => {
@@ -310,6 +313,13 @@ impl Account<'_> {
         }
     }
 
+    /// The change, and no backup codes any more if it leaves no factor that they stand in for.
+    fn without_orphans(&self, change: Change) -> Result<Change> {
+        let record = self.factors()?.filter(|record| record.totp.is_none() && record.backup.is_some());
+        let factors = record.map(|record| FactorRecord { backup: None, ..record });
+        Ok(Change { factors, ..change })
+    }
+
     /// Commits a change for which an account that has a second factor asks for it. A wrong one is counted.
     fn behind_factor(
         &self,
@@ -332,7 +342,11 @@ impl Account<'_> {
             Used::Limited { retry_after_seconds } => Ok(PasskeyAnswer::Limited { retry_after_seconds }),
             Used::Wrong => Ok(PasskeyAnswer::Refused(PasskeyProblem::FactorWrong)),
             Used::Right(left) => {
-                self.commit(Change { factors: Some(left), ..change })?;
+                let backup = match &change.factors {
+                    Some(without) => without.backup.clone(),
+                    None => left.backup,
+                };
+                self.commit(Change { factors: Some(FactorRecord { backup, ..left }), ..change })?;
                 Ok(answer)
             }
         }

@@ -83,7 +83,7 @@ impl Account<'_> {
         if let Presented::Passkey { assertion, .. } = presented {
             return self.asserted_again(call, passkeys, assertion);
         }
-        if !record.is_required() {
+        if !record.has_codes() {
             return Ok(Err(AdmissionAnswer::Refused(AdmissionRefusal::NotEnrolled)));
         }
         Ok(match self.use_up(account, record, presented)? {

@@ -21,6 +21,7 @@ pub(crate) async fn remove(exchange: &Exchange, id: &str) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
     let reason = body.text("reason")?.parse().map_err(|error| Problem::invalid_field("reason", error))?;
     let accounts = Accounts::new(&exchange.environment);
-    let removed = accounts.remove_factors(&account, operator.operation, reason).await?;
+    let keyring = exchange.keyring().await?;
+    let removed = accounts.remove_factors(&keyring, &account, operator.operation, reason).await?;
     json(200, &Removed { removed })
 }
