@@ -113,7 +113,9 @@ describe("second factors", () => {
     refused(await verify({ code: "000000" }, { bearer: me.access_token }), 409, "no_pending_change");
     refused(await owner.post("2fa/disable", { current_password: PASSWORD, code: "000000" }, { bearer: me.access_token }), 409, "second_factor_conflict");
     const guarded = await enrolled();
-    refused(await begin(guarded), 409, "second_factor_conflict");
+    // Whoever has one shows it first; a second authenticator there is not even then.
+    refused(await begin(guarded), 401, "reauthentication_required");
+    refused(await owner.post("2fa/setup", { current_password: PASSWORD, backup_code: guarded.codes[0] }, { bearer: guarded.access_token }), 409, "second_factor_conflict");
   });
 
   test("the sixth wrong code waits, whatever the challenge", async () => {
@@ -235,10 +237,11 @@ describe("second factors", () => {
     const me = await enrolled();
     const waiting = await challenge(me);
     const rows = await storedFactors(me);
-    const shown = await owner.send("GET", `${AUTH}/me/export`, { bearer: me.access_token });
+    const { access_token: bearer } = (await owner.post("reauthenticate", { code: codeOf(me.secret) }, { bearer: me.access_token })).body;
+    const shown = await owner.send("GET", `${AUTH}/me/export`, { bearer });
     assert.deepEqual(shown.body.second_factor, { enabled: true, backup_codes_left: 10 });
     const events = await until("the audit trail", async () => {
-      const { body } = await owner.send("GET", `${AUTH}/me/export`, { bearer: me.access_token });
+      const { body } = await owner.send("GET", `${AUTH}/me/export`, { bearer });
       return body.events.some(({ event }) => event === "second_factor_enabled") && JSON.stringify(body);
     });
     const bytes = secretBytes(me.secret);
