@@ -245,10 +245,8 @@ impl Account<'_> {
         // have one, since "revoked" says more than "stale".
         let name_each = !new_version || change.put.len() <= MOST_NAMED;
         for session in &change.put {
-            if session.revoked.is_some() {
-                if name_each {
-                    messages.push(mark(Revoked::Session(session.id)));
-                }
+            if session.revoked.is_some() && name_each {
+                messages.push(mark(Revoked::Session(session.id)));
             }
             if snapshots && (session.revoked.is_some() || session.expired_at.is_none()) {
                 messages.push(Message::Snapshot { session: session.id });
