@@ -109,6 +109,7 @@ impl World {
             attempts: 0,
             answered_by: None,
             answered_with: None,
+            enrols: false,
         }
     }
 
@@ -132,9 +133,11 @@ impl World {
             fingerprint: self.fingerprint.clone(),
             binding: DeviceBinding::default(),
             operation: [6; 16],
+            enrols: false,
         };
         change(&mut answer);
         let secret = Secret::new(answer.secret);
+        let (enrols, backup) = (answer.enrols, self.set());
         let policy = ChallengePolicy { binding: answer.binding, ..ChallengePolicy::default() };
         let answer = ChallengeAnswer {
             id: ChallengeId { tenant: &answer.tenant, account: &answer.account, secret: &secret },
@@ -142,6 +145,7 @@ impl World {
             device: &answer.device,
             fingerprint: &answer.fingerprint,
             factor,
+            enrolment: enrols.then_some((&self.secret, &backup)),
             operation: OperationId::from_bytes(answer.operation),
         };
         answer_challenge(record, &answer, Some(&self.secret), &self.peppers, at, policy)
@@ -163,6 +167,7 @@ struct Answer {
     fingerprint: DeviceFingerprint,
     binding: DeviceBinding,
     operation: [u8; 16],
+    enrols: bool,
 }
 
 fn stored(outcome: EnrolmentOutcome) -> FactorRecord {
@@ -418,6 +423,49 @@ fn without_a_second_factor_there_is_nothing_to_answer() {
     let record = world.challenged(&FactorRecord::default());
     let (reason, _) = refused(world.answer(&record, PresentedFactor::Totp(&world.code(NOW)), NOW));
     assert_eq!(reason, ChallengeRefusal::FactorWrong);
+}
+
+#[test]
+fn a_login_that_has_to_enrol_is_answered_by_the_first_code() {
+    let world = World::new();
+    let waiting = FactorChallenge { enrols: true, ..world.challenge(SESSION, 5) };
+    let begun = stored(begin_enrolment(
+        &FactorRecord::default().challenged(waiting, NOW),
+        "sealed".into(),
+        1,
+        TotpParameters::DEFAULT,
+        NOW,
+    ));
+    let code = world.code(NOW);
+    let right = PresentedFactor::Totp(&code);
+    let enrolling = |answer: &mut Answer| answer.enrols = true;
+    // Without its secret, with another code, or with what it has not: counted, and nothing is enrolled.
+    let nothing: [(u32, BackupDigest); 0] = [];
+    let wrongs = [
+        world.answer(&begun, right, NOW),
+        world.answer_as(&begun, PresentedFactor::Totp("000000"), NOW, enrolling),
+        world.answer_as(&begun, PresentedFactor::BackupCode(&nothing), NOW, enrolling),
+        world.answer_as(&begun, PresentedFactor::Passkey(None), NOW, enrolling),
+        world.answer_as(&FactorRecord { pending: None, ..begun.clone() }, right, NOW, enrolling),
+    ];
+    for wrong in wrongs {
+        let (reason, write) = refused(wrong);
+        let write = write.unwrap();
+        assert_eq!((reason, write.challenges[0].attempts), (ChallengeRefusal::FactorWrong, 1));
+        assert!(!write.is_required() && !write.has_codes());
+    }
+    let (record, method) = passed(world.answer_as(&begun, right, NOW, enrolling));
+    assert_eq!(method, FactorMethod::Totp);
+    assert!(record.is_required() && record.pending.is_none() && record.backup.is_some());
+    assert!(record.challenges[0].answered_by.is_some());
+    // Any other challenge enrols nothing, and what has been enrolled meanwhile is asked for.
+    let ordinary = FactorRecord { challenges: vec![world.challenge(SESSION, 5)], ..begun.clone() };
+    assert_eq!(refused(world.answer_as(&ordinary, right, NOW, enrolling)).0, ChallengeRefusal::FactorWrong);
+    let meanwhile = FactorRecord { challenges: begun.challenges.clone(), ..world.enrolled() };
+    assert_eq!(refused(world.answer_as(&meanwhile, right, NOW, enrolling)).0, ChallengeRefusal::FactorWrong);
+    let next = world.code(later(1));
+    let asked = world.answer_as(&meanwhile, PresentedFactor::Totp(&next), later(1), enrolling);
+    assert_eq!(passed(asked).1, FactorMethod::Totp);
 }
 
 #[test]

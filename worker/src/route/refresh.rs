@@ -27,7 +27,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         .take()
         .await?;
     let admitted = Accounts::new(environment).refresh(&token, exchange.device(), &keyring).await?;
-    tokens::answer(exchange, &keyring, admitted).await
+    tokens::answer(exchange, &keyring, admitted, &[]).await
 }
 
 /// The token, if it is one of ours by its edge tag.

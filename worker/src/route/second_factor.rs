@@ -8,7 +8,8 @@ use crate::route::presence::{Bearer, Proof, current_password};
 use crate::route::turn::Turn;
 use crate::route::{password, tokens};
 use crate::store::accounts::Accounts;
-use crate::store::factors::Challenge;
+use crate::store::directory::Credential;
+use crate::store::factors::{Answered, Challenge};
 use crate::store::keyring::Keyring;
 use crate::store::passkeys::user_handle;
 use crate::wire::answer::{Answer, json, success};
@@ -37,21 +38,56 @@ struct Codes<'a> {
     backup_codes: &'a [String],
 }
 
-/// A new secret, which guards nothing until it has shown a code.
+/// `{current_password?}` of a bearer, or `{challenge}`: a new secret, which guards nothing until it has shown a code.
 pub(crate) async fn set_up(exchange: &Exchange) -> Answer {
-    let bearer = Bearer::of(exchange).await?;
     let mut body = Body::read_optional(&exchange.request).await?;
+    if body.has("challenge") {
+        return set_up_for_login(exchange, body).await;
+    }
+    let bearer = Bearer::of(exchange).await?;
     bearer.prove_owner(exchange, Proof::read(&mut body)?).await?;
-    let (account, pepper) = (bearer.subject.account, current_pepper(bearer.keyring())?);
+    begin(exchange, bearer.keyring(), &bearer.subject.account, &bearer.credential, None).await
+}
+
+/// The same for a login that waits for it, where every account has to have one.
+async fn set_up_for_login(exchange: &Exchange, mut body: Body) -> Answer {
+    let challenge = body.secret("challenge")?;
+    limit_presented(exchange).await?;
+    let keyring = exchange.keyring().await?;
+    let challenge = Challenge::parse(&keyring, &challenge).ok_or_else(Problem::challenge_invalid)?;
+    let (account, tenant) = (challenge.account(), exchange.environment.config().tenant());
+    let credential = exchange.directory()?.credential_of(tenant, &account).await?;
+    let credential = credential.ok_or_else(Problem::challenge_invalid)?;
+    begin(exchange, &keyring, &account, &credential, Some(&challenge)).await
+}
+
+async fn begin(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    account: &AccountId,
+    credential: &Credential,
+    login: Option<&Challenge>,
+) -> Answer {
+    let pepper = current_pepper(keyring)?;
     let secret = TotpSecret::new(exchange.ambient.random()?);
     let nonce = exchange.ambient.random()?.into_bytes();
     let sealed = sealed::seal(&cipher(pepper), nonce, account.as_bytes(), secret.expose());
     let sealed =
         sealed.ok_or_else(|| Problem::internal("authenticator", "the secret could not be sealed"))?;
-    let order = FactorOrder::Begin { sealed_secret: base64url::encode(&sealed), pepper_id: pepper.id() };
-    Accounts::new(&exchange.environment).change_factor(&account, order).await?;
-    let contact = bearer.credential.contact();
-    let label = contact.as_ref().map_or(bearer.credential.name.as_str(), Identifier::value);
+    let (sealed_secret, pepper_id) = (base64url::encode(&sealed), pepper.id());
+    let order = match login {
+        None => FactorOrder::Begin { sealed_secret, pepper_id },
+        Some(challenge) => FactorOrder::BeginForLogin {
+            sealed_secret,
+            pepper_id,
+            client_id: exchange.environment.config().client_id().clone(),
+            device: exchange.device(),
+            secret: base64url::encode(challenge.secret().expose()),
+        },
+    };
+    Accounts::new(&exchange.environment).change_factor(account, order).await?;
+    let contact = credential.contact();
+    let label = contact.as_ref().map_or(credential.name.as_str(), Identifier::value);
     let issuer = exchange.environment.config().issuer().as_str();
     let issuer = issuer.split_once("://").map_or(issuer, |(_, host)| host);
     let uri = provisioning_uri(&secret, TotpParameters::DEFAULT, issuer, label);
@@ -82,10 +118,20 @@ async fn log_in(exchange: &Exchange, mut body: Body) -> Answer {
     limit_presented(exchange).await?;
     let keyring = exchange.keyring().await?;
     let challenge = Challenge::parse(&keyring, &challenge).ok_or_else(Problem::challenge_invalid)?;
-    let presented = factor.presented(exchange, &keyring, &challenge.account()).await?;
+    let account = challenge.account();
+    let presented = factor.presented(exchange, &keyring, &account).await?;
     let accounts = Accounts::new(&exchange.environment);
-    let admitted = accounts.answer(&challenge, presented, exchange.device(), &keyring).await?;
-    tokens::answer(exchange, &keyring, admitted).await
+    let answer = |presented, backup| accounts.answer(&challenge, presented, backup, exchange.device(), &keyring);
+    match answer(presented.clone(), None).await? {
+        Answered::Admitted(admitted) => tokens::answer(exchange, &keyring, admitted, &[]).await,
+        Answered::BackupCodesWanted => {
+            let (shown, backup) = new_codes(exchange, &keyring, &account).await?;
+            match answer(presented, Some(backup)).await? {
+                Answered::Admitted(admitted) => tokens::answer(exchange, &keyring, admitted, &shown).await,
+                Answered::BackupCodesWanted => Err(Problem::challenge_invalid()),
+            }
+        }
+    }
 }
 
 /// Ten other backup codes, for a code of the authenticator, or within a session that has shown a factor a moment ago.

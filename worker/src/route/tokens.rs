@@ -19,6 +19,9 @@ struct TokenPair<'a> {
     refresh_token: Option<&'a str>,
     token_type: &'static str,
     expires_in: u32,
+    /// Of an authenticator that the login has enrolled.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    backup_codes: &'a [String],
 }
 
 /// A first factor was right, and a second is asked for.
@@ -28,22 +31,31 @@ struct SecondFactorAsked<'a> {
     methods: &'a [FactorMethod],
     challenge: &'a str,
     expires_in: u32,
+    /// There is none, and one has to be enrolled.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    enrolment_required: bool,
 }
 
 /// Answers a login: with tokens, or with the challenge that stands before them.
 pub(crate) async fn of_login(exchange: &Exchange, keyring: &Keyring, login: Login) -> Answer {
     match login {
-        Login::Admitted(admitted) => answer(exchange, keyring, *admitted).await,
-        Login::Challenged(Challenged { challenge, methods, expires_in }) => {
+        Login::Admitted(admitted) => answer(exchange, keyring, *admitted, &[]).await,
+        Login::Challenged(Challenged { challenge, methods, expires_in, enrols: enrolment_required }) => {
             let challenge = challenge.to_text();
             let (methods, challenge) = (methods.as_slice(), challenge.expose());
-            json(200, &SecondFactorAsked { mfa_required: true, methods, challenge, expires_in })
+            let mfa_required = true;
+            json(200, &SecondFactorAsked { mfa_required, methods, challenge, expires_in, enrolment_required })
         }
     }
 }
 
 /// Completes and signs what an account has admitted. Called after the commit: nothing here reads, and only a host that signs is waited for.
-pub(crate) async fn answer(exchange: &Exchange, keyring: &Keyring, admitted: Admitted) -> Answer {
+pub(crate) async fn answer(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    admitted: Admitted,
+    backup_codes: &[String],
+) -> Answer {
     let profile = exchange.environment.token_profile();
     let edge_key = keyring
         .edge_key_of(admitted.token.edge_key_id())
@@ -52,7 +64,8 @@ pub(crate) async fn answer(exchange: &Exchange, keyring: &Keyring, admitted: Adm
         .token
         .compose(&profile.issuer, edge_key)
         .map_err(|error| Problem::internal("refresh token", error))?;
-    signed(exchange, keyring, admitted.grant, admitted.token_id, Some(refresh_token.expose())).await
+    let refresh_token = Some(refresh_token.expose());
+    signed(exchange, keyring, admitted.grant, admitted.token_id, refresh_token, backup_codes).await
 }
 
 /// Signs another access token of a session that goes on with the refresh token that it has.
@@ -62,7 +75,7 @@ pub(crate) async fn renewed(
     grant: Grant,
     token_id: TokenId,
 ) -> Answer {
-    signed(exchange, keyring, grant, token_id, None).await
+    signed(exchange, keyring, grant, token_id, None, &[]).await
 }
 
 async fn signed(
@@ -71,9 +84,10 @@ async fn signed(
     grant: Grant,
     token_id: TokenId,
     refresh_token: Option<&str>,
+    backup_codes: &[String],
 ) -> Answer {
     let now = exchange.ambient.now().to_seconds();
     let issued = keyring.sign(grant, exchange.environment.token_profile(), token_id, now).await?;
     let (access_token, expires_in) = (issued.access_token, issued.expires_in);
-    json(200, &TokenPair { access_token, refresh_token, token_type: "Bearer", expires_in })
+    json(200, &TokenPair { access_token, refresh_token, token_type: "Bearer", expires_in, backup_codes })
 }

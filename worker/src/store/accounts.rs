@@ -107,8 +107,8 @@ impl<'a> Accounts<'a> {
             is_multi_factor: proof.is_multi_factor(),
         }));
         match self.ask(&proof.account(), &call).await.map_err(unavailable)? {
-            AdmissionAnswer::ChallengeRequired { methods, expires_in } => {
-                Ok(Login::Challenged(Challenged { challenge, methods, expires_in }))
+            AdmissionAnswer::ChallengeRequired { methods, expires_in, enrols } => {
+                Ok(Login::Challenged(Challenged { challenge, methods, expires_in, enrols }))
             }
             answer => Ok(Login::Admitted(Box::new(admitted(answer, token_id, about)?))),
         }
@@ -390,8 +390,8 @@ pub(super) fn believed(
     match answer {
         AdmissionAnswer::Admitted { token, admission } => Ok((Some(token), believe(admission))),
         AdmissionAnswer::Renewed { admission } => Ok((None, believe(admission))),
-        // Only a login is put off.
-        AdmissionAnswer::ChallengeRequired { .. } => Err(Problem::challenge_invalid()),
+        // Only a login is put off, and only an answer comes again.
+        AdmissionAnswer::ChallengeRequired { .. } | AdmissionAnswer::BackupCodesWanted => Err(Problem::challenge_invalid()),
         AdmissionAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
         AdmissionAnswer::Refused(refusal) => Err(match refusal {
             AdmissionRefusal::CredentialStale => Problem::invalid_credentials(),

@@ -2,7 +2,7 @@
 
 use crate::ambient::Ambient;
 use crate::object::account::{
-    AccountCall, AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal, Presented, StepUpCall,
+    AccountCall, AdmissionAnswer, AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal, Presented, StepUpCall,
     StepUpChallenge,
 };
 use crate::store::accounts::{Accounts, Admitted, admitted, believed, current_edge_key, drawn, unavailable};
@@ -13,7 +13,7 @@ use postern_core::account::StatusReason;
 use postern_core::authentication::{AuthenticationClass, AuthenticationDemand};
 use postern_core::codec::base64url;
 use postern_core::entropy::Random;
-use postern_core::factor::{ChallengeId, FactorMethod};
+use postern_core::factor::{BackupCodes, ChallengeId, FactorMethod};
 use postern_core::flow::validate::TokenSubject;
 use postern_core::grant::Grant;
 use postern_core::id::{AccountId, OperationId, TenantId, TokenId};
@@ -26,6 +26,15 @@ pub(crate) struct Challenged {
     pub(crate) challenge: Challenge,
     pub(crate) methods: Vec<FactorMethod>,
     pub(crate) expires_in: u32,
+    /// There is none, and one has to be enrolled.
+    pub(crate) enrols: bool,
+}
+
+/// What an answer to a challenge comes to.
+pub(crate) enum Answered {
+    Admitted(Admitted),
+    /// It was the first code of a new authenticator, and comes again with backup codes.
+    BackupCodesWanted,
 }
 
 /// What a client answers with: whose account, 16 random bytes, and 16 bytes by which we know our own, so that nobody
@@ -84,9 +93,10 @@ impl Accounts<'_> {
         &self,
         challenge: &Challenge,
         presented: Presented,
+        backup: Option<BackupCodes>,
         device: DeviceHint,
         keyring: &Keyring,
-    ) -> Result<Admitted, Problem> {
+    ) -> Result<Answered, Problem> {
         let account = challenge.account();
         let token_id = TokenId::from_bytes(drawn()?);
         let session_key = Ambient::read().random::<32>()?;
@@ -98,11 +108,15 @@ impl Accounts<'_> {
             device,
             secret: base64url::encode(challenge.0.secret().expose()),
             presented,
+            backup,
             operation: OperationId::from_bytes(drawn()?),
             session_key: base64url::encode(&session_key.into_bytes()),
             edge_key_id: current_edge_key(keyring)?,
         }));
-        admitted(self.ask(&account, &call).await.map_err(unavailable)?, token_id, about)
+        match self.ask(&account, &call).await.map_err(unavailable)? {
+            AdmissionAnswer::BackupCodesWanted => Ok(Answered::BackupCodesWanted),
+            answer => admitted(answer, token_id, about).map(Answered::Admitted),
+        }
     }
 
     /// Whether the account has a second factor, and how many backup codes are left.
@@ -261,6 +275,7 @@ fn changed(answer: FactorAnswer) -> Result<(), Problem> {
             FactorRefusal::NotBegun => Problem::no_pending_change(),
             FactorRefusal::Wrong => Problem::second_factor_invalid(),
             FactorRefusal::Missing => Problem::second_factor_required(),
+            FactorRefusal::NoLogin => Problem::challenge_invalid(),
             FactorRefusal::Restricted => Problem::code_invalid(),
             FactorRefusal::OperationReused => Problem::idempotency_key_reused(),
             FactorRefusal::Unknown => Problem::not_found(),

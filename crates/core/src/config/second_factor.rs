@@ -7,6 +7,8 @@ use crate::time::Seconds;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SecondFactorSettings {
+    /// Whether every login asks for one, so that an account without enrols it first, default no.
+    pub required_for_login: bool,
     /// Whether an account that has one shows it before what is sensitive, default yes.
     pub required_for_sensitive: bool,
     /// How long the proof of an owner counts, 60 seconds to 1 hour, default 10 minutes.
@@ -16,6 +18,7 @@ pub struct SecondFactorSettings {
 impl SecondFactorSettings {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         Self {
+            required_for_login: section.flag("required_for_login", false),
             required_for_sensitive: section.flag("required_for_sensitive", true),
             recent: section.seconds("recent_seconds", 600, 60..=3_600),
         }

@@ -1,6 +1,9 @@
 //! Between the first factor and the session: a challenge that only the same client on the same device can answer, once.
 
-use super::record::{FactorMethod, FactorRecord, PresentedFactor, used};
+use super::backup::BackupCodes;
+use super::record::{
+    EnrolmentOutcome, FactorMethod, FactorRecord, PresentedFactor, confirm_enrolment, used,
+};
 use super::totp::TotpSecret;
 use crate::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
 use crate::intake::{CodeBinding, CodeDigest, CodePurpose};
@@ -44,6 +47,8 @@ impl FactorGuard {
 pub struct ChallengePolicy {
     /// Default 3 minutes.
     pub time_to_live: Seconds,
+    /// The same where a second factor is enrolled first, default 10 minutes.
+    pub enrolment_time_to_live: Seconds,
     /// Wrong answers after which it is dead, default 5.
     pub max_attempts: u32,
     /// What is asked of the device that answers, default nothing beyond its user agent.
@@ -52,7 +57,12 @@ pub struct ChallengePolicy {
 
 impl Default for ChallengePolicy {
     fn default() -> Self {
-        Self { time_to_live: Seconds::new(180), max_attempts: 5, binding: DeviceBinding::default() }
+        Self {
+            time_to_live: Seconds::new(180),
+            enrolment_time_to_live: Seconds::new(600),
+            max_attempts: 5,
+            binding: DeviceBinding::default(),
+        }
     }
 }
 
@@ -86,6 +96,9 @@ pub struct FactorChallenge {
     /// What it was answered with.
     #[serde(default)]
     pub answered_with: Option<FactorMethod>,
+    /// The account had no second factor and has to have one: it is answered by enrolling it.
+    #[serde(default)]
+    pub enrols: bool,
 }
 
 impl FactorChallenge {
@@ -225,6 +238,9 @@ pub struct ChallengeAnswer<'a> {
     pub fingerprint: &'a DeviceFingerprint,
     /// The second factor.
     pub factor: PresentedFactor<'a>,
+    /// The secret of [`FactorRecord::pending`], opened, and the backup codes that its enrolment brings, for a challenge that
+    /// is answered by enrolling.
+    pub enrolment: Option<(&'a TotpSecret, &'a BackupCodes)>,
     /// Drawn for this answer.
     pub operation: OperationId,
 }
@@ -262,7 +278,12 @@ pub fn answer_challenge(
         Ok(guard) => guard,
         Err(retry_after_seconds) => return refused(ChallengeRefusal::Paused { retry_after_seconds }, None),
     };
-    match used(record, secret, answer.factor, now) {
+    let right = if challenge.enrols && record.totp.is_none() {
+        enrolled(record, answer, now)
+    } else {
+        used(record, secret, answer.factor, now)
+    };
+    match right {
         Some((record, method)) => {
             let (answered_by, answered_with) = (Some(answer.operation), Some(method));
             let answered = FactorChallenge { answered_by, answered_with, ..challenge.clone() };
@@ -278,18 +299,32 @@ pub fn answer_challenge(
     }
 }
 
-/// Whether a login of this client and device waits for its second factor under this challenge: for saying what it may
+/// The record after the first code of a new authenticator, and with it.
+fn enrolled(
+    record: &FactorRecord,
+    answer: &ChallengeAnswer<'_>,
+    now: UnixMillis,
+) -> Option<(FactorRecord, FactorMethod)> {
+    let (secret, backup) = answer.enrolment?;
+    let PresentedFactor::Totp(code) = answer.factor else { return None };
+    match confirm_enrolment(record, Some(secret), code, backup.clone(), now) {
+        EnrolmentOutcome::Stored(enrolled) => Some((enrolled, FactorMethod::Totp)),
+        EnrolmentOutcome::Refused { .. } => None,
+    }
+}
+
+/// The login of this client and device that waits for its second factor under this challenge: for saying what it may
 /// be answered with.
 #[must_use]
-pub fn is_waiting(
-    record: &FactorRecord,
+pub fn find_waiting<'a>(
+    record: &'a FactorRecord,
     id: ChallengeId<'_>,
     client_id: &ClientId,
     device: &DeviceHint,
     peppers: &Peppers,
     now: UnixMillis,
-) -> bool {
-    find(record, id, client_id, device, peppers, now).is_some_and(|found| found.answered_by.is_none())
+) -> Option<&'a FactorChallenge> {
+    find(record, id, client_id, device, peppers, now).filter(|found| found.answered_by.is_none())
 }
 
 fn find<'a>(

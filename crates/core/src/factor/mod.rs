@@ -13,7 +13,7 @@ mod totp;
 pub use backup::{BACKUP_CODES, BackupCode, BackupCodes, BackupDigest, backup_codes};
 pub use challenge::{
     ChallengeAnswer, ChallengeId, ChallengeOutcome, ChallengePolicy, ChallengeRefusal, FactorChallenge,
-    FactorGuard, answer_challenge, is_waiting, live_challenges,
+    FactorGuard, answer_challenge, find_waiting, live_challenges,
 };
 pub use change::FactorChange;
 pub use record::{

@@ -14,6 +14,7 @@ use postern_core::factor::FactorRecord;
 use postern_core::grant::Admission;
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
 use postern_core::order;
+use postern_core::passkey::PasskeyRecord;
 use postern_core::permission::AuthorizationSnapshot;
 use postern_core::secret::Secret;
 use postern_core::session::{
@@ -78,10 +79,15 @@ impl Account<'_> {
         let stored = self.load()?;
         let welcome = call.created && stored.is_none() && self.environment.config().mail().welcome;
         let factors = if stored.is_some() { self.factors()? } else { None };
-        let is_guarded = factors.as_ref().is_some_and(FactorRecord::is_required)
-            || (stored.is_some() && self.passkeys()?.guards());
-        let guarded = (is_guarded && !call.is_multi_factor).then(|| factors.unwrap_or_default());
-        let guarded = guarded.map(|record| waiting(&call, self.now).map(|new| (record, new))).transpose()?;
+        let passkeys = if stored.is_some() { self.passkeys()? } else { PasskeyRecord::default() };
+        let is_demanded = self.environment.config().second_factor().required_for_login;
+        let has_factor = factors.as_ref().is_some_and(FactorRecord::is_required)
+            || passkeys.guards()
+            || (is_demanded && !passkeys.passkeys.is_empty());
+        let is_guarded = (has_factor || is_demanded) && !call.is_multi_factor;
+        let guarded = is_guarded.then(|| factors.unwrap_or_default());
+        let guarded =
+            guarded.map(|record| waiting(&call, !has_factor, self.now).map(|new| (record, new))).transpose()?;
         // Never opened: the directory knows what it starts from. A tombstone is a record like any other.
         let mut account = stored.map_or_else(|| call.seed.clone(), |account| self.with_resolved(account));
         let mut sessions = self.sessions()?;
@@ -106,16 +112,18 @@ impl Account<'_> {
             fingerprint: call.fingerprint,
         };
         let outcome = session::open(&account, &sessions, request, self.now, &self.environment.open_policy());
+        let welcome = welcome.then_some(Welcome { language: call.language });
         match (outcome, guarded) {
             (OpenOutcome::Refused(refusal), _) => Ok(AdmissionAnswer::Refused(refusal_of_open(refusal))),
             (OpenOutcome::Opened { account, .. }, Some((record, new))) => {
-                self.challenge(account, &record, new)
+                self.challenge(account, &record, new, welcome)
             }
             // Whoever repeats a login has shown a first factor, and no more.
-            (OpenOutcome::AlreadyOpen { .. }, Some((record, new))) => self.challenge(account, &record, new),
+            (OpenOutcome::AlreadyOpen { .. }, Some((record, new))) => {
+                self.challenge(account, &record, new, None)
+            }
             (OpenOutcome::Opened { token, session, evicted, account, notices }, None) => {
                 let admission = Admission::of(&account, &session, self.now);
-                let welcome = welcome.then_some(Welcome { language: call.language });
                 let opened = Some(session);
                 self.commit(Change { put: evicted, notices, opened, welcome, ..Change::of(account) })?;
                 Ok(AdmissionAnswer::Admitted { token, admission: Box::new(admission) })

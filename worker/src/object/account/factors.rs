@@ -2,7 +2,7 @@
 //!
 //! Counting an attempt, comparing it, using it up and opening the session are one commit.
 
-use super::commit::Change;
+use super::commit::{Change, Welcome};
 use super::decisions::{refusal_of_open, secret_of};
 use super::{ACCOUNT, Account, AdmissionAnswer, AdmissionRefusal, OPERATIONS, OpenCall, passkeys};
 use crate::object::records::Records;
@@ -14,7 +14,7 @@ use postern_core::factor::{
     BackupCodes, BackupDigest, ChallengeAnswer, ChallengeId, ChallengeOutcome, ChallengePolicy,
     ChallengeRefusal, EnrolmentOutcome, EnrolmentRefusal, FactorChallenge, FactorChange, FactorMethod,
     FactorRecord, PresentedFactor, TotpParameters, TotpSecret, answer_challenge, begin_enrolment,
-    confirm_enrolment, use_factor,
+    confirm_enrolment, find_waiting, use_factor,
 };
 use postern_core::grant::Admission;
 use postern_core::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
@@ -22,7 +22,7 @@ use postern_core::intake::CodeDigest;
 use postern_core::passkey::{AssertedPasskey, Assertion, Octets};
 use postern_core::password::{Pepper, Peppers};
 use postern_core::session::{self, DeviceFingerprint, DeviceHint, OpenOutcome, OpenRequest, RevokeReason};
-use postern_core::time::UnixMillis;
+use postern_core::time::{Seconds, UnixMillis};
 use serde::{Deserialize, Serialize};
 use worker::{Error, Result};
 
@@ -48,6 +48,15 @@ pub(crate) enum FactorOrder {
     Show,
     /// Keep the secret of a new authenticator until it shows a code.
     Begin { sealed_secret: String, pepper_id: u32 },
+    /// The same for a login that waits for it.
+    BeginForLogin {
+        sealed_secret: String,
+        pepper_id: u32,
+        client_id: ClientId,
+        device: DeviceHint,
+        /// base64url of the login's secret.
+        secret: String,
+    },
     /// Its first code. Without backup codes it is compared, and not used: they cost more than a guess should.
     Confirm { code: String, backup: Option<BackupCodes> },
     /// Other backup codes; without any, what is presented is compared alone. Nothing need be presented within a session
@@ -122,6 +131,8 @@ pub(crate) enum FactorRefusal {
     Wrong,
     /// The account may not be let into by mail.
     Restricted,
+    /// No login waits for what was asked.
+    NoLogin,
     /// The operator's id came with another order before.
     OperationReused,
     /// The account is another tenant's, or gone.
@@ -156,6 +167,9 @@ pub(crate) struct AnswerCall {
     /// base64url of the challenge's secret.
     pub(crate) secret: String,
     pub(crate) presented: Presented,
+    /// With the first code of an authenticator that the login has enrolled.
+    #[serde(default)]
+    pub(crate) backup: Option<BackupCodes>,
     pub(crate) operation: OperationId,
     pub(crate) session_key: String,
     pub(crate) edge_key_id: u32,
@@ -186,6 +200,17 @@ impl Account<'_> {
                 Ok(FactorAnswer::Done { pending: false })
             }
             FactorOrder::Begin { sealed_secret, pepper_id } => {
+                let parameters = TotpParameters::DEFAULT;
+                let outcome = begin_enrolment(&record, sealed_secret, pepper_id, parameters, self.now);
+                self.enrolled(outcome, Change::default())
+            }
+            FactorOrder::BeginForLogin { sealed_secret, pepper_id, client_id, device, secret } => {
+                let secret = secret_of(&secret)?;
+                let id = ChallengeId { tenant: &account.tenant, account: &account.id, secret: &secret };
+                let found = find_waiting(&record, id, &client_id, &device, self.peppers()?, self.now);
+                if !found.is_some_and(|found| found.enrols) {
+                    return refused(FactorRefusal::NoLogin);
+                }
                 let parameters = TotpParameters::DEFAULT;
                 let outcome = begin_enrolment(&record, sealed_secret, pepper_id, parameters, self.now);
                 self.enrolled(outcome, Change::default())
@@ -334,15 +359,16 @@ impl Account<'_> {
         account: AccountRecord,
         record: &FactorRecord,
         challenge: FactorChallenge,
+        welcome: Option<Welcome>,
     ) -> Result<AdmissionAnswer> {
+        let (enrols, expires_in) = (challenge.enrols, time_to_live(challenge.enrols).as_secs());
         let mut methods = record.methods();
         if !self.passkeys()?.passkeys.is_empty() {
             methods.push(FactorMethod::Passkey);
         }
         let factors = Some(record.challenged(challenge, self.now));
-        self.commit(Change { factors, ..Change::of(account) })?;
-        let expires_in = ChallengePolicy::default().time_to_live.as_secs();
-        Ok(AdmissionAnswer::ChallengeRequired { methods, expires_in })
+        self.commit(Change { factors, welcome, ..Change::of(account) })?;
+        Ok(AdmissionAnswer::ChallengeRequired { methods, expires_in, enrols })
     }
 
     pub(super) fn answer(&self, call: AnswerCall) -> Result<AdmissionAnswer> {
@@ -352,21 +378,31 @@ impl Account<'_> {
         let secret = self.authenticator(&account, &record)?;
         let challenge = secret_of(&call.secret)?;
         let asserted = self.asserted_for_login(&call)?;
+        let pending = record.pending.as_ref().filter(|_| record.totp.is_none());
+        let pending = pending.map(|it| (it.sealed_secret.as_str(), it.pepper_id));
+        let pending = self.opened(&account.id, pending)?;
+        let none = BackupCodes { pepper_id: 0, left: Vec::new(), created_at: self.now };
+        let backup = call.backup.as_ref().unwrap_or(&none);
         let answer = ChallengeAnswer {
             id: ChallengeId { tenant: &account.tenant, account: &account.id, secret: &challenge },
             client_id: &call.client_id,
             device: &call.device,
             fingerprint: &call.fingerprint,
             factor: call.presented.as_factor(asserted.as_ref().ok()),
+            enrolment: pending.as_ref().map(|secret| (secret, backup)),
             operation: call.operation,
         };
         let binding = self.environment.device_binding();
         let policy = ChallengePolicy { binding, ..ChallengePolicy::default() };
         match answer_challenge(&record, &answer, secret.as_ref(), self.peppers()?, self.now, policy) {
             ChallengeOutcome::Passed { write, challenge, .. } => {
+                let has_enrolled = record.totp.is_none() && write.totp.is_some();
+                if has_enrolled && call.backup.is_none() {
+                    return Ok(AdmissionAnswer::BackupCodesWanted);
+                }
                 let passkeys = asserted.ok().map(|asserted| Ok::<_, Error>(self.passkeys()?.used(&asserted)));
-                let used =
-                    Change { factors: Some(write), passkeys: passkeys.transpose()?, ..Change::default() };
+                let told = if has_enrolled { Change::told(FactorChange::Enabled) } else { Change::default() };
+                let used = Change { factors: Some(write), passkeys: passkeys.transpose()?, ..told };
                 self.open_answered(account, challenge, used, &call)
             }
             ChallengeOutcome::Repeated { challenge } => {
@@ -498,7 +534,7 @@ const fn refusal_of_enrolment(reason: EnrolmentRefusal) -> FactorAnswer {
 }
 
 /// What a login leaves waiting.
-pub(super) fn waiting(call: &OpenCall, now: UnixMillis) -> Result<FactorChallenge> {
+pub(super) fn waiting(call: &OpenCall, enrols: bool, now: UnixMillis) -> Result<FactorChallenge> {
     let new = call.challenge.as_ref();
     let new = new.ok_or_else(|| Error::RustError("a login came without a challenge".into()))?;
     Ok(FactorChallenge {
@@ -510,9 +546,15 @@ pub(super) fn waiting(call: &OpenCall, now: UnixMillis) -> Result<FactorChalleng
         fingerprint: call.fingerprint.clone(),
         amr: call.amr.clone(),
         credential_version: call.credential_version,
-        expires_at: now.plus(ChallengePolicy::default().time_to_live),
+        expires_at: now.plus(time_to_live(enrols)),
         attempts: 0,
         answered_by: None,
         answered_with: None,
+        enrols,
     })
+}
+
+fn time_to_live(enrols: bool) -> Seconds {
+    let policy = ChallengePolicy::default();
+    if enrols { policy.enrolment_time_to_live } else { policy.time_to_live }
 }

@@ -198,7 +198,12 @@ pub(crate) enum AdmissionAnswer {
     ChallengeRequired {
         methods: Vec<FactorMethod>,
         expires_in: u32,
+        /// There is none, and one has to be enrolled.
+        #[serde(default)]
+        enrols: bool,
     },
+    /// The first code of a new authenticator was right, and nothing is stored: it comes again with backup codes.
+    BackupCodesWanted,
     Limited {
         retry_after_seconds: u64,
     },

@@ -11,7 +11,7 @@ use crate::object::records::Records;
 use crate::webcrypto::WebKey;
 use postern_core::account::AccountRecord;
 use postern_core::entropy::Random;
-use postern_core::factor::{ChallengeId, FactorChange, FactorRecord, is_waiting};
+use postern_core::factor::{ChallengeId, FactorChange, FactorRecord, find_waiting};
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
 use postern_core::jwt::SignatureVerdict;
 use postern_core::passkey::{
@@ -256,7 +256,7 @@ impl Account<'_> {
                 let id = ChallengeId { tenant: &account.tenant, account: &account.id, secret: &secret };
                 let factors = self.factors()?.unwrap_or_default();
                 let peppers = self.peppers()?;
-                if is_waiting(&factors, id, &client_id, &device, peppers, self.now) {
+                if find_waiting(&factors, id, &client_id, &device, peppers, self.now).is_some() {
                     Ok(PasskeyAnswer::Passkeys(record.passkeys))
                 } else {
                     refused(PasskeyProblem::NotFound)

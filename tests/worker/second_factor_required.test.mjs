@@ -1,0 +1,121 @@
+// Where every login asks for a second factor: an account without one gets no session before it has enrolled it.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { PASSWORD, claimsOf, granted, newAddress, otherThan, refused, startOpenServer } from "./support/accounts.mjs";
+import { codeOf, steady } from "./support/authenticator.mjs";
+import { SoftwarePasskey, passkeyClient } from "./support/passkeys.mjs";
+import { audited, until } from "./support/people.mjs";
+
+const ELSEWHERE = { headers: { "user-agent": "another device" } };
+
+describe("where every login asks for a second factor", () => {
+  let server;
+  let owner, signIn, register;
+  before(async () => {
+    server = await startOpenServer({ vars: { second_factor: { required_for_login: true }, sign_in: { codes: true }, mail: { welcome: true } } });
+    ({ owner, signIn, register } = passkeyClient(server));
+  });
+  after(() => server?.stop());
+
+  const setUp = (challenge, more) => owner.post("2fa/setup", { challenge }, more);
+  const verify = (body, more) => owner.post("2fa/verify", body, more);
+  const enrolling = ({ status, body, text }) => {
+    assert.equal(status, 200, text);
+    assert.deepEqual(Object.keys(body).sort(), ["challenge", "enrolment_required", "expires_in", "methods", "mfa_required"], text);
+    assert.deepEqual([body.mfa_required, body.methods, body.expires_in, body.enrolment_required], [true, [], 600, true]);
+    return body.challenge;
+  };
+  const newcomer = async () => {
+    const email = newAddress();
+    const { registration, code } = await owner.signUp(email, { password: PASSWORD });
+    return { email, challenge: enrolling(await owner.post("verify-signup", { email, otp: code, registration })) };
+  };
+  /** Somebody who has just enrolled, with the tokens of that login. */
+  const enrolled = async () => {
+    const me = await newcomer();
+    await steady();
+    const begun = await setUp(me.challenge);
+    assert.equal(begun.status, 200, begun.text);
+    const { status, body, text } = await verify({ challenge: me.challenge, code: codeOf(begun.body.secret, -1) });
+    assert.equal(status, 200, text);
+    const { backup_codes: codes, ...tokens } = body;
+    granted({ status, body: tokens, text });
+    return { ...me, ...tokens, codes, secret: begun.body.secret, bearer: tokens.access_token, account: claimsOf(tokens.access_token).sub };
+  };
+
+  test("an account without one enrols it, and is let in by its first code", async () => {
+    const me = await enrolled();
+    assert.equal(new Set(me.codes).size, 10);
+    const { amr, acr } = claimsOf(me.access_token);
+    assert.deepEqual([amr, acr], [["pwd", "otp", "mfa"], "urn:postern:acr:2"]);
+    assert.equal((await owner.me(me.bearer)).body.is_2fa_enabled, true);
+    const trail = await audited(server, me);
+    for (const event of ["second_factor_enabled", "session_opened"]) assert.equal(trail.filter((line) => line === event).length, 1, trail.join());
+    // The owner is greeted once, and told of the factor.
+    const mails = await until("the mails", async () => {
+      const found = (await owner.mails(me.email)).map(({ subject }) => subject);
+      return found.length >= 3 && found;
+    }, 60);
+    assert.ok(mails.includes("Your account asks for a second factor now"), mails.join());
+    assert.equal(mails.length, 3);
+    // From then on logins are as ever.
+    const { body } = await owner.login(me.email, PASSWORD);
+    assert.deepEqual([body.methods, body.enrolment_required], [["totp", "backup_code"], undefined]);
+    granted(await verify({ challenge: body.challenge, backup_code: me.codes[0] }));
+    refused(await verify({ challenge: me.challenge, code: codeOf(me.secret) }), 400, "challenge_invalid");
+  });
+
+  test("nothing is enrolled by whoever has not the login", async () => {
+    const [me, other] = [await newcomer(), await newcomer()];
+    refused(await owner.post("2fa/setup", {}), 401, "token_missing");
+    const forged = me.challenge.slice(0, -1) + (me.challenge.endsWith("A") ? "E" : "A");
+    for (const text of ["", "nonsense", forged]) refused(await setUp(text), 400, "challenge_invalid");
+    refused(await setUp(me.challenge, ELSEWHERE), 400, "challenge_invalid");
+    await steady();
+    const [mine, theirs] = [(await setUp(me.challenge)).body.secret, (await setUp(other.challenge)).body.secret];
+    refused(await verify({ challenge: me.challenge, code: codeOf(theirs) }), 400, "second_factor_invalid");
+    refused(await verify({ challenge: me.challenge, backup_code: "AAAAA-AAAAA" }), 400, "second_factor_invalid");
+    refused(await verify({ challenge: me.challenge, code: codeOf(mine) }, ELSEWHERE), 400, "challenge_invalid");
+    refused(await verify({ challenge: me.challenge, code: otherThan(codeOf(mine)) }), 400, "second_factor_invalid");
+    // Without the secret no code is right, and five wrong ones end it.
+    const third = await newcomer();
+    for (let guess = 0; guess < 5; guess += 1) refused(await verify({ challenge: third.challenge, code: "000000" }), 400, "second_factor_invalid");
+    refused(await verify({ challenge: third.challenge, code: "000000" }), 400, "challenge_invalid");
+  });
+
+  test("of fifty first codes at once one lets in", { timeout: 60_000 }, async () => {
+    const me = await newcomer();
+    await steady();
+    const { secret } = (await setUp(me.challenge)).body;
+    const answers = await Promise.all(Array.from({ length: 50 }, () => verify({ challenge: me.challenge, code: codeOf(secret) })));
+    assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+    for (const { status, body } of answers.filter(({ status }) => status !== 200)) {
+      assert.ok(["challenge_invalid", "busy"].includes(body.code), `${status} ${body.code}`);
+    }
+  });
+
+  test("what has been enrolled meanwhile is asked for, not replaced", async () => {
+    const me = await newcomer();
+    const second = enrolling(await owner.login(me.email, PASSWORD));
+    await steady();
+    const { secret } = (await setUp(me.challenge)).body;
+    assert.equal((await verify({ challenge: me.challenge, code: codeOf(secret, -1) })).status, 200);
+    refused(await setUp(second), 409, "second_factor_conflict");
+    granted(await verify({ challenge: second, code: codeOf(secret) }));
+  });
+
+  test("a passkey is one", async () => {
+    const me = await enrolled();
+    const passkey = await register(me, new SoftwarePasskey());
+    granted(await signIn(passkey));
+    const disabled = await owner.post("2fa/disable", { current_password: PASSWORD, backup_code: me.codes[0] }, { bearer: me.bearer });
+    assert.equal(disabled.status, 200, disabled.text);
+    const { body } = await owner.login(me.email, PASSWORD);
+    assert.deepEqual([body.methods, body.enrolment_required], [["passkey"], undefined]);
+    refused(await setUp(body.challenge), 400, "challenge_invalid");
+    const asked = (await owner.post("passkeys/authentication", { challenge: body.challenge })).body;
+    granted(await verify({ challenge: body.challenge, passkey: passkey.get(asked) }));
+  });
+});
