@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { AUTH, PASSWORD, client, granted, newAddress, otherThan, refused, startOpenServer, tokenOf } from "./support/accounts.mjs";
 import { codeOf, enrol, secretBytes, steady } from "./support/authenticator.mjs";
 import { claimsOf, settled, until } from "./support/people.mjs";
+import { readQr } from "./support/qr.mjs";
 
 describe("second factors", () => {
   let server;
@@ -55,6 +56,18 @@ describe("second factors", () => {
     // What was used, and what is older, lets nobody in.
     for (const steps of [1, 0]) {
       refused(await verify({ challenge: await challenge(me), code: codeOf(me.secret, steps) }), 400, "second_factor_invalid");
+    }
+  });
+
+  test("an app reads the secret from the screen", async () => {
+    for (const who of ["a", `a&b<'"+${"long".repeat(10)}`]) {
+      const email = who === "a" ? newAddress() : newAddress(who.replaceAll(/[^\w+']/g, ""));
+      const bearer = (await owner.account(email)).access_token;
+      refused(await owner.post("2fa/setup", { current_password: PASSWORD, qr: "yes" }, { bearer }), 400, "invalid_request");
+      const { status, body, text } = await owner.post("2fa/setup", { current_password: PASSWORD, qr: true }, { bearer });
+      assert.equal(status, 200, text);
+      assert.equal(readQr(body.qr), body.uri);
+      assert.ok(body.qr.length < 16_384, `${body.qr.length} bytes`);
     }
   });
 

@@ -14,8 +14,8 @@ use crate::store::keyring::Keyring;
 use crate::store::passkeys::user_handle;
 use crate::wire::answer::{Answer, json, success};
 use crate::wire::body::Body;
-use crate::wire::passkey;
 use crate::wire::problem::Problem;
+use crate::wire::{passkey, qr};
 use postern_core::codec::base64url;
 use postern_core::factor::{
     BackupCode, BackupCodes, TotpParameters, TotpSecret, backup_codes, provisioning_uri,
@@ -31,6 +31,9 @@ use serde::Serialize;
 struct Begun<'a> {
     secret: &'a str,
     uri: &'a str,
+    /// The URI as SVG, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    qr: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -45,30 +48,32 @@ pub(crate) async fn set_up(exchange: &Exchange) -> Answer {
         return set_up_for_login(exchange, body).await;
     }
     let bearer = Bearer::of(exchange).await?;
+    let draws = body.optional_flag("qr")?.unwrap_or(false);
     bearer.prove_owner(exchange, Proof::read(&mut body)?).await?;
-    begin(exchange, bearer.keyring(), &bearer.subject.account, &bearer.credential, None).await
+    begin(exchange, bearer.keyring(), &bearer.credential, None, draws).await
 }
 
 /// The same for a login that waits for it, where every account has to have one.
 async fn set_up_for_login(exchange: &Exchange, mut body: Body) -> Answer {
     let challenge = body.secret("challenge")?;
+    let draws = body.optional_flag("qr")?.unwrap_or(false);
     limit_presented(exchange).await?;
     let keyring = exchange.keyring().await?;
     let challenge = Challenge::parse(&keyring, &challenge).ok_or_else(Problem::challenge_invalid)?;
     let (account, tenant) = (challenge.account(), exchange.environment.config().tenant());
     let credential = exchange.directory()?.credential_of(tenant, &account).await?;
     let credential = credential.ok_or_else(Problem::challenge_invalid)?;
-    begin(exchange, &keyring, &account, &credential, Some(&challenge)).await
+    begin(exchange, &keyring, &credential, Some(&challenge), draws).await
 }
 
 async fn begin(
     exchange: &Exchange,
     keyring: &Keyring,
-    account: &AccountId,
     credential: &Credential,
     login: Option<&Challenge>,
+    draws: bool,
 ) -> Answer {
-    let pepper = current_pepper(keyring)?;
+    let (account, pepper) = (&credential.account_id, current_pepper(keyring)?);
     let secret = TotpSecret::new(exchange.ambient.random()?);
     let nonce = exchange.ambient.random()?.into_bytes();
     let sealed = sealed::seal(&cipher(pepper), nonce, account.as_bytes(), secret.expose());
@@ -91,7 +96,8 @@ async fn begin(
     let issuer = exchange.environment.config().issuer().as_str();
     let issuer = issuer.split_once("://").map_or(issuer, |(_, host)| host);
     let uri = provisioning_uri(&secret, TotpParameters::DEFAULT, issuer, label);
-    json(200, &Begun { secret: secret.to_base32().expose(), uri: uri.expose() })
+    let qr = if draws { qr::svg(uri.expose()) } else { None };
+    json(200, &Begun { secret: secret.to_base32().expose(), uri: uri.expose(), qr })
 }
 
 /// `{challenge, code | backup_code | passkey}` goes on with a login; `{code}` of a bearer confirms what was set up.

@@ -5,4 +5,5 @@ pub(crate) mod body;
 pub(crate) mod outgoing;
 pub(crate) mod passkey;
 pub(crate) mod problem;
+pub(crate) mod qr;
 pub(crate) mod query;
