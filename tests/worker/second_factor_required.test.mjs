@@ -49,7 +49,7 @@ describe("where every login asks for a second factor", () => {
     const me = await enrolled();
     assert.equal(new Set(me.codes).size, 10);
     const { amr, acr } = claimsOf(me.access_token);
-    assert.deepEqual([amr, acr], [["pwd", "otp", "mfa"], "urn:postern:acr:2"]);
+    assert.deepEqual([amr, acr], [["otp", "mfa"], "urn:postern:acr:2"]);
     assert.equal((await owner.me(me.bearer)).body.is_2fa_enabled, true);
     const trail = await audited(server, me);
     for (const event of ["second_factor_enabled", "session_opened"]) assert.equal(trail.filter((line) => line === event).length, 1, trail.join());

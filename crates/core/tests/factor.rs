@@ -110,6 +110,8 @@ impl World {
             answered_by: None,
             answered_with: None,
             enrols: false,
+            sent: None,
+            times_sent: 0,
         }
     }
 

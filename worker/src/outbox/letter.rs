@@ -35,6 +35,7 @@ pub(crate) fn code(purpose: CodePurpose, code: &str, ttl_seconds: u32) -> Draft 
         CodePurpose::VerifyIdentifier => Letter::VerifyAddressCode,
         CodePurpose::ChangeIdentifier => Letter::ChangeAddressCode,
         CodePurpose::ResetPassword => Letter::ResetPasswordCode,
+        CodePurpose::SecondFactor => Letter::SecondFactorCode,
         _ => Letter::LoginCode,
     };
     Draft { letter, values: vec![("code", code.into()), minutes(ttl_seconds)] }

@@ -74,7 +74,8 @@ async fn draft(
         }
         MailTemplate::Code { purpose, code, ttl_seconds } => {
             let is_open = match (purpose, &owner) {
-                (CodePurpose::ChangeIdentifier, _) => true,
+                // Where it goes has been proven, and may be no account's address any more.
+                (CodePurpose::ChangeIdentifier | CodePurpose::SecondFactor, _) => true,
                 (CodePurpose::Login, None) => config.sign_in().creates_accounts,
                 (CodePurpose::VerifyIdentifier, Some(owner)) => owner.verified_at.is_none(),
                 (_, owner) => owner.is_some(),

@@ -27,6 +27,7 @@ pub(crate) fn code(config: &Config, purpose: CodePurpose, code: &str, ttl_second
         CodePurpose::VerifyIdentifier => "to confirm this number",
         CodePurpose::ChangeIdentifier => "to use this number",
         CodePurpose::ResetPassword => "to reset the password",
+        CodePurpose::SecondFactor => "to confirm that it is you",
         _ => "to sign in",
     };
     let (service, minutes) = (service(config), ttl_seconds.div_ceil(60));

@@ -110,7 +110,7 @@ async fn show(exchange: &Exchange, caller: &Authenticated) -> Answer {
     // A token outlives its account by its own life at most; there is nobody to show then.
     let profile = profile.ok_or_else(|| Problem::token("session_revoked"))?;
     let accounts = Accounts::new(&exchange.environment);
-    let (is_2fa_enabled, _) = accounts.second_factor(&caller.subject.account).await?;
+    let is_2fa_enabled = accounts.second_factor(&caller.subject.account).await?.enabled;
     let (now, is_phone_verified) = (exchange.ambient.now(), profile.phone_verified_at.is_some());
     let me = Me {
         id: caller.subject.account,

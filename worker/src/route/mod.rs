@@ -29,6 +29,7 @@ pub(crate) mod recovery;
 pub(crate) mod refresh;
 pub(crate) mod reset_password;
 pub(crate) mod second_factor;
+pub(crate) mod sent_factor;
 pub(crate) mod sessions;
 pub(crate) mod set_password;
 pub(crate) mod sign_up;

@@ -6,7 +6,7 @@ use crate::route::exchange::Exchange;
 use crate::route::mailed::limit_presented;
 use crate::route::presence::{Bearer, Proof, current_password};
 use crate::route::turn::Turn;
-use crate::route::{password, tokens};
+use crate::route::{password, sent_factor, tokens};
 use crate::store::accounts::Accounts;
 use crate::store::directory::Credential;
 use crate::store::factors::{Answered, Challenge};
@@ -18,7 +18,7 @@ use crate::wire::problem::Problem;
 use crate::wire::{passkey, qr};
 use postern_core::codec::base64url;
 use postern_core::factor::{
-    BackupCode, BackupCodes, TotpParameters, TotpSecret, backup_codes, provisioning_uri,
+    BackupCode, BackupCodes, FactorMethod, TotpParameters, TotpSecret, backup_codes, provisioning_uri,
 };
 use postern_core::id::AccountId;
 use postern_core::identifier::Identifier;
@@ -49,7 +49,11 @@ pub(crate) async fn set_up(exchange: &Exchange) -> Answer {
     }
     let bearer = Bearer::of(exchange).await?;
     let draws = body.optional_flag("qr")?.unwrap_or(false);
-    bearer.prove_owner(exchange, Proof::read(&mut body)?).await?;
+    let (method, proof) = (sent_factor::method(&mut body)?, Proof::read(&mut body)?);
+    if let Some(method) = method {
+        return sent_factor::begin(exchange, &bearer, proof, method).await;
+    }
+    bearer.prove_owner(exchange, proof).await?;
     begin(exchange, bearer.keyring(), &bearer.credential, None, draws).await
 }
 
@@ -107,7 +111,10 @@ pub(crate) async fn verify(exchange: &Exchange) -> Answer {
         return log_in(exchange, body).await;
     }
     let bearer = Bearer::of(exchange).await?;
-    let code = body.text("code")?;
+    let (method, code) = (sent_factor::method(&mut body)?, body.text("code")?);
+    if let Some(method) = method {
+        return sent_factor::confirm(exchange, &bearer, code, method).await;
+    }
     limit_presented(exchange).await?;
     let account = bearer.subject.account;
     let accounts = Accounts::new(&exchange.environment);
@@ -127,7 +134,8 @@ async fn log_in(exchange: &Exchange, mut body: Body) -> Answer {
     let account = challenge.account();
     let presented = factor.presented(exchange, &keyring, &account).await?;
     let accounts = Accounts::new(&exchange.environment);
-    let answer = |presented, backup| accounts.answer(&challenge, presented, backup, exchange.device(), &keyring);
+    let answer =
+        |presented, backup| accounts.answer(&challenge, presented, backup, exchange.device(), &keyring);
     match answer(presented.clone(), None).await? {
         Answered::Admitted(admitted) => tokens::answer(exchange, &keyring, admitted, &[]).await,
         Answered::BackupCodesWanted => {
@@ -174,6 +182,7 @@ pub(crate) async fn disable(exchange: &Exchange) -> Answer {
 /// What a request has of a second factor.
 pub(crate) enum Factor {
     Totp(String),
+    Sent(FactorMethod, String),
     Backup(BackupCode),
     Passkey(Box<Assertion>),
 }
@@ -182,7 +191,11 @@ impl Factor {
     /// What answers a login's challenge: also a passkey.
     pub(crate) fn of_login(body: &mut Body) -> Result<Self, Problem> {
         if !body.has("passkey") {
-            return Self::read(body);
+            let method = sent_factor::method(body)?;
+            return match (method, Self::read(body)?) {
+                (Some(method), Self::Totp(code)) => Ok(Self::Sent(method, code)),
+                (_, other) => Ok(other),
+            };
         }
         if body.has("code") || body.has("backup_code") {
             return Err(Problem::invalid_field("passkey", "must be alone"));
@@ -214,6 +227,7 @@ impl Factor {
     ) -> Result<Presented, Problem> {
         let code = match self {
             Self::Totp(code) => return Ok(Presented::Totp(code)),
+            Self::Sent(method, code) => return Ok(Presented::Sent(method, code)),
             Self::Backup(code) => code,
             Self::Passkey(assertion) => {
                 let user_handle = user_handle(keyring, exchange.environment.config().tenant(), account);
@@ -231,7 +245,7 @@ impl Factor {
 }
 
 /// Ten codes as they are shown, and as they are stored.
-async fn new_codes(
+pub(crate) async fn new_codes(
     exchange: &Exchange,
     keyring: &Keyring,
     account: &AccountId,

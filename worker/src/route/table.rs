@@ -5,8 +5,8 @@ use crate::route::exchange::Exchange;
 use crate::route::mailed::Kind;
 use crate::route::{
     admin, change_contact, change_password, health, keys, login, login_by_mail, logout, me, options,
-    own_account, passkeys, reauthenticate, refresh, reset_password, second_factor, sessions, set_password,
-    sign_up, username, validate, verify_contact, verify_sign_up,
+    own_account, passkeys, reauthenticate, refresh, reset_password, second_factor, sent_factor, sessions,
+    set_password, sign_up, username, validate, verify_contact, verify_sign_up,
 };
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
@@ -78,6 +78,7 @@ enum Route {
     VerifySecondFactor,
     DisableSecondFactor,
     ReplaceBackupCodes,
+    SendSecondFactor,
     BeginPasskey,
     FinishPasskey,
     ListPasskeys,
@@ -181,6 +182,7 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Post, "/api/v1/auth/2fa/verify", Route::VerifySecondFactor),
     (Method::Post, "/api/v1/auth/2fa/disable", Route::DisableSecondFactor),
     (Method::Post, "/api/v1/auth/2fa/backup-codes", Route::ReplaceBackupCodes),
+    (Method::Post, "/api/v1/auth/2fa/send", Route::SendSecondFactor),
     (Method::Post, "/api/v1/auth/passkeys/registration", Route::BeginPasskey),
     (Method::Post, "/api/v1/auth/passkeys", Route::FinishPasskey),
     (Method::Get, "/api/v1/auth/passkeys", Route::ListPasskeys),
@@ -302,6 +304,7 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::VerifySecondFactor => second_factor::verify(exchange).await,
         Route::DisableSecondFactor => second_factor::disable(exchange).await,
         Route::ReplaceBackupCodes => second_factor::replace_backup_codes(exchange).await,
+        Route::SendSecondFactor => sent_factor::send(exchange).await,
         Route::BeginPasskey => passkeys::begin(exchange).await,
         Route::FinishPasskey => passkeys::finish(exchange).await,
         Route::ListPasskeys => passkeys::list(exchange).await,

@@ -391,7 +391,9 @@ pub(super) fn believed(
         AdmissionAnswer::Admitted { token, admission } => Ok((Some(token), believe(admission))),
         AdmissionAnswer::Renewed { admission } => Ok((None, believe(admission))),
         // Only a login is put off, and only an answer comes again.
-        AdmissionAnswer::ChallengeRequired { .. } | AdmissionAnswer::BackupCodesWanted => Err(Problem::challenge_invalid()),
+        AdmissionAnswer::ChallengeRequired { .. } | AdmissionAnswer::BackupCodesWanted => {
+            Err(Problem::challenge_invalid())
+        }
         AdmissionAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
         AdmissionAnswer::Refused(refusal) => Err(match refusal {
             AdmissionRefusal::CredentialStale => Problem::invalid_credentials(),

@@ -2,8 +2,8 @@
 
 use crate::ambient::Ambient;
 use crate::object::account::{
-    AccountCall, AdmissionAnswer, AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal, Presented, StepUpCall,
-    StepUpChallenge,
+    AccountCall, AdmissionAnswer, AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal,
+    Presented, SentOrder, StepUpCall, StepUpChallenge,
 };
 use crate::store::accounts::{Accounts, Admitted, admitted, believed, current_edge_key, drawn, unavailable};
 use crate::store::directory::Directory;
@@ -20,6 +20,7 @@ use postern_core::id::{AccountId, OperationId, TenantId, TokenId};
 use postern_core::intake::{CodeDigest, LinkToken};
 use postern_core::secret::{Secret, SecretText};
 use postern_core::session::DeviceHint;
+use serde::Serialize;
 
 /// A login that waits for a second factor.
 pub(crate) struct Challenged {
@@ -28,6 +29,18 @@ pub(crate) struct Challenged {
     pub(crate) expires_in: u32,
     /// There is none, and one has to be enrolled.
     pub(crate) enrols: bool,
+}
+
+/// What an account has of second factors, but for passkeys.
+#[derive(Default, Serialize)]
+pub(crate) struct SecondFactor {
+    pub(crate) enabled: bool,
+    pub(crate) backup_codes_left: usize,
+    /// Where codes are sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) phone: Option<String>,
 }
 
 /// What an answer to a challenge comes to.
@@ -119,11 +132,41 @@ impl Accounts<'_> {
         }
     }
 
-    /// Whether the account has a second factor, and how many backup codes are left.
-    pub(crate) async fn second_factor(&self, account: &AccountId) -> Result<(bool, usize), Problem> {
+    /// What the account has of second factors, but for passkeys.
+    pub(crate) async fn second_factor(&self, account: &AccountId) -> Result<SecondFactor, Problem> {
         match self.factor(account, FactorOrder::Show).await? {
-            FactorAnswer::Shown { enabled, backup_codes_left } => Ok((enabled, backup_codes_left)),
-            _ => Ok((false, 0)),
+            FactorAnswer::Shown { enabled, backup_codes_left, email, phone } => {
+                Ok(SecondFactor { enabled, backup_codes_left, email, phone })
+            }
+            _ => Ok(SecondFactor::default()),
+        }
+    }
+
+    /// Sends a code: where it goes.
+    ///
+    /// # Errors
+    ///
+    /// `rate_limited`, `challenge_invalid`, `second_factor_conflict`.
+    pub(crate) async fn send_factor(&self, account: &AccountId, order: SentOrder) -> Result<String, Problem> {
+        match self.factor(account, FactorOrder::Sent(order)).await? {
+            FactorAnswer::Sent { to } => Ok(to),
+            other => changed(other).map(|()| String::new()),
+        }
+    }
+
+    /// Has a place confirmed that codes are sent to. `false` if it is right and comes again with backup codes.
+    ///
+    /// # Errors
+    ///
+    /// `no_pending_change`, `second_factor_invalid`, `rate_limited`.
+    pub(crate) async fn confirm_contact(
+        &self,
+        account: &AccountId,
+        order: SentOrder,
+    ) -> Result<bool, Problem> {
+        match self.factor(account, FactorOrder::Sent(order)).await? {
+            FactorAnswer::BackupCodesWanted => Ok(false),
+            other => changed(other).map(|()| true),
         }
     }
 
@@ -268,7 +311,10 @@ impl Accounts<'_> {
 fn changed(answer: FactorAnswer) -> Result<(), Problem> {
     match answer {
         FactorAnswer::Done { pending: true } => Err(Problem::invalidation_pending()),
-        FactorAnswer::Done { .. } | FactorAnswer::Shown { .. } => Ok(()),
+        FactorAnswer::Done { .. }
+        | FactorAnswer::Shown { .. }
+        | FactorAnswer::Sent { .. }
+        | FactorAnswer::BackupCodesWanted => Ok(()),
         FactorAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
         FactorAnswer::Refused(refusal) => Err(match refusal {
             FactorRefusal::AlreadyEnrolled | FactorRefusal::NotEnrolled => Problem::second_factor_conflict(),

@@ -9,6 +9,10 @@ use crate::time::Seconds;
 pub struct SecondFactorSettings {
     /// Whether every login asks for one, so that an account without enrols it first, default no.
     pub required_for_login: bool,
+    /// Whether codes by mail may be one, default yes.
+    pub email: bool,
+    /// Whether codes by SMS may be one, default no.
+    pub sms: bool,
     /// Whether an account that has one shows it before what is sensitive, default yes.
     pub required_for_sensitive: bool,
     /// How long the proof of an owner counts, 60 seconds to 1 hour, default 10 minutes.
@@ -19,6 +23,8 @@ impl SecondFactorSettings {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         Self {
             required_for_login: section.flag("required_for_login", false),
+            email: section.flag("email", true),
+            sms: section.flag("sms", false),
             required_for_sensitive: section.flag("required_for_sensitive", true),
             recent: section.seconds("recent_seconds", 600, 60..=3_600),
         }

@@ -1,9 +1,8 @@
 //! Between the first factor and the session: a challenge that only the same client on the same device can answer, once.
 
 use super::backup::BackupCodes;
-use super::record::{
-    EnrolmentOutcome, FactorMethod, FactorRecord, PresentedFactor, confirm_enrolment, used,
-};
+use super::record::{EnrolmentOutcome, FactorMethod, FactorRecord, PresentedFactor, confirm_enrolment, used};
+use super::sent::SentCode;
 use super::totp::TotpSecret;
 use crate::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
 use crate::intake::{CodeBinding, CodeDigest, CodePurpose};
@@ -99,6 +98,12 @@ pub struct FactorChallenge {
     /// The account had no second factor and has to have one: it is answered by enrolling it.
     #[serde(default)]
     pub enrols: bool,
+    /// The code that was sent for it last.
+    #[serde(default)]
+    pub sent: Option<SentCode>,
+    /// How many were.
+    #[serde(default)]
+    pub times_sent: u32,
 }
 
 impl FactorChallenge {
@@ -280,6 +285,9 @@ pub fn answer_challenge(
     };
     let right = if challenge.enrols && record.totp.is_none() {
         enrolled(record, answer, now)
+    } else if let PresentedFactor::Sent(method, code) = answer.factor {
+        let is_right = challenge.is_sent_code(answer.id, method, code, peppers, now);
+        is_right.then(|| (record.clone(), method))
     } else {
         used(record, secret, answer.factor, now)
     };
@@ -346,7 +354,7 @@ fn find<'a>(
         })
 }
 
-fn replaced(record: &FactorRecord, challenge: &FactorChallenge) -> FactorRecord {
+pub(super) fn replaced(record: &FactorRecord, challenge: &FactorChallenge) -> FactorRecord {
     let challenges = record
         .challenges
         .iter()

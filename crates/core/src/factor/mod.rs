@@ -8,6 +8,7 @@ mod backup;
 mod challenge;
 mod change;
 mod record;
+mod sent;
 mod totp;
 
 pub use backup::{BACKUP_CODES, BackupCode, BackupCodes, BackupDigest, backup_codes};
@@ -19,6 +20,10 @@ pub use change::FactorChange;
 pub use record::{
     EnrolmentOutcome, EnrolmentRefusal, FactorMethod, FactorRecord, PendingTotp, PresentedFactor, TotpFactor,
     begin_enrolment, confirm_enrolment, use_factor,
+};
+pub use sent::{
+    CodeOwner, ContactFactor, ContactOutcome, PendingContact, SENT_CODE_TTL, SendRefusal, SentCode,
+    begin_contact, confirm_contact, send_code,
 };
 pub use totp::{
     TotpAlgorithm, TotpParameters, TotpParametersError, TotpSecret, TotpVerdict, check_totp, provisioning_uri,

@@ -2,6 +2,7 @@
 
 use super::backup::{BackupCodes, BackupDigest};
 use super::challenge::{FactorChallenge, FactorGuard};
+use super::sent::{ContactFactor, PendingContact};
 use super::totp::{TotpParameters, TotpSecret, TotpVerdict, check_totp};
 use crate::passkey::AssertedPasskey;
 use crate::time::{Seconds, UnixMillis};
@@ -22,6 +23,10 @@ pub enum FactorMethod {
     BackupCode,
     /// A passkey.
     Passkey,
+    /// A code by mail.
+    Email,
+    /// A code by SMS.
+    Sms,
 }
 
 /// A confirmed authenticator. Its secret is sealed: only who has the pepper opens it.
@@ -64,6 +69,18 @@ pub struct FactorRecord {
     /// The backup codes that are left.
     #[serde(default)]
     pub backup: Option<BackupCodes>,
+    /// The address that codes are sent to.
+    #[serde(default)]
+    pub email: Option<ContactFactor>,
+    /// The number that codes are sent to.
+    #[serde(default)]
+    pub sms: Option<ContactFactor>,
+    /// The address or number about to be set up.
+    #[serde(default)]
+    pub pending_contact: Option<PendingContact>,
+    /// When a code was sent last.
+    #[serde(default)]
+    pub sent_at: Option<UnixMillis>,
     /// Consecutive failures of any second factor.
     #[serde(default)]
     pub guard: FactorGuard,
@@ -79,7 +96,8 @@ impl FactorMethod {
     #[must_use]
     pub const fn amr(self) -> &'static [&'static str] {
         match self {
-            Self::Totp | Self::BackupCode => &["otp"],
+            Self::Totp | Self::BackupCode | Self::Email => &["otp"],
+            Self::Sms => &["sms"],
             Self::Passkey => &["pop", "user"],
         }
     }
@@ -108,7 +126,7 @@ impl FactorRecord {
     /// Whether logins are challenged, whatever passkeys there are.
     #[must_use]
     pub const fn is_required(&self) -> bool {
-        self.totp.is_some()
+        self.totp.is_some() || self.email.is_some() || self.sms.is_some()
     }
 }
 
@@ -194,7 +212,7 @@ pub fn confirm_enrolment(
             pending: None,
             backup: Some(backup),
             guard: FactorGuard::default(),
-            challenges: record.challenges.clone(),
+            ..record.clone()
         }),
         TotpVerdict::Replayed | TotpVerdict::Wrong => EnrolmentOutcome::Refused {
             reason: EnrolmentRefusal::CodeWrong,
@@ -213,6 +231,8 @@ pub enum PresentedFactor<'a> {
     /// A passkey that has answered for the challenge; `None` for an answer that was not right. Its record is the caller's
     /// to store.
     Passkey(Option<&'a AssertedPasskey>),
+    /// A code that was sent for the login, by this method.
+    Sent(FactorMethod, &'a str),
 }
 
 /// The record after a right factor, in which it is used up; `None` if it is none. Counting is the caller's.
@@ -233,6 +253,8 @@ pub(super) fn used(
                 TotpVerdict::Replayed | TotpVerdict::Wrong => None,
             }
         }
+        // It is the challenge that knows it.
+        PresentedFactor::Sent(..) => None,
         PresentedFactor::Passkey(asserted) => asserted.map(|_| (record.clone(), FactorMethod::Passkey)),
         PresentedFactor::BackupCode(digests) => {
             let codes = record.backup.as_ref()?;

@@ -46,6 +46,22 @@ pub enum IdentifierKind {
     Username,
 }
 
+/// An address or number as it may be shown to somebody who has not proven to own it: the first character and the domain, or the
+/// last two digits.
+#[must_use]
+pub fn masked(contact: &str) -> String {
+    let mut characters = contact.chars();
+    match contact.rsplit_once('@') {
+        Some((_, domain)) => {
+            characters.next().map_or_else(String::new, |first| alloc::format!("{first}***@{domain}"))
+        }
+        None => {
+            let last = contact.len().saturating_sub(2);
+            alloc::format!("***{}", contact.get(last..).unwrap_or_default())
+        }
+    }
+}
+
 /// Why a text is not an e-mail address or a display name. Checked in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdentifierError {

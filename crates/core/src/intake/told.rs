@@ -25,6 +25,8 @@ pub const fn told(purpose: CodePurpose, owner: Option<bool>, creates_accounts: b
         (CodePurpose::SignUp, Some(_)) => Told::HasAccount,
         (CodePurpose::ChangeIdentifier, Some(_)) => Told::Taken,
         (CodePurpose::SignUp | CodePurpose::ChangeIdentifier, None) => Told::Code,
+        // Where it goes has been proven, and may be no account's any more.
+        (CodePurpose::SecondFactor, _) => Told::Code,
         (CodePurpose::Login, None) if creates_accounts => Told::Code,
         (CodePurpose::VerifyIdentifier, Some(true)) | (_, None) => Told::Nothing,
         (_, Some(_)) => Told::Code,

@@ -11,6 +11,8 @@ pub enum Letter {
     SignUpCode,
     /// The code that signs in.
     LoginCode,
+    /// The code that is the second factor.
+    SecondFactorCode,
     /// The code that proves an address which came without proof.
     VerifyAddressCode,
     /// The code that makes this the address of an account.
@@ -57,11 +59,12 @@ pub enum Letter {
 
 impl Letter {
     /// All kinds.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::AccountExists,
         Self::AddressTaken,
         Self::SignUpCode,
         Self::LoginCode,
+        Self::SecondFactorCode,
         Self::VerifyAddressCode,
         Self::ChangeAddressCode,
         Self::ResetPasswordCode,
@@ -93,6 +96,7 @@ impl Letter {
             Self::AddressTaken => "address_taken",
             Self::SignUpCode => "sign_up_code",
             Self::LoginCode => "login_code",
+            Self::SecondFactorCode => "second_factor_code",
             Self::VerifyAddressCode => "verify_address_code",
             Self::ChangeAddressCode => "change_address_code",
             Self::ResetPasswordCode => "reset_password_code",
@@ -123,6 +127,7 @@ impl Letter {
         match self {
             Self::SignUpCode
             | Self::LoginCode
+            | Self::SecondFactorCode
             | Self::VerifyAddressCode
             | Self::ChangeAddressCode
             | Self::ResetPasswordCode => Some("code"),

@@ -56,6 +56,8 @@ pub(super) struct Change {
     /// The address that a change of credentials is told to; the account's own if there is none.
     pub(super) notify: Option<String>,
     pub(super) welcome: Option<Welcome>,
+    /// A message that the change itself brings.
+    pub(super) mail: Option<Mail>,
     /// What is answered to an order, for its repetition.
     pub(super) order: Option<Order>,
     /// Nothing but the account's own record is kept.
@@ -286,6 +288,9 @@ impl Account<'_> {
                 template: MailTemplate::FactorChanged(told),
                 language: None,
             }));
+        }
+        if let Some(mail) = &change.mail {
+            messages.push(Message::Mail(mail.clone()));
         }
         if let Some(Welcome { language }) = &change.welcome {
             messages.push(Message::Mail(Mail {

@@ -86,8 +86,9 @@ impl Account<'_> {
             || (is_demanded && !passkeys.passkeys.is_empty());
         let is_guarded = (has_factor || is_demanded) && !call.is_multi_factor;
         let guarded = is_guarded.then(|| factors.unwrap_or_default());
-        let guarded =
-            guarded.map(|record| waiting(&call, !has_factor, self.now).map(|new| (record, new))).transpose()?;
+        let guarded = guarded
+            .map(|record| waiting(&call, !has_factor, self.now).map(|new| (record, new)))
+            .transpose()?;
         // Never opened: the directory knows what it starts from. A tombstone is a record like any other.
         let mut account = stored.map_or_else(|| call.seed.clone(), |account| self.with_resolved(account));
         let mut sessions = self.sessions()?;

@@ -4,7 +4,7 @@
 
 use super::commit::{Change, Welcome};
 use super::decisions::{refusal_of_open, secret_of};
-use super::{ACCOUNT, Account, AdmissionAnswer, AdmissionRefusal, OPERATIONS, OpenCall, passkeys};
+use super::{ACCOUNT, Account, AdmissionAnswer, AdmissionRefusal, OPERATIONS, OpenCall, SentOrder, passkeys};
 use crate::object::records::Records;
 use crate::object::sealed;
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
@@ -67,6 +67,8 @@ pub(crate) enum FactorOrder {
         recently: bool,
         backup: Option<BackupCodes>,
     },
+    /// About codes by mail and SMS.
+    Sent(SentOrder),
     /// Something sensitive is about to be done by an owner whose session has not shown a factor lately. Used up if there
     /// is one; if the account has none, nothing is asked for.
     Prove { presented: Option<Presented> },
@@ -89,6 +91,8 @@ impl FactorOrder {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Presented {
     Totp(String),
+    /// A code that was sent for the login.
+    Sent(FactorMethod, String),
     /// Digested under each pepper that there is.
     BackupCode(Vec<(u32, BackupDigest)>),
     /// An answer to the challenge that follows from the login's own.
@@ -104,6 +108,7 @@ impl Presented {
         match self {
             Self::Passkey { .. } => PresentedFactor::Passkey(asserted),
             Self::Totp(code) => PresentedFactor::Totp(code),
+            Self::Sent(method, code) => PresentedFactor::Sent(*method, code),
             Self::BackupCode(digests) => PresentedFactor::BackupCode(digests),
         }
     }
@@ -113,9 +118,27 @@ impl Presented {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FactorAnswer {
-    Shown { enabled: bool, backup_codes_left: usize },
-    Done { pending: bool },
-    Limited { retry_after_seconds: u64 },
+    Shown {
+        enabled: bool,
+        backup_codes_left: usize,
+        /// Where codes are sent.
+        #[serde(default)]
+        email: Option<String>,
+        #[serde(default)]
+        phone: Option<String>,
+    },
+    Done {
+        pending: bool,
+    },
+    /// A code is on its way.
+    Sent {
+        to: String,
+    },
+    /// The code is right, and nothing is stored: it comes again with backup codes.
+    BackupCodesWanted,
+    Limited {
+        retry_after_seconds: u64,
+    },
     Refused(FactorRefusal),
 }
 
@@ -194,7 +217,9 @@ impl Account<'_> {
         match call.order {
             FactorOrder::Show => Ok(FactorAnswer::Shown {
                 enabled: record.is_required() || self.passkeys()?.guards(),
-                backup_codes_left: record.backup.map_or(0, |codes| codes.left.len()),
+                backup_codes_left: record.backup.as_ref().map_or(0, |codes| codes.left.len()),
+                email: record.email.map(|contact| contact.value),
+                phone: record.sms.map(|contact| contact.value),
             }),
             _ if self.last_factor_change()? == Some(call.operation) => {
                 Ok(FactorAnswer::Done { pending: false })
@@ -249,6 +274,7 @@ impl Account<'_> {
                 }
                 Ok(FactorAnswer::Done { pending: false })
             }
+            FactorOrder::Sent(order) => self.sent(&account, &record, call.operation, order),
             FactorOrder::Prove { presented } => match presented {
                 Some(presented) if record.has_codes() => self.using(&account, &record, &presented, |left| {
                     let factor_change = Some(LastFactorChange { operation: call.operation });
@@ -261,7 +287,8 @@ impl Account<'_> {
                 let status = account.status_at(account.clock.read(self.now));
                 match presented {
                     _ if status.is_restricted() => refused(FactorRefusal::Restricted),
-                    None if record.is_required() => refused(FactorRefusal::Missing),
+                    // What is sent, or stands on a device, cannot come with the request.
+                    None if record.totp.is_some() => refused(FactorRefusal::Missing),
                     None => refused(FactorRefusal::NotEnrolled),
                     Some(presented) => self.using(&account, &record, &presented, |left| {
                         let factor_change = Some(LastFactorChange { operation: call.operation });
@@ -363,6 +390,11 @@ impl Account<'_> {
     ) -> Result<AdmissionAnswer> {
         let (enrols, expires_in) = (challenge.enrols, time_to_live(challenge.enrols).as_secs());
         let mut methods = record.methods();
+        let settings = self.environment.config().second_factor();
+        if challenge.takes_sent_codes() {
+            methods.extend(record.email.as_ref().filter(|_| settings.email).map(|_| FactorMethod::Email));
+            methods.extend(record.sms.as_ref().filter(|_| settings.sms).map(|_| FactorMethod::Sms));
+        }
         if !self.passkeys()?.passkeys.is_empty() {
             methods.push(FactorMethod::Passkey);
         }
@@ -551,6 +583,8 @@ pub(super) fn waiting(call: &OpenCall, enrols: bool, now: UnixMillis) -> Result<
         answered_by: None,
         answered_with: None,
         enrols,
+        sent: None,
+        times_sent: 0,
     })
 }
 

@@ -8,6 +8,7 @@ mod decisions;
 mod factors;
 mod passkeys;
 mod removal;
+mod sent;
 mod status;
 mod step_up;
 
@@ -39,6 +40,7 @@ pub(crate) use factors::{
     AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal, NewChallenge, Presented, cipher,
 };
 
+pub(crate) use sent::SentOrder;
 pub(crate) use step_up::{StepUpCall, StepUpChallenge};
 
 pub(crate) use passkeys::{PasskeyAnswer, PasskeyCall, PasskeyOrder, PasskeyProblem, ShownFactor};

@@ -134,7 +134,9 @@ impl Account<'_> {
         let (id, checked) = match call {
             AccountCall::Answer(answer) => match &answer.presented {
                 Presented::Passkey { assertion, .. } => (&assertion.id, self.checked_for_login(answer)?),
-                Presented::Totp(_) | Presented::BackupCode(_) => return Ok(None),
+                Presented::Totp(_) | Presented::Sent(..) | Presented::BackupCode(_) => {
+                    return Ok(None);
+                }
             },
             AccountCall::StepUp(call) => match &call.presented {
                 Some(Presented::Passkey { assertion, .. }) => {

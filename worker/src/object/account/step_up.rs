@@ -149,7 +149,7 @@ impl Account<'_> {
 impl Presented {
     const fn amr(&self) -> &'static [&'static str] {
         match self {
-            Self::Totp(_) | Self::BackupCode(_) => FactorMethod::Totp.amr(),
+            Self::Totp(_) | Self::Sent(..) | Self::BackupCode(_) => FactorMethod::Totp.amr(),
             Self::Passkey { .. } => FactorMethod::Passkey.amr(),
         }
     }

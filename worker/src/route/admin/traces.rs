@@ -80,7 +80,7 @@ pub(crate) async fn exported(exchange: &Exchange, account: &AccountId) -> Answer
     let user = users::document(exchange, account).await?;
     let accounts = Accounts::new(&exchange.environment);
     let sessions = accounts.list_all(account).await?;
-    let (has_second_factor, codes_left) = accounts.second_factor(account).await?;
+    let second_factor = accounts.second_factor(account).await?;
     let passkeys = accounts.passkeys(&*exchange.keyring().await?, account).await?;
     let passkeys: Vec<Shown<'_>> = passkeys.iter().map(Shown::of).collect();
     let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
@@ -89,7 +89,7 @@ pub(crate) async fn exported(exchange: &Exchange, account: &AccountId) -> Answer
         directory.credential_of(tenant, account).await?.ok_or_else(Problem::not_found)?.authorization()?;
     let written = |list: Result<String, Unwritable>| list.map_err(|error| Problem::internal("export", error));
     let (sessions, grants) = (written(write(&sessions))?, written(write(&grants))?);
-    let passkeys = written(write(&passkeys))?;
+    let (passkeys, second_factor) = (written(write(&passkeys))?, written(write(&second_factor))?);
     let (groups, permissions) = (written(write(&given.groups))?, written(write(&given.permissions))?);
     let more = MOST_EXPORTED_EVENTS.saturating_add(1);
     let mut events = directory.events(tenant, account, None, &Place::start(), more).await?;
@@ -99,8 +99,7 @@ pub(crate) async fn exported(exchange: &Exchange, account: &AccountId) -> Answer
     let exported_at = exchange.ambient.now().as_millis();
     let text = format!(
         "{{\"exported_at\":{exported_at},\"tenant\":\"{tenant}\",\"account\":{user},\"sessions\":{sessions},\
-         \"second_factor\":{{\"enabled\":{has_second_factor},\"backup_codes_left\":{codes_left}}},\
-         \"passkeys\":{passkeys},\"groups\":{groups},\"permissions\":{permissions},\"entitlements\":{grants},\
+         \"second_factor\":{second_factor},\"passkeys\":{passkeys},\"groups\":{groups},\"permissions\":{permissions},\"entitlements\":{grants},\
          \"events\":{},\"events_truncated\":{truncated}}}",
         users::array(&events)
     );

@@ -1,0 +1,200 @@
+// Second factors that are sent: codes by mail and SMS.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { AUTH, PASSWORD, claimsOf, granted, newAddress, otherThan, refused, startOpenServer } from "./support/accounts.mjs";
+import { codeOf, enrol } from "./support/authenticator.mjs";
+import { newNumber, phoneClient, startPhoneServer } from "./support/phones.mjs";
+import { until } from "./support/people.mjs";
+
+const ELSEWHERE = { headers: { "user-agent": "another device" } };
+const SUBJECT = "Your code to confirm that it is you";
+
+describe("second factors that are sent", () => {
+  let server;
+  let owner;
+  before(async () => {
+    server = await startPhoneServer({ vars: { second_factor: { sms: true }, sign_in: { codes: true } } });
+    owner = phoneClient(server);
+  });
+  after(() => server?.stop());
+
+  const verify = (body, options) => owner.post("2fa/verify", body, options);
+  const send = (challenge, method, options) => owner.post("2fa/send", { challenge, method }, options);
+  const setUp = ({ access_token: bearer }, method, body = { current_password: PASSWORD }) => owner.post("2fa/setup", { method, ...body }, { bearer });
+  /** The next code to an address or number that `ask` brings about, and what was answered. */
+  const codeAfter = async (to, ask) => {
+    const seen = new Set((await owner.mails(to)).map(({ text }) => text));
+    const answer = await ask();
+    assert.equal(answer.status, 202, answer.text);
+    const mail = await until(`a code for ${to}`, async () => (await owner.mails(to)).find(({ code, text }) => code && !seen.has(text)), 60);
+    assert.match(mail.code, /^\d{6}$/);
+    return { ...mail, answer: answer.body };
+  };
+  const kinds = {
+    email: async () => {
+      const email = newAddress();
+      return { login: { email }, to: email, shown: `${email[0]}***@example.com`, said: "otp", ...(await owner.account(email)) };
+    },
+    sms: async () => {
+      const phone = newNumber();
+      return { login: { phone }, to: phone, shown: `***${phone.slice(-2)}`, said: "sms", ...(await owner.phoneAccount(phone)) };
+    },
+  };
+  const factors = async (me) => {
+    const storage = await server.objectStorage("ACCOUNT", claimsOf(me.access_token).sub);
+    const [row] = await storage.exec("SELECT record FROM account WHERE key = 'factors'");
+    return { record: JSON.parse(row.record), put: (record) => storage.exec("UPDATE account SET record = ? WHERE key = 'factors'", JSON.stringify(record)) };
+  };
+  /** As if the last code had been sent a minute ago. */
+  const aMinuteLater = async (me) => {
+    const { record, put } = await factors(me);
+    await put({ ...record, sent_at: record.sent_at - 60_000 });
+  };
+  const enrolled = async (method) => {
+    const me = await kinds[method]();
+    const { code, answer } = await codeAfter(me.to, () => setUp(me, method));
+    assert.deepEqual(answer, { success: true, sent_to: me.shown, expires_in: 600 });
+    const { status, body, text } = await verify({ method, code }, { bearer: me.access_token });
+    assert.equal(status, 200, text);
+    assert.equal(body.backup_codes.length, 10);
+    await aMinuteLater(me);
+    return { ...me, codes: body.backup_codes };
+  };
+  const challenge = async (me, methods) => {
+    const { status, body, text } = await owner.post("login", { ...me.login, password: PASSWORD });
+    assert.deepEqual([status, body.methods], [200, methods], text);
+    return body.challenge;
+  };
+
+  for (const method of ["email", "sms"]) {
+    test(`${method}: is proven, sent for one login, and lets in once`, async () => {
+      const me = await enrolled(method);
+      assert.equal((await owner.me(me.access_token)).body.is_2fa_enabled, true);
+      const [first, second] = [await challenge(me, ["backup_code", method]), await challenge(me, ["backup_code", method])];
+      refused(await verify({ challenge: first, method, code: "000000" }), 400, "second_factor_invalid");
+      const { code, answer, subject } = await codeAfter(me.to, () => send(first, method));
+      assert.deepEqual([answer.sent_to, answer.expires_in, subject], [me.shown, 600, method === "email" ? SUBJECT : ""]);
+      // One a minute for the account, whichever login asks.
+      for (const waiting of [first, second]) {
+        const soon = await send(waiting, method);
+        refused(soon, 429, "rate_limited");
+        assert.ok(Number(soon.headers.get("retry-after")) <= 60);
+      }
+      // It is that login's, by that method, on that device.
+      refused(await verify({ challenge: second, method, code }), 400, "second_factor_invalid");
+      refused(await verify({ challenge: first, method: method === "email" ? "sms" : "email", code }), 400, "second_factor_invalid");
+      refused(await verify({ challenge: first, code }), 400, "second_factor_invalid");
+      refused(await verify({ challenge: first, method, code }, ELSEWHERE), 400, "challenge_invalid");
+      refused(await send(first, method, ELSEWHERE), 400, "challenge_invalid");
+      const answers = await Promise.all(Array.from({ length: 50 }, () => verify({ challenge: first, method, code })));
+      const right = answers.filter(({ status }) => status === 200);
+      assert.equal(right.length, 1);
+      assert.deepEqual(claimsOf(granted(right[0]).access_token).amr, [method === "email" ? "pwd" : "pwd", me.said, "mfa"]);
+      for (const answer of answers.filter(({ status }) => status !== 200)) refused(answer, 400, "challenge_invalid");
+      // A newer code ends the older.
+      await aMinuteLater(me);
+      const { code: old } = await codeAfter(me.to, () => send(second, method));
+      await aMinuteLater(me);
+      const { code: fresh } = await codeAfter(me.to, () => send(second, method));
+      if (old !== fresh) refused(await verify({ challenge: second, method, code: old }), 400, "second_factor_invalid");
+      granted(await verify({ challenge: second, method, code: fresh }));
+    });
+  }
+
+  test("five guesses end a login, and pause the factors", async () => {
+    const me = await enrolled("email");
+    const waiting = await challenge(me, ["backup_code", "email"]);
+    const { code } = await codeAfter(me.to, () => send(waiting, "email"));
+    for (let guess = 0; guess < 5; guess += 1) refused(await verify({ challenge: waiting, method: "email", code: otherThan(code) }), 400, "second_factor_invalid");
+    refused(await verify({ challenge: waiting, method: "email", code }), 400, "challenge_invalid");
+    refused(await verify({ challenge: await challenge(me, ["backup_code", "email"]), backup_code: me.codes[0] }), 429, "rate_limited");
+  });
+
+  test("is set up by its owner, for where the account is reached, by the code alone", async () => {
+    const [me, other] = [await kinds.email(), await kinds.email()];
+    const bearer = me.access_token;
+    refused(await owner.post("2fa/setup", { method: "email" }, { bearer }), 400, "invalid_request");
+    refused(await setUp(me, "email", { current_password: "not it at all" }), 403, "current_password_wrong");
+    refused(await setUp(me, "sms"), 400, "invalid_request");
+    refused(await setUp(me, "pigeon"), 400, "invalid_request");
+    refused(await verify({ method: "email", code: "000000" }, { bearer }), 409, "no_pending_change");
+    const { code } = await codeAfter(me.to, () => setUp(me, "email"));
+    refused(await setUp(me, "email"), 429, "rate_limited");
+    await codeAfter(other.to, () => setUp(other, "email"));
+    refused(await verify({ method: "email", code: otherThan(code) }, { bearer }), 400, "second_factor_invalid");
+    refused(await verify({ method: "email", code }, { bearer: other.access_token }), 400, "second_factor_invalid");
+    refused(await verify({ method: "sms", code }, { bearer }), 409, "no_pending_change");
+    // Until then nothing is asked for.
+    granted(await owner.login(me.to, PASSWORD));
+    assert.equal((await verify({ method: "email", code }, { bearer })).status, 200);
+    refused(await verify({ method: "email", code }, { bearer }), 409, "no_pending_change");
+    await challenge(me, ["backup_code", "email"]);
+  });
+
+  test("does not stand behind a code that came the same way, nor beside an app's", async () => {
+    const me = await enrolled("email");
+    const { code: otp } = await owner.mailed("request-otp", me.to, "Your code to sign in");
+    const { body } = await owner.post("verify-login", { email: me.to, otp });
+    assert.deepEqual(body.methods, ["backup_code"]);
+    refused(await send(body.challenge, "email"), 409, "second_factor_conflict");
+    granted(await verify({ challenge: body.challenge, backup_code: me.codes[0] }));
+    // A session that has shown it may add an app, and keeps its backup codes no longer.
+    const waiting = await challenge(me, ["backup_code", "email"]);
+    const { code } = await codeAfter(me.to, () => send(waiting, "email"));
+    const strong = granted(await verify({ challenge: waiting, method: "email", code }));
+    const { secret } = await enrol(owner, strong, PASSWORD);
+    const both = await challenge(me, ["totp", "backup_code", "email"]);
+    granted(await verify({ challenge: both, code: codeOf(secret) }));
+    const { body: exported } = await owner.send("GET", `${AUTH}/me/export`, { bearer: strong.access_token });
+    assert.deepEqual(exported.second_factor, { enabled: true, backup_codes_left: 10, email: me.to });
+  });
+
+  test("goes where it was proven, and no code lies in storage", async () => {
+    const me = await enrolled("email");
+    const waiting = await challenge(me, ["backup_code", "email"]);
+    const { code } = await codeAfter(me.to, () => send(waiting, "email"));
+    const { record } = await factors(me);
+    assert.ok(!JSON.stringify(record).includes(`"${code}"`));
+    const strong = granted(await verify({ challenge: waiting, method: "email", code }));
+    // Another address of the account moves no factor: whoever changes the one has not the other.
+    const to = newAddress();
+    const { status, text } = await owner.post("request-email-change", { email: to, current_password: PASSWORD }, { bearer: strong.access_token });
+    assert.equal(status, 202, text);
+    const [{ code: otp }] = await owner.untilMails(to, 1);
+    assert.equal((await owner.post("confirm-email-change", { email: to, otp }, { bearer: strong.access_token })).status, 200);
+    const moved = { ...me, login: { email: to } };
+    await aMinuteLater(me);
+    const next = await challenge(moved, ["backup_code", "email"]);
+    const again = await codeAfter(me.to, () => send(next, "email"));
+    assert.equal(again.answer.sent_to, me.shown);
+    granted(await verify({ challenge: next, method: "email", code: again.code }));
+  });
+
+  test("a reset asks for nothing that is sent, and the next login does", async () => {
+    const me = await enrolled("sms");
+    const { code: otp } = await owner.texted("request-password-reset", me.to);
+    const reset = await owner.post("reset-password", { phone: me.to, otp, password: "a password of tomorrow" });
+    assert.equal(reset.status, 200, reset.text);
+    const { body } = await owner.post("login", { phone: me.to, password: "a password of tomorrow" });
+    assert.deepEqual(body.methods, ["backup_code", "sms"]);
+  });
+});
+
+describe("where nothing is sent", () => {
+  test("neither is offered, and SMS are not unless it is said", async () => {
+    const server = await startOpenServer({ vars: { second_factor: { email: false } } });
+    try {
+      const owner = phoneClient(server);
+      const { access_token: bearer } = await owner.account(newAddress());
+      for (const method of ["email", "sms"]) {
+        refused(await owner.post("2fa/setup", { method, current_password: PASSWORD }, { bearer }), 403, "feature_disabled");
+        refused(await owner.post("2fa/verify", { method, code: "000000" }, { bearer }), 403, "feature_disabled");
+        refused(await owner.post("2fa/send", { challenge: "nonsense", method }), 403, "feature_disabled");
+      }
+    } finally {
+      await server.stop();
+    }
+  });
+});

@@ -1,0 +1,117 @@
+//! The calls about second factors that are sent: codes by mail and SMS. The code, its count and its message are one commit.
+
+use super::Account;
+use super::commit::Change;
+use super::decisions::secret_of;
+use super::factors::{FactorAnswer, FactorRefusal, LastFactorChange, told};
+use crate::outbox::message::{Mail, MailTemplate, Recipient};
+use postern_core::account::AccountRecord;
+use postern_core::factor::{
+    BackupCodes, ChallengeId, CodeOwner, ContactOutcome, FactorChange, FactorMethod, FactorRecord,
+    SENT_CODE_TTL, SendRefusal, begin_contact, confirm_contact, send_code,
+};
+use postern_core::id::{ClientId, OperationId};
+use postern_core::intake::CodePurpose;
+use postern_core::password::Pepper;
+use postern_core::session::DeviceHint;
+use serde::{Deserialize, Serialize};
+use worker::{Error, Result};
+
+/// What is wanted of codes that are sent.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SentOrder {
+    /// Send one to the account's address or number, which is to be a factor. Its owner has been asked for.
+    Begin { method: FactorMethod, to: String, code: String, language: Option<String> },
+    /// It came back. Without backup codes, which cost more than a guess should, an account that has none is told so.
+    Confirm { method: FactorMethod, code: String, backup: Option<BackupCodes> },
+    /// Send one for a login that waits.
+    ForLogin {
+        method: FactorMethod,
+        code: String,
+        client_id: ClientId,
+        device: DeviceHint,
+        /// base64url of the login's secret.
+        secret: String,
+        language: Option<String>,
+    },
+}
+
+impl Account<'_> {
+    pub(super) fn sent(
+        &self,
+        account: &AccountRecord,
+        record: &FactorRecord,
+        operation: OperationId,
+        order: SentOrder,
+    ) -> Result<FactorAnswer> {
+        match order {
+            SentOrder::Begin { method, to, code, language } => {
+                let pepper = self.pepper()?;
+                let owner = CodeOwner { tenant: &account.tenant, account: &account.id, pepper };
+                let begun = begin_contact(record, owner, method, to.clone(), &code, self.now);
+                self.send(account, begun.map(|record| (record, to)), operation, code, language)
+            }
+            SentOrder::ForLogin { method, code, client_id, device, secret, language } => {
+                let secret = secret_of(&secret)?;
+                let id = ChallengeId { tenant: &account.tenant, account: &account.id, secret: &secret };
+                let peppers = (self.peppers()?, self.pepper()?);
+                let sent = send_code(record, id, (&client_id, &device), (method, &code), peppers, self.now);
+                self.send(account, sent, operation, code, language)
+            }
+            SentOrder::Confirm { method, code, backup } => {
+                let owner = (&account.tenant, &account.id);
+                let peppers = self.peppers()?;
+                match confirm_contact(record, owner, method, &code, backup, peppers, self.now) {
+                    ContactOutcome::Confirmed(confirmed) => {
+                        let factors = Some(confirmed);
+                        self.commit(Change { factors, ..told(operation, FactorChange::Enabled) })?;
+                        Ok(FactorAnswer::Done { pending: false })
+                    }
+                    ContactOutcome::Wrong(counted) => {
+                        self.commit(Change { factors: Some(counted), ..Change::default() })?;
+                        Ok(FactorAnswer::Refused(FactorRefusal::Wrong))
+                    }
+                    ContactOutcome::BackupCodesWanted => Ok(FactorAnswer::BackupCodesWanted),
+                    ContactOutcome::NotBegun => Ok(FactorAnswer::Refused(FactorRefusal::NotBegun)),
+                    ContactOutcome::Paused { retry_after_seconds } => {
+                        Ok(FactorAnswer::Limited { retry_after_seconds })
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(
+        &self,
+        account: &AccountRecord,
+        sent: std::result::Result<(FactorRecord, String), SendRefusal>,
+        operation: OperationId,
+        code: String,
+        language: Option<String>,
+    ) -> Result<FactorAnswer> {
+        let (record, to) = match sent {
+            Ok(sent) => sent,
+            Err(SendRefusal::NoLogin) => return Ok(FactorAnswer::Refused(FactorRefusal::NoLogin)),
+            Err(SendRefusal::NotEnrolled) => return Ok(FactorAnswer::Refused(FactorRefusal::NotEnrolled)),
+            Err(SendRefusal::TooSoon { retry_after_seconds }) => {
+                return Ok(FactorAnswer::Limited { retry_after_seconds });
+            }
+        };
+        let (purpose, ttl_seconds) = (CodePurpose::SecondFactor, SENT_CODE_TTL.as_secs());
+        let mail = Mail {
+            tenant: account.tenant.to_string(),
+            to: Recipient::Address(to.clone()),
+            template: MailTemplate::Code { purpose, code, ttl_seconds },
+            language,
+        };
+        let factor_change = Some(LastFactorChange { operation });
+        self.commit(Change { factors: Some(record), factor_change, mail: Some(mail), ..Change::default() })?;
+        Ok(FactorAnswer::Sent { to })
+    }
+
+    fn pepper(&self) -> Result<&Pepper> {
+        let current = self.peppers()?.current();
+        current.ok_or_else(|| Error::RustError("there is no pepper".into()))
+    }
+}
