@@ -137,11 +137,11 @@ async fn log_in(exchange: &Exchange, mut body: Body) -> Answer {
     let answer =
         |presented, backup| accounts.answer(&challenge, presented, backup, exchange.device(), &keyring);
     match answer(presented.clone(), None).await? {
-        Answered::Admitted(admitted) => tokens::answer(exchange, &keyring, admitted, &[]).await,
+        Answered::Admitted(admitted) => tokens::answer(exchange, &keyring, *admitted, &[]).await,
         Answered::BackupCodesWanted => {
             let (shown, backup) = new_codes(exchange, &keyring, &account).await?;
             match answer(presented, Some(backup)).await? {
-                Answered::Admitted(admitted) => tokens::answer(exchange, &keyring, admitted, &shown).await,
+                Answered::Admitted(admitted) => tokens::answer(exchange, &keyring, *admitted, &shown).await,
                 Answered::BackupCodesWanted => Err(Problem::challenge_invalid()),
             }
         }

@@ -45,7 +45,7 @@ pub(crate) struct SecondFactor {
 
 /// What an answer to a challenge comes to.
 pub(crate) enum Answered {
-    Admitted(Admitted),
+    Admitted(Box<Admitted>),
     /// It was the first code of a new authenticator, and comes again with backup codes.
     BackupCodesWanted,
 }
@@ -128,7 +128,7 @@ impl Accounts<'_> {
         }));
         match self.ask(&account, &call).await.map_err(unavailable)? {
             AdmissionAnswer::BackupCodesWanted => Ok(Answered::BackupCodesWanted),
-            answer => admitted(answer, token_id, about).map(Answered::Admitted),
+            answer => admitted(answer, token_id, about).map(Box::new).map(Answered::Admitted),
         }
     }
 

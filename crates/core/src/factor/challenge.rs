@@ -169,6 +169,7 @@ pub fn live_challenges(challenges: &[FactorChallenge], now: UnixMillis) -> Vec<F
 /// What became of an answer.
 #[derive(Clone, Debug)]
 #[must_use]
+#[allow(clippy::large_enum_variant, reason = "an outcome lives for one commit; a box would only allocate")]
 pub enum ChallengeOutcome {
     /// Right, and used up. Store the record together with the session that the challenge asks for.
     Passed {

@@ -199,6 +199,7 @@ pub fn begin_contact(
 /// What the code of a set-up comes to.
 #[derive(Clone, Debug)]
 #[must_use]
+#[allow(clippy::large_enum_variant, reason = "an outcome lives for one commit; a box would only allocate")]
 pub enum ContactOutcome {
     /// Right. To be stored.
     Confirmed(FactorRecord),

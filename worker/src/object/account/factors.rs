@@ -163,6 +163,7 @@ pub(crate) enum FactorRefusal {
 }
 
 /// What a factor was that somebody signed in has shown.
+#[allow(clippy::large_enum_variant, reason = "an outcome lives for one commit; a box would only allocate")]
 pub(super) enum Used {
     /// Right: what is left.
     Right(FactorRecord),
