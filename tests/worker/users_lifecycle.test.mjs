@@ -231,7 +231,7 @@ describe("an export", () => {
     const theirs = await operator.ask("GET", `/${person.account}/export`);
     for (const { status, body } of [own, theirs]) {
       assert.equal(status, 200, JSON.stringify(body));
-      assert.deepEqual(Object.keys(body), ["exported_at", "tenant", "account", "sessions", "second_factor", "passkeys", "groups", "permissions", "entitlements", "events", "events_truncated"]);
+      assert.deepEqual(Object.keys(body), ["exported_at", "tenant", "account", "sessions", "second_factor", "passkeys", "groups", "permissions", "organizations", "entitlements", "events", "events_truncated"]);
       assert.equal(body.account.id, person.account);
       assert.equal(body.account.name, 'Ada "the" Countess');
       assert.deepEqual(body.account.identifiers.map(({ kind, value }) => [kind, value]), [["email", person.email]]);

@@ -115,6 +115,15 @@ random_id! {
     TokenId
 }
 
+random_id! {
+    /// One organization. It stays when the organization's name changes.
+    OrganizationId
+}
+random_id! {
+    /// One invitation to an organization.
+    InviteId
+}
+
 macro_rules! short_text {
     ($(#[$doc:meta])* $name:ident, $max:literal, $allowed:expr) => {
         $(#[$doc])*

@@ -54,6 +54,7 @@ pub mod keyring;
 #[cfg(feature = "mail")]
 pub mod mail;
 pub mod order;
+pub mod organization;
 #[cfg(feature = "issue")]
 pub mod passkey;
 #[cfg(any(feature = "password", feature = "config"))]

@@ -20,6 +20,7 @@ pub(crate) mod logout;
 pub(crate) mod mailed;
 pub(crate) mod me;
 pub(crate) mod options;
+pub(crate) mod organizations;
 pub(crate) mod own_account;
 pub(crate) mod passkeys;
 pub(crate) mod password;

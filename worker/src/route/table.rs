@@ -3,10 +3,11 @@
 use crate::route::admin::status::Verb;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::Kind;
+use crate::route::organizations::{Call, Door};
 use crate::route::{
     admin, change_contact, change_password, health, keys, login, login_by_mail, logout, me, options,
-    own_account, passkeys, reauthenticate, refresh, reset_password, second_factor, sent_factor, sessions,
-    set_password, sign_up, username, validate, verify_contact, verify_sign_up,
+    organizations, own_account, passkeys, reauthenticate, refresh, reset_password, second_factor,
+    sent_factor, sessions, set_password, sign_up, username, validate, verify_contact, verify_sign_up,
 };
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
@@ -98,6 +99,8 @@ enum Route {
     RevokeSession,
     RevokeAllSessions,
     Validate,
+    Organization(Door, Call),
+    Owner,
     #[cfg(feature = "development")]
     DevelopmentMailbox,
     #[cfg(feature = "development")]
@@ -108,7 +111,7 @@ enum Route {
     DevelopmentTwoWrites,
 }
 
-/// Method, path and route. A `*` stands for one segment.
+/// Method, path and route. A `*` stands for one segment; there are at most two.
 const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Get, "/health", Route::Health),
     (Method::Get, "/.well-known/jwks.json", Route::Jwks),
@@ -202,6 +205,79 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Post, "/api/v1/auth/sessions/revoke-all", Route::RevokeAllSessions),
     (Method::Delete, "/api/v1/auth/sessions/*", Route::RevokeSession),
     (Method::Post, "/api/v1/auth/validate", Route::Validate),
+    (Method::Get, "/api/v1/auth/organizations", Route::Organization(Door::Own, Call::List)),
+    (Method::Post, "/api/v1/auth/organizations", Route::Organization(Door::Own, Call::Create)),
+    (Method::Get, "/api/v1/auth/organizations/*", Route::Organization(Door::Own, Call::Show)),
+    (Method::Patch, "/api/v1/auth/organizations/*", Route::Organization(Door::Own, Call::Change)),
+    (Method::Get, "/api/v1/auth/organizations/*/members", Route::Organization(Door::Own, Call::Members)),
+    (Method::Get, "/api/v1/auth/organizations/*/members/*", Route::Organization(Door::Own, Call::ShowMember)),
+    (
+        Method::Patch,
+        "/api/v1/auth/organizations/*/members/*",
+        Route::Organization(Door::Own, Call::AmendMember),
+    ),
+    (
+        Method::Delete,
+        "/api/v1/auth/organizations/*/members/*",
+        Route::Organization(Door::Own, Call::RemoveMember),
+    ),
+    (Method::Get, "/api/v1/auth/organizations/*/roles", Route::Organization(Door::Own, Call::Roles)),
+    (Method::Put, "/api/v1/auth/organizations/*/roles/*", Route::Organization(Door::Own, Call::DefineRole)),
+    (
+        Method::Delete,
+        "/api/v1/auth/organizations/*/roles/*",
+        Route::Organization(Door::Own, Call::DeleteRole),
+    ),
+    (Method::Get, "/api/v1/auth/admin/organizations", Route::Organization(Door::Operator, Call::List)),
+    (Method::Post, "/api/v1/auth/admin/organizations", Route::Organization(Door::Operator, Call::Create)),
+    (Method::Get, "/api/v1/auth/admin/organizations/*", Route::Organization(Door::Operator, Call::Show)),
+    (Method::Patch, "/api/v1/auth/admin/organizations/*", Route::Organization(Door::Operator, Call::Change)),
+    (
+        Method::Get,
+        "/api/v1/auth/admin/organizations/*/members",
+        Route::Organization(Door::Operator, Call::Members),
+    ),
+    (
+        Method::Post,
+        "/api/v1/auth/admin/organizations/*/members",
+        Route::Organization(Door::Operator, Call::AddMember),
+    ),
+    (
+        Method::Get,
+        "/api/v1/auth/admin/organizations/*/members/*",
+        Route::Organization(Door::Operator, Call::ShowMember),
+    ),
+    (
+        Method::Patch,
+        "/api/v1/auth/admin/organizations/*/members/*",
+        Route::Organization(Door::Operator, Call::AmendMember),
+    ),
+    (
+        Method::Delete,
+        "/api/v1/auth/admin/organizations/*/members/*",
+        Route::Organization(Door::Operator, Call::RemoveMember),
+    ),
+    (
+        Method::Get,
+        "/api/v1/auth/admin/organizations/*/roles",
+        Route::Organization(Door::Operator, Call::Roles),
+    ),
+    (
+        Method::Put,
+        "/api/v1/auth/admin/organizations/*/roles/*",
+        Route::Organization(Door::Operator, Call::DefineRole),
+    ),
+    (
+        Method::Delete,
+        "/api/v1/auth/admin/organizations/*/roles/*",
+        Route::Organization(Door::Operator, Call::DeleteRole),
+    ),
+    (
+        Method::Get,
+        "/api/v1/auth/admin/users/*/organizations",
+        Route::Organization(Door::Operator, Call::ListOfUser),
+    ),
+    (Method::Get, "/api/v1/auth/owners/*", Route::Owner),
     #[cfg(feature = "development")]
     (Method::Get, "/dev/mailbox", Route::DevelopmentMailbox),
     #[cfg(feature = "development")]
@@ -238,7 +314,7 @@ macro_rules! each_on_its_own {
 /// Serves one request.
 pub(crate) async fn serve(exchange: &Exchange) -> Answer {
     let path = exchange.request.path();
-    let (route, segment) = find(&exchange.request.method(), &path)?;
+    let (route, [segment, second]) = find(&exchange.request.method(), &path)?;
     if route.opens_session() {
         exchange.check_device()?;
     }
@@ -324,6 +400,9 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::RevokeSession => sessions::revoke_one(exchange, segment).await,
         Route::RevokeAllSessions => sessions::revoke_all(exchange).await,
         Route::Validate => validate::handle(exchange).await,
+        Route::Organization(door, call) =>
+            organizations::serve(exchange, door, call, [segment, second]).await,
+        Route::Owner => organizations::owner(exchange, segment).await,
         #[cfg(feature = "development")]
         Route::DevelopmentMailbox => crate::route::development_mailbox::handle(exchange).await,
         #[cfg(feature = "development")]
@@ -336,13 +415,13 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
     serving.await
 }
 
-/// The route, and the segment that its `*` stands for.
-fn find<'a>(method: &Method, path: &'a str) -> Result<(Route, &'a str), Problem> {
+/// The route, and the segments that its `*` stand for.
+fn find<'a>(method: &Method, path: &'a str) -> Result<(Route, [&'a str; 2]), Problem> {
     let mut allowed: Vec<&str> = Vec::new();
     for (route_method, pattern, route) in ROUTES {
-        if let Some(segment) = matched(pattern, path) {
+        if let Some(segments) = matched(pattern, path) {
             if route_method == method {
-                return Ok((*route, segment));
+                return Ok((*route, segments));
             }
             allowed.push(route_method.as_ref());
         }
@@ -354,12 +433,16 @@ fn find<'a>(method: &Method, path: &'a str) -> Result<(Route, &'a str), Problem>
     }
 }
 
-fn matched<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
-    match pattern.split_once('*') {
-        None => (pattern == path).then_some(""),
-        Some((before, after)) => path
-            .strip_prefix(before)
-            .and_then(|rest| rest.strip_suffix(after))
-            .filter(|segment| !segment.is_empty() && !segment.contains('/')),
+fn matched<'a>(pattern: &str, path: &'a str) -> Option<[&'a str; 2]> {
+    let mut found = [""; 2];
+    let mut places = found.iter_mut();
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(found),
+            (Some("*"), Some(segment)) if !segment.is_empty() => *places.next()? = segment,
+            (Some(part), Some(segment)) if part == segment => {}
+            _ => return None,
+        }
     }
 }

@@ -100,6 +100,13 @@ async fn is_free(
     Intake::of_username(&exchange.environment, keyring, username).hold_name(holder).await
 }
 
+/// Whether somebody who signs up holds this name.
+pub(crate) async fn is_held(exchange: &Exchange, username: &Username) -> Result<bool, Problem> {
+    let keyring = exchange.keyring().await?;
+    let intake = Intake::of_username(&exchange.environment, &keyring, username);
+    intake.hold_name(None).await.map(|is_free| !is_free)
+}
+
 /// What a name is made of: the address before its `@`, or the name that somebody gave. Nothing of a number, which is
 /// nobody's business.
 pub(crate) fn source<'a>(contact: &'a Identifier, name: &'a str) -> &'a str {

@@ -154,7 +154,11 @@ impl Directory {
     }
 
     /// Every account that this operation has changed waits to be told.
-    fn open_authorization(&self, operation: &JsValue, now: UnixMillis) -> Result<Statement, Problem> {
+    pub(super) fn open_authorization(
+        &self,
+        operation: &JsValue,
+        now: UnixMillis,
+    ) -> Result<Statement, Problem> {
         self.prepare(
             "INSERT INTO pending_authorizations (account_id, version, next_at) \
              SELECT account_id, authorization_version, ? FROM users WHERE authorization_operation = ? \

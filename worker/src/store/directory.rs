@@ -32,7 +32,7 @@ const LEAVE_TO_REQUESTS: Seconds = Seconds::new(10);
 macro_rules! credential {
     () => {
         "c.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.phone, u.name, u.roles, \
-         u.permissions, u.has_root, u.authorization_version, u.status, \
+         u.permissions, u.has_root, u.authorization_version, u.memberships_version, u.status, \
          (SELECT json_group_array(g.group_name) FROM group_members g WHERE g.account_id = u.account_id) AS groups"
     };
 }
@@ -59,6 +59,7 @@ pub(crate) struct Credential {
     permissions: String,
     has_root: u32,
     authorization_version: u32,
+    memberships_version: u32,
     /// What an account object that was never opened starts from. Once it was, it alone knows.
     pub(crate) status: AccountStatus,
 }
@@ -74,6 +75,7 @@ impl Credential {
             permissions: names(&self.permissions)?,
             has_root: self.has_root != 0,
             version: self.authorization_version,
+            memberships: self.memberships_version,
             ..AuthorizationSnapshot::of_roles(names(&self.roles)?)
         })
     }

@@ -16,6 +16,7 @@ pub(crate) mod limiter;
 #[cfg(feature = "development")]
 pub(crate) mod mailbox;
 pub(crate) mod names;
+pub(crate) mod organizations;
 pub(crate) mod passkeys;
 pub(crate) mod profile;
 mod statement;

@@ -29,7 +29,36 @@ struct Name {
     name: String,
 }
 
+/// Whose a name is.
+#[derive(Deserialize)]
+pub(crate) struct NameOwner {
+    owner_kind: String,
+    pub(crate) owner_id: String,
+    /// The name that the owner has now; none if it is an account that is deleted.
+    pub(crate) slug: Option<String>,
+}
+
+impl NameOwner {
+    pub(crate) fn is_account(&self) -> bool {
+        self.owner_kind == "account"
+    }
+}
+
 impl Directory {
+    /// Who goes by a name, or once did.
+    pub(crate) async fn name_owner(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+    ) -> Result<Option<NameOwner>, Problem> {
+        let query = "SELECT n.owner_kind, n.owner_id, iif(n.owner_kind = 'organization', \
+                     (SELECT o.slug FROM organizations o WHERE o.organization_id = n.owner_id), \
+                     (SELECT u.username FROM users u WHERE u.account_id = n.owner_id \
+                     AND u.status NOT IN ('deleted', 'purged'))) AS slug \
+                     FROM owner_names n WHERE n.tenant = ? AND n.name = ?";
+        self.prepare(query, &[tenant.as_str().into(), name.into()])?.first(None).await.map_err(unavailable)
+    }
+
     /// Which of these names have an owner. One read, however many they are.
     pub(crate) async fn taken_names(
         &self,

@@ -48,7 +48,18 @@ macro_rules! user {
 }
 
 /// What is deleted of a purged account. The audit trail has its own end.
-const OF_ACCOUNT: [&str; 12] = [
+const OF_ACCOUNT: [&str; 21] = [
+    "DELETE FROM organization_invites WHERE account_id = ?1 \
+     OR (tenant, email) IN (SELECT tenant, email FROM users WHERE account_id = ?1)",
+    "DELETE FROM organization_invites WHERE organization_id IN (SELECT organization_id FROM organizations WHERE personal_of = ?1)",
+    "DELETE FROM owner_names WHERE owner_kind = 'organization' \
+     AND owner_id IN (SELECT organization_id FROM organizations WHERE personal_of = ?1)",
+    "DELETE FROM organization_roles WHERE organization_id IN (SELECT organization_id FROM organizations WHERE personal_of = ?1)",
+    "DELETE FROM organization_members WHERE organization_id IN (SELECT organization_id FROM organizations WHERE personal_of = ?1)",
+    "DELETE FROM organization_member_roles WHERE organization_id IN (SELECT organization_id FROM organizations WHERE personal_of = ?1)",
+    "DELETE FROM organizations WHERE personal_of = ?1",
+    "DELETE FROM organization_members WHERE account_id = ?1",
+    "DELETE FROM organization_member_roles WHERE account_id = ?1",
     "DELETE FROM identifiers WHERE account_id = ?1",
     "DELETE FROM owner_names WHERE owner_kind = 'account' AND owner_id = ?1",
     "DELETE FROM email_changes WHERE account_id = ?1",
@@ -105,7 +116,7 @@ impl Place {
         Some(Self { at: u64::from_be_bytes(*at).min(1 << 53), id })
     }
 
-    fn values(&self) -> [JsValue; 2] {
+    pub(super) fn values(&self) -> [JsValue; 2] {
         [millis(UnixMillis::new(self.at)), self.id.as_str().into()]
     }
 }

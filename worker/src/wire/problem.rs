@@ -3,6 +3,7 @@
 
 use postern_core::authentication::{AuthenticationClass, AuthenticationDemand};
 use postern_core::json;
+use postern_core::organization::Refusal as OrganizationRefusal;
 use postern_core::time::Seconds;
 use serde::Serialize;
 use std::fmt::Display;
@@ -200,6 +201,50 @@ impl Problem {
     /// What the account was given is not what the change was made of.
     pub(crate) fn authorization_conflict() -> Self {
         Self::new(409, "authorization_conflict", "The account's authorization was changed by somebody else")
+    }
+
+    /// What an organization does not do, by its reason.
+    pub(crate) fn organization(refusal: OrganizationRefusal) -> Self {
+        match refusal {
+            OrganizationRefusal::Unknown => Self::not_found(),
+            OrganizationRefusal::OwnerRequired => {
+                Self::new(403, "organization_owner_required", "Only owners of the organization may do that")
+            }
+            OrganizationRefusal::SlugTaken => Self::new(409, "slug_taken", "The name is taken"),
+            OrganizationRefusal::TooManySlugs => {
+                Self::new(409, "too_many_slugs", "The organization has had too many names")
+            }
+            OrganizationRefusal::PersonalLocked => {
+                Self::new(409, "personal_organization_locked", "A personal organization keeps its name")
+            }
+            OrganizationRefusal::PersonalOwner => Self::new(
+                409,
+                "personal_organization_owner",
+                "A person stays owner of their own organization",
+            ),
+            OrganizationRefusal::NotMember => Self::new(404, "member_not_found", "The account is no member"),
+            OrganizationRefusal::TooManyMembers => {
+                Self::new(409, "too_many_members", "The organization has as many members as it may")
+            }
+            OrganizationRefusal::TooManyMemberships => {
+                Self::new(409, "too_many_memberships", "The account is in as many organizations as it may be")
+            }
+            OrganizationRefusal::LastOwner => {
+                Self::new(409, "last_owner", "The organization would have no owner any more")
+            }
+            OrganizationRefusal::RoleUndefined => {
+                Self::new(404, "role_not_found", "The organization does not define that role")
+            }
+            OrganizationRefusal::RoleProtected => {
+                Self::new(409, "role_protected", "The role is not the organization's to change")
+            }
+            OrganizationRefusal::TooManyRoles => {
+                Self::new(409, "too_many_roles", "There are as many roles as there may be")
+            }
+            OrganizationRefusal::Conflict => {
+                Self::new(409, "organization_conflict", "The organization was changed by somebody else")
+            }
+        }
     }
 
     /// There are as many keys as may be: the oldest must go first.

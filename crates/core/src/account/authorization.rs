@@ -91,6 +91,7 @@ mod tests {
             (snapshot(2, "editor", "AQ"), 1),
             (snapshot(2, "reader", "Aw"), 1),
             (AuthorizationSnapshot { registry_version: 2, ..snapshot(2, "reader", "AQ") }, 1),
+            (AuthorizationSnapshot { memberships: 1, ..snapshot(2, "reader", "AQ") }, 1),
             (
                 AuthorizationSnapshot {
                     permissions: vec!["docs:read".into()],

@@ -10,6 +10,7 @@ mod device_binding;
 mod limits;
 mod lint;
 mod mail;
+mod organizations;
 mod passkeys;
 mod passwords;
 mod permissions;
@@ -28,6 +29,7 @@ pub use device_binding::{DeviceBindingSettings, TraitSettings};
 pub use limits::{Limits, RateLimit};
 pub use lint::{Deployment, Finding, Severity};
 pub use mail::{MailApi, MailSender, MailService, MailSettings};
+pub use organizations::{OrganizationMode, OrganizationSettings};
 pub use passkeys::PasskeySettings;
 pub use passwords::{BreachCheck, Composition, PasswordSettings};
 pub use permissions::{Ineffective, PermissionSettings};
@@ -72,6 +74,7 @@ pub struct Config {
     lockout: LockoutSettings,
     limits: Limits,
     permissions: PermissionSettings,
+    organizations: OrganizationSettings,
     mail: MailSettings,
     sms: SmsSettings,
 }
@@ -311,6 +314,12 @@ impl Config {
         &self.permissions
     }
 
+    /// Organizations.
+    #[must_use]
+    pub const fn organizations(&self) -> &OrganizationSettings {
+        &self.organizations
+    }
+
     /// Mail.
     #[must_use]
     pub const fn mail(&self) -> &MailSettings {
@@ -354,12 +363,14 @@ impl Config {
             lockout: LockoutSettings::read(root.section("lockout"), preset),
             limits: Limits::read(root.section("limits"), preset),
             permissions: PermissionSettings::read(root.section("permissions")),
+            organizations: OrganizationSettings::read(root.section("organizations")),
             mail: MailSettings::read(root.section("mail"), &stand_in),
             sms: SmsSettings::read(root.section("sms")),
             issuer: stand_in,
         };
         check_lifetimes(&mut root, &config);
         check_devices(&mut root, &config);
+        check_organizations(&mut root, &config);
         if config.registration.mode == RegistrationMode::Closed && config.sign_in.creates_accounts {
             root.refuse("sign_in.creates_accounts", "must be false when registration.mode is \"closed\"");
         }
@@ -395,6 +406,16 @@ fn check_devices(root: &mut Section<'_>, config: &Config) {
     let in_vain = config.validation.mode == ValidationMode::JwtOnly;
     for (path, _) in enforced.into_iter().filter(|(_, asked)| in_vain && asked.enforce) {
         root.refuse(path, "must be false when validation.mode is \"jwt_only\"");
+    }
+}
+
+/// What organizations give is in the registry.
+fn check_organizations(root: &mut Section<'_>, config: &Config) {
+    for (index, name) in config.organizations.permissions.iter().enumerate() {
+        if config.permissions.registry.bit_of(name.as_str()).is_none() {
+            let rule = "must be one of permissions.names, and not of permissions.deleted";
+            root.refuse(&alloc::format!("organizations.permissions[{index}]"), rule);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub use display_name::DisplayName;
 pub(crate) use display_name::breaks_text;
 pub use email::EmailAddress;
 pub use phone::{PhoneNumber, PhoneNumberError};
+pub(crate) use username::is_reserved as is_reserved_name;
 pub use username::{Username, UsernameError, derive_username};
 
 use crate::id::TenantId;

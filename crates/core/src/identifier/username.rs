@@ -38,6 +38,11 @@ const RESERVED: &str = "abuse account accounts admin administrator anonymous aut
                         postern postmaster privacy register root security settings signup staff status superuser \
                         support sysadmin system undefined user username webmaster";
 
+/// Whether nobody may choose this name.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.split(' ').any(|reserved| reserved == name)
+}
+
 impl UsernameError {
     /// The stable name.
     #[must_use]
@@ -111,11 +116,7 @@ impl Username {
     /// The first rule of [`UsernameError`] that is broken.
     pub fn choose(text: &str) -> Result<Self, UsernameError> {
         let name = Self::parse(text)?;
-        if RESERVED.split(' ').any(|reserved| reserved == name.as_str()) {
-            Err(UsernameError::Reserved)
-        } else {
-            Ok(name)
-        }
+        if is_reserved(name.as_str()) { Err(UsernameError::Reserved) } else { Ok(name) }
     }
 
     /// The normal form.

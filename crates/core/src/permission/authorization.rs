@@ -21,6 +21,10 @@ pub struct AuthorizationSnapshot {
     /// Raised by every change of what it was given. An older snapshot never replaces a newer one.
     #[cfg_attr(feature = "serde", serde(default))]
     pub version: u32,
+    /// Raised when the account's roles in an organization change, or it leaves one: what its tokens say of that is no
+    /// longer true.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_zero"))]
+    pub memberships: u32,
     /// The effective permission mask, as the `pm` claim has it: base64url, big-endian, of the registry's width. Empty
     /// until it is resolved.
     pub permission_mask: String,
@@ -32,6 +36,12 @@ pub struct AuthorizationSnapshot {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+#[cfg(feature = "serde")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl AuthorizationSnapshot {
@@ -54,6 +64,7 @@ impl AuthorizationSnapshot {
         self.roles == other.roles
             && self.permission_mask == other.permission_mask
             && self.registry_version == other.registry_version
+            && self.memberships == other.memberships
     }
 }
 
@@ -74,6 +85,9 @@ mod tests {
         };
         assert_eq!(read, expected);
         let written = crate::json::write(&read).unwrap();
-        assert!(!written.contains("has_root") && !written.contains("groups"), "{written}");
+        assert!(
+            ["has_root", "groups", "memberships"].iter().all(|name| !written.contains(name)),
+            "{written}"
+        );
     }
 }

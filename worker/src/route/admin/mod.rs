@@ -7,7 +7,7 @@ pub(crate) mod credentials;
 pub(crate) mod entitlements;
 pub(crate) mod groups;
 pub(crate) mod keys;
-mod operator;
+pub(crate) mod operator;
 pub(crate) mod second_factor;
 pub(crate) mod status;
 pub(crate) mod traces;

@@ -5,7 +5,7 @@ use crate::route::authenticate::bearer_text;
 use crate::route::exchange::Exchange;
 use crate::store::limiter::Limits;
 use crate::wire::problem::Problem;
-use postern_core::id::{AccountId, OperationId};
+use postern_core::id::{AccountId, OperationId, OrganizationId};
 use postern_core::identifier::length_prefixed;
 use postern_core::keyring::is_placeholder;
 use postern_core::secret::Secret;
@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 const FEWEST_TOKEN_BYTES: usize = 32;
 
 /// What an operator's request may rely on. Made by [`authorise`] only.
-pub(super) struct Operator {
+pub(crate) struct Operator {
     /// Under which the request is carried out once: the client's `Idempotency-Key`, or an id of our own.
     pub(super) operation: String,
 }
@@ -23,7 +23,19 @@ pub(super) struct Operator {
 impl Operator {
     /// The same as the id of one change of one account. The client's key with another order is another id.
     pub(super) fn operation_on(&self, account: &AccountId, order: &str) -> OperationId {
-        let parts = [b"operator", order.as_bytes(), account.as_bytes(), self.operation.as_bytes()];
+        self.operation_of(&[order.as_bytes(), account.as_bytes()])
+    }
+
+    /// The same for one change of one organization.
+    pub(crate) fn operation_in(&self, organization: &OrganizationId, order: &str) -> OperationId {
+        self.operation_of(&[order.as_bytes(), organization.as_bytes()])
+    }
+
+    /// The same for whatever an order is about.
+    pub(crate) fn operation_of(&self, order: &[&[u8]]) -> OperationId {
+        let mut parts: Vec<&[u8]> = vec![b"operator"];
+        parts.extend_from_slice(order);
+        parts.push(self.operation.as_bytes());
         let [id @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
             <[u8; 32]>::from(Sha256::digest(length_prefixed(&parts)));
         OperationId::from_bytes(id)
@@ -34,7 +46,7 @@ impl Operator {
 ///
 /// Without the secret there is no operator and there are no routes for one: 404. A secret that anybody could guess is a
 /// mistake of the deployment: 503. Requests of one source are counted before their token is looked at.
-pub(super) async fn authorise(exchange: &Exchange) -> Result<Operator, Problem> {
+pub(crate) async fn authorise(exchange: &Exchange) -> Result<Operator, Problem> {
     let token = exchange.environment.operator_token().ok_or_else(Problem::not_found)?;
     let bytes = secret_bytes(&token).filter(|bytes| bytes.len() >= FEWEST_TOKEN_BYTES);
     if bytes.is_none_or(|bytes| is_placeholder(&bytes)) {

@@ -14,6 +14,7 @@ use crate::wire::problem::Problem;
 use crate::wire::query::Query;
 use postern_core::id::{AccountId, SessionId};
 use postern_core::json::{Unwritable, write};
+use postern_core::organization::MOST_MEMBERSHIPS;
 use postern_core::session::RevokeReason;
 
 /// The most events in one export: the Worker holds them all at once.
@@ -90,6 +91,8 @@ pub(crate) async fn exported(exchange: &Exchange, account: &AccountId) -> Answer
     let written = |list: Result<String, Unwritable>| list.map_err(|error| Problem::internal("export", error));
     let (sessions, grants) = (written(write(&sessions))?, written(write(&grants))?);
     let (passkeys, second_factor) = (written(write(&passkeys))?, written(write(&second_factor))?);
+    let organizations =
+        directory.organizations(tenant, Some(account), &Place::start(), MOST_MEMBERSHIPS).await?;
     let (groups, permissions) = (written(write(&given.groups))?, written(write(&given.permissions))?);
     let more = MOST_EXPORTED_EVENTS.saturating_add(1);
     let mut events = directory.events(tenant, account, None, &Place::start(), more).await?;
@@ -99,8 +102,9 @@ pub(crate) async fn exported(exchange: &Exchange, account: &AccountId) -> Answer
     let exported_at = exchange.ambient.now().as_millis();
     let text = format!(
         "{{\"exported_at\":{exported_at},\"tenant\":\"{tenant}\",\"account\":{user},\"sessions\":{sessions},\
-         \"second_factor\":{second_factor},\"passkeys\":{passkeys},\"groups\":{groups},\"permissions\":{permissions},\"entitlements\":{grants},\
+         \"second_factor\":{second_factor},\"passkeys\":{passkeys},\"groups\":{groups},\"permissions\":{permissions},\"organizations\":{},\"entitlements\":{grants},\
          \"events\":{},\"events_truncated\":{truncated}}}",
+        users::array(&organizations),
         users::array(&events)
     );
     respond(200, "application/json", "no-store", text.into_bytes())

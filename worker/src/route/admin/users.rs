@@ -65,18 +65,18 @@ pub(crate) async fn document(exchange: &Exchange, account: &AccountId) -> Result
 }
 
 /// The account in a path. What is no id is nobody's.
-pub(super) fn account(id: &str) -> Result<AccountId, Problem> {
+pub(crate) fn account(id: &str) -> Result<AccountId, Problem> {
     id.parse().map_err(|_| Problem::not_found())
 }
 
 /// Where a list goes on.
-pub(super) fn place(query: &mut Query) -> Result<Place, Problem> {
+pub(crate) fn place(query: &mut Query) -> Result<Place, Problem> {
     let Some(cursor) = query.text("cursor")? else { return Ok(Place::start()) };
     Place::parse(&cursor).ok_or_else(|| Problem::invalid_field("cursor", "is not one of ours"))
 }
 
 /// A page of a list of which one line more was read than is shown.
-pub(super) fn page(name: &str, mut items: Vec<Item>, limit: u32) -> Answer {
+pub(crate) fn page(name: &str, mut items: Vec<Item>, limit: u32) -> Answer {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let next = if items.len() > limit {
         items.truncate(limit);
