@@ -74,7 +74,16 @@ pub(crate) async fn create(
     let (device, language) = (exchange.device(), exchange.language());
     let status = AccountStatus::Active;
     let authorization = AuthorizationSnapshot::of_roles(roles);
-    let new = NewSession { session, session_key, authorization, status, device, created: true, language };
+    let new = NewSession {
+        session,
+        session_key,
+        authorization,
+        status,
+        device,
+        created: true,
+        language,
+        trusted: None,
+    };
     let proof = FirstFactor::Password(PasswordVerified::of_new_account(account));
     let login = Accounts::new(&exchange.environment).open(proof, new, keyring).await?;
     tokens::of_login(exchange, keyring, login).await

@@ -1,4 +1,4 @@
-//! `POST /api/v1/auth/login {identifier | email | phone | username, password}` → 200 with tokens.
+//! `POST /api/v1/auth/login {identifier | email | phone | username, password, device_token?}` → 200 with tokens.
 //!
 //! Limiter, lockout, one directory read, one hash, in this order and for every identifier alike; one hash more if
 //! that was wrong while a sign-up on it waits for its code, whether it has an account or not. The account object is
@@ -9,6 +9,7 @@ use crate::route::turn::Turn;
 use crate::route::{contact, password, tokens};
 use crate::store::accounts::{Accounts, NewSession};
 use crate::store::directory::Credential;
+use crate::store::factors::DeviceToken;
 use crate::store::intake::Intake;
 use crate::store::keyring::Keyring;
 use crate::store::limiter::Limits;
@@ -21,12 +22,14 @@ use postern_core::id::{AccountId, SessionId};
 use postern_core::identifier::Identifier;
 use postern_core::password::{PasswordHash, PasswordInput};
 use postern_core::proof::FirstFactor;
+use postern_core::secret::SecretText;
 use std::rc::Rc;
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
     let identifier = contact::identifier(&mut body)?;
     let password = password::input("password", &body.secret("password")?)?;
+    let device_token = body.optional_text("device_token")?.map(SecretText::new);
 
     let turn = Turn::take()?;
     let environment = &exchange.environment;
@@ -68,8 +71,17 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
 
     let status = found.map_or(AccountStatus::Active, |found| found.status);
     let device = exchange.device();
-    let new =
-        NewSession { session, session_key, authorization, status, device, created: false, language: None };
+    let trusted = device_token.and_then(|token| DeviceToken::secret_for(&keyring, &account, &token));
+    let new = NewSession {
+        session,
+        session_key,
+        authorization,
+        status,
+        device,
+        created: false,
+        language: None,
+        trusted,
+    };
     let login = Accounts::new(environment).open(FirstFactor::Password(proof), new, &keyring).await?;
     tokens::of_login(exchange, &keyring, login).await
 }

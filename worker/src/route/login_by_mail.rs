@@ -57,7 +57,8 @@ pub(crate) async fn verify(exchange: &Exchange, kind: Kind) -> Answer {
         (None, None) => return Err(Problem::code_invalid()),
     };
     let (device, language) = (exchange.device(), exchange.language());
-    let new = NewSession { session, session_key, authorization, status, device, created, language };
+    let new =
+        NewSession { session, session_key, authorization, status, device, created, language, trusted: None };
     let keyring = exchange.keyring().await?;
     let login = Accounts::new(&exchange.environment).open(proof, new, &keyring).await?;
     tokens::of_login(exchange, &keyring, login).await

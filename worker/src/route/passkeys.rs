@@ -172,8 +172,16 @@ pub(crate) async fn login(exchange: &Exchange) -> Answer {
         accounts.verify_passkey(&keyring, &account, version, operation, &challenge, assertion).await?;
     let session = SessionId::from_bytes(*operation.as_bytes());
     let device = exchange.device();
-    let new =
-        NewSession { session, session_key, authorization, status, device, created: false, language: None };
+    let new = NewSession {
+        session,
+        session_key,
+        authorization,
+        status,
+        device,
+        created: false,
+        language: None,
+        trusted: None,
+    };
     let login = accounts.open(FirstFactor::Passkey(proof), new, &keyring).await?;
     tokens::of_login(exchange, &keyring, login).await
 }

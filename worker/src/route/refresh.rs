@@ -4,7 +4,7 @@
 //! before the account commits; after it there is only computing.
 
 use crate::route::exchange::Exchange;
-use crate::route::tokens;
+use crate::route::tokens::{self, Extras};
 use crate::store::accounts::Accounts;
 use crate::store::keyring::Keyring;
 use crate::store::limiter::Limits;
@@ -27,7 +27,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         .take()
         .await?;
     let admitted = Accounts::new(environment).refresh(&token, exchange.device(), &keyring).await?;
-    tokens::answer(exchange, &keyring, admitted, &[]).await
+    tokens::answer(exchange, &keyring, admitted, Extras::default()).await
 }
 
 /// The token, if it is one of ours by its edge tag.

@@ -5,11 +5,12 @@ use crate::object::sealed;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::limit_presented;
 use crate::route::presence::{Bearer, Proof, current_password};
+use crate::route::tokens::Extras;
 use crate::route::turn::Turn;
 use crate::route::{password, sent_factor, tokens};
 use crate::store::accounts::Accounts;
 use crate::store::directory::Credential;
-use crate::store::factors::{Answered, Challenge};
+use crate::store::factors::{Answered, Challenge, DeviceToken};
 use crate::store::keyring::Keyring;
 use crate::store::passkeys::user_handle;
 use crate::wire::answer::{Answer, json, success};
@@ -128,20 +129,31 @@ pub(crate) async fn verify(exchange: &Exchange) -> Answer {
 async fn log_in(exchange: &Exchange, mut body: Body) -> Answer {
     let challenge = body.secret("challenge")?;
     let factor = Factor::of_login(&mut body)?;
+    let trusts = body.optional_flag("trust_device")?.unwrap_or(false);
+    if trusts && exchange.environment.config().second_factor().trusted_device.as_secs() == 0 {
+        return Err(Problem::feature_disabled());
+    }
     limit_presented(exchange).await?;
     let keyring = exchange.keyring().await?;
     let challenge = Challenge::parse(&keyring, &challenge).ok_or_else(Problem::challenge_invalid)?;
     let account = challenge.account();
     let presented = factor.presented(exchange, &keyring, &account).await?;
     let accounts = Accounts::new(&exchange.environment);
-    let answer =
-        |presented, backup| accounts.answer(&challenge, presented, backup, exchange.device(), &keyring);
+    let trusted = trusts.then(|| DeviceToken::new(&keyring, account)).transpose()?;
+    let answer = |presented, backup| {
+        accounts.answer(&challenge, presented, (backup, trusted.as_ref()), exchange.device(), &keyring)
+    };
+    let device_token = trusted.as_ref().map(DeviceToken::to_text);
+    let device_token = device_token.as_ref().map(SecretText::expose);
+    let extras = |backup_codes| Extras { device_token, backup_codes };
     match answer(presented.clone(), None).await? {
-        Answered::Admitted(admitted) => tokens::answer(exchange, &keyring, *admitted, &[]).await,
+        Answered::Admitted(admitted) => tokens::answer(exchange, &keyring, *admitted, extras(&[])).await,
         Answered::BackupCodesWanted => {
             let (shown, backup) = new_codes(exchange, &keyring, &account).await?;
             match answer(presented, Some(backup)).await? {
-                Answered::Admitted(admitted) => tokens::answer(exchange, &keyring, *admitted, &shown).await,
+                Answered::Admitted(admitted) => {
+                    tokens::answer(exchange, &keyring, *admitted, extras(&shown)).await
+                }
                 Answered::BackupCodesWanted => Err(Problem::challenge_invalid()),
             }
         }

@@ -19,9 +19,19 @@ struct TokenPair<'a> {
     refresh_token: Option<&'a str>,
     token_type: &'static str,
     expires_in: u32,
+    #[serde(flatten)]
+    extras: Extras<'a>,
+}
+
+/// What comes along with tokens once.
+#[derive(Clone, Copy, Default, Serialize)]
+pub(crate) struct Extras<'a> {
     /// Of an authenticator that the login has enrolled.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    backup_codes: &'a [String],
+    pub(crate) backup_codes: &'a [String],
+    /// Of a device that is not to be asked again for a while.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) device_token: Option<&'a str>,
 }
 
 /// A first factor was right, and a second is asked for.
@@ -39,7 +49,7 @@ struct SecondFactorAsked<'a> {
 /// Answers a login: with tokens, or with the challenge that stands before them.
 pub(crate) async fn of_login(exchange: &Exchange, keyring: &Keyring, login: Login) -> Answer {
     match login {
-        Login::Admitted(admitted) => answer(exchange, keyring, *admitted, &[]).await,
+        Login::Admitted(admitted) => answer(exchange, keyring, *admitted, Extras::default()).await,
         Login::Challenged(Challenged { challenge, methods, expires_in, enrols: enrolment_required }) => {
             let challenge = challenge.to_text();
             let (methods, challenge) = (methods.as_slice(), challenge.expose());
@@ -54,7 +64,7 @@ pub(crate) async fn answer(
     exchange: &Exchange,
     keyring: &Keyring,
     admitted: Admitted,
-    backup_codes: &[String],
+    extras: Extras<'_>,
 ) -> Answer {
     let profile = exchange.environment.token_profile();
     let edge_key = keyring
@@ -65,7 +75,7 @@ pub(crate) async fn answer(
         .compose(&profile.issuer, edge_key)
         .map_err(|error| Problem::internal("refresh token", error))?;
     let refresh_token = Some(refresh_token.expose());
-    signed(exchange, keyring, admitted.grant, admitted.token_id, refresh_token, backup_codes).await
+    signed(exchange, keyring, admitted.grant, admitted.token_id, refresh_token, extras).await
 }
 
 /// Signs another access token of a session that goes on with the refresh token that it has.
@@ -75,7 +85,7 @@ pub(crate) async fn renewed(
     grant: Grant,
     token_id: TokenId,
 ) -> Answer {
-    signed(exchange, keyring, grant, token_id, None, &[]).await
+    signed(exchange, keyring, grant, token_id, None, Extras::default()).await
 }
 
 async fn signed(
@@ -84,10 +94,10 @@ async fn signed(
     grant: Grant,
     token_id: TokenId,
     refresh_token: Option<&str>,
-    backup_codes: &[String],
+    extras: Extras<'_>,
 ) -> Answer {
     let now = exchange.ambient.now().to_seconds();
     let issued = keyring.sign(grant, exchange.environment.token_profile(), token_id, now).await?;
     let (access_token, expires_in) = (issued.access_token, issued.expires_in);
-    json(200, &TokenPair { access_token, refresh_token, token_type: "Bearer", expires_in, backup_codes })
+    json(200, &TokenPair { access_token, refresh_token, token_type: "Bearer", expires_in, extras })
 }

@@ -67,6 +67,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         device: exchange.device(),
         created: true,
         language: exchange.language(),
+        trusted: None,
     };
     let login = Accounts::new(environment).open(FirstFactor::Address(proof), new, &keyring).await?;
     let answer = tokens::of_login(exchange, &keyring, login).await?;

@@ -60,6 +60,8 @@ pub(crate) struct NewSession {
     pub(crate) created: bool,
     /// The language that the request would like best.
     pub(crate) language: Option<&'static str>,
+    /// base64url of the secret of a trusted device.
+    pub(crate) trusted: Option<String>,
 }
 
 impl<'a> Accounts<'a> {
@@ -104,6 +106,7 @@ impl<'a> Accounts<'a> {
             created: new.created,
             language: new.language.map(Into::into),
             challenge: Some(NewChallenge { digest, pepper_id }),
+            trusted: new.trusted,
             is_multi_factor: proof.is_multi_factor(),
         }));
         match self.ask(&proof.account(), &call).await.map_err(unavailable)? {

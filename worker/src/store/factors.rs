@@ -3,7 +3,7 @@
 use crate::ambient::Ambient;
 use crate::object::account::{
     AccountCall, AdmissionAnswer, AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal,
-    Presented, SentOrder, StepUpCall, StepUpChallenge,
+    NewChallenge, Presented, SentOrder, StepUpCall, StepUpChallenge,
 };
 use crate::store::accounts::{Accounts, Admitted, admitted, believed, current_edge_key, drawn, unavailable};
 use crate::store::directory::Directory;
@@ -13,7 +13,7 @@ use postern_core::account::StatusReason;
 use postern_core::authentication::{AuthenticationClass, AuthenticationDemand};
 use postern_core::codec::base64url;
 use postern_core::entropy::Random;
-use postern_core::factor::{BackupCodes, ChallengeId, FactorMethod};
+use postern_core::factor::{BackupCodes, ChallengeId, FactorMethod, TrustedDeviceId};
 use postern_core::flow::validate::TokenSubject;
 use postern_core::grant::Grant;
 use postern_core::id::{AccountId, OperationId, TenantId, TokenId};
@@ -55,18 +55,15 @@ pub(crate) enum Answered {
 pub(crate) struct Challenge(LinkToken);
 
 impl Challenge {
+    const DOMAIN: &'static [u8] = b"second factor challenge";
+
     pub(crate) fn new(keyring: &Keyring, account: AccountId) -> Result<Self, Problem> {
-        let secret = completed(keyring, &account, &drawn()?);
-        Ok(Self(LinkToken::new(*account.as_bytes(), Random::new(secret))))
+        tagged(keyring, Self::DOMAIN, account).map(Self)
     }
 
     /// Reads one that may be ours.
     pub(crate) fn parse(keyring: &Keyring, text: &SecretText) -> Option<Self> {
-        let token = LinkToken::parse(text).ok()?;
-        let (random, _) = token.secret().expose().split_first_chunk::<16>()?;
-        let account = AccountId::from_bytes(*token.selector());
-        let ours = Secret::new(completed(keyring, &account, random)).ct_eq(token.secret());
-        ours.then_some(Self(token))
+        read_tagged(keyring, Self::DOMAIN, text).map(Self)
     }
 
     pub(crate) fn to_text(&self) -> SecretText {
@@ -91,8 +88,53 @@ impl Challenge {
     }
 }
 
-fn completed(keyring: &Keyring, account: &AccountId, random: &[u8; 16]) -> [u8; 32] {
-    let tag = keyring.digest(&[b"second factor challenge", account.as_bytes(), random]);
+/// What a device keeps that need not show a second factor for a while: of the same make, so that a made-up one reaches no
+/// account.
+pub(crate) struct DeviceToken(LinkToken);
+
+impl DeviceToken {
+    const DOMAIN: &'static [u8] = b"trusted device";
+
+    pub(crate) fn new(keyring: &Keyring, account: AccountId) -> Result<Self, Problem> {
+        tagged(keyring, Self::DOMAIN, account).map(Self)
+    }
+
+    /// The secret of one that is ours, and of this account.
+    pub(crate) fn secret_for(keyring: &Keyring, account: &AccountId, text: &SecretText) -> Option<String> {
+        let token = read_tagged(keyring, Self::DOMAIN, text)?;
+        let is_theirs = token.selector() == account.as_bytes();
+        is_theirs.then(|| base64url::encode(token.secret().expose()))
+    }
+
+    pub(crate) fn to_text(&self) -> SecretText {
+        self.0.to_text()
+    }
+
+    /// What the account stores of it.
+    pub(crate) fn stored(&self, keyring: &Keyring, tenant: &TenantId) -> Result<NewChallenge, Problem> {
+        let pepper = keyring.peppers().current();
+        let pepper = pepper.ok_or_else(|| Problem::internal("keyring", "there is no pepper"))?;
+        let account = AccountId::from_bytes(*self.0.selector());
+        let id = TrustedDeviceId { tenant, account: &account, secret: self.0.secret() };
+        Ok(NewChallenge { digest: id.digest(pepper), pepper_id: pepper.id() })
+    }
+}
+
+fn tagged(keyring: &Keyring, domain: &[u8], account: AccountId) -> Result<LinkToken, Problem> {
+    let secret = completed(keyring, domain, &account, &drawn()?);
+    Ok(LinkToken::new(*account.as_bytes(), Random::new(secret)))
+}
+
+fn read_tagged(keyring: &Keyring, domain: &[u8], text: &SecretText) -> Option<LinkToken> {
+    let token = LinkToken::parse(text).ok()?;
+    let (random, _) = token.secret().expose().split_first_chunk::<16>()?;
+    let account = AccountId::from_bytes(*token.selector());
+    let ours = Secret::new(completed(keyring, domain, &account, random)).ct_eq(token.secret());
+    ours.then_some(token)
+}
+
+fn completed(keyring: &Keyring, domain: &[u8], account: &AccountId, random: &[u8; 16]) -> [u8; 32] {
+    let tag = keyring.digest(&[domain, account.as_bytes(), random]);
     let mut secret = tag;
     if let Some(head) = secret.first_chunk_mut::<16>() {
         *head = *random;
@@ -106,7 +148,7 @@ impl Accounts<'_> {
         &self,
         challenge: &Challenge,
         presented: Presented,
-        backup: Option<BackupCodes>,
+        (backup, trust): (Option<BackupCodes>, Option<&DeviceToken>),
         device: DeviceHint,
         keyring: &Keyring,
     ) -> Result<Answered, Problem> {
@@ -121,6 +163,7 @@ impl Accounts<'_> {
             device,
             secret: base64url::encode(challenge.0.secret().expose()),
             presented,
+            trust: trust.map(|token| token.stored(keyring, self.tenant)).transpose()?,
             backup,
             operation: OperationId::from_bytes(drawn()?),
             session_key: base64url::encode(&session_key.into_bytes()),

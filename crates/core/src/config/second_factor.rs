@@ -13,6 +13,8 @@ pub struct SecondFactorSettings {
     pub email: bool,
     /// Whether codes by SMS may be one, default no.
     pub sms: bool,
+    /// How long a device on which one was shown need not show it again after a password, 0 to 90 days, default never.
+    pub trusted_device: Seconds,
     /// Whether an account that has one shows it before what is sensitive, default yes.
     pub required_for_sensitive: bool,
     /// How long the proof of an owner counts, 60 seconds to 1 hour, default 10 minutes.
@@ -25,6 +27,7 @@ impl SecondFactorSettings {
             required_for_login: section.flag("required_for_login", false),
             email: section.flag("email", true),
             sms: section.flag("sms", false),
+            trusted_device: section.seconds("trusted_device_seconds", 0, 0..=7_776_000),
             required_for_sensitive: section.flag("required_for_sensitive", true),
             recent: section.seconds("recent_seconds", 600, 60..=3_600),
         }

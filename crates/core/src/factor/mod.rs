@@ -10,6 +10,7 @@ mod change;
 mod record;
 mod sent;
 mod totp;
+mod trusted;
 
 pub use backup::{BACKUP_CODES, BackupCode, BackupCodes, BackupDigest, backup_codes};
 pub use challenge::{
@@ -28,3 +29,4 @@ pub use sent::{
 pub use totp::{
     TotpAlgorithm, TotpParameters, TotpParametersError, TotpSecret, TotpVerdict, check_totp, provisioning_uri,
 };
+pub use trusted::{TrustedDevice, TrustedDeviceId};

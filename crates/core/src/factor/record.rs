@@ -4,6 +4,7 @@ use super::backup::{BackupCodes, BackupDigest};
 use super::challenge::{FactorChallenge, FactorGuard};
 use super::sent::{ContactFactor, PendingContact};
 use super::totp::{TotpParameters, TotpSecret, TotpVerdict, check_totp};
+use super::trusted::TrustedDevice;
 use crate::passkey::AssertedPasskey;
 use crate::time::{Seconds, UnixMillis};
 use alloc::string::String;
@@ -78,6 +79,9 @@ pub struct FactorRecord {
     /// The address or number about to be set up.
     #[serde(default)]
     pub pending_contact: Option<PendingContact>,
+    /// Devices that are not asked for a while.
+    #[serde(default)]
+    pub trusted: Vec<TrustedDevice>,
     /// When a code was sent last.
     #[serde(default)]
     pub sent_at: Option<UnixMillis>,
@@ -212,7 +216,7 @@ pub fn confirm_enrolment(
             pending: None,
             backup: Some(backup),
             guard: FactorGuard::default(),
-            ..record.clone()
+            ..record.clone().trusting_nothing()
         }),
         TotpVerdict::Replayed | TotpVerdict::Wrong => EnrolmentOutcome::Refused {
             reason: EnrolmentRefusal::CodeWrong,

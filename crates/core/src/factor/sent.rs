@@ -246,7 +246,7 @@ pub fn confirm_contact(
         guard: Default::default(),
         pending_contact: None,
         backup: Some(backup),
-        ..record.clone()
+        ..record.clone().trusting_nothing()
     };
     ContactOutcome::Confirmed(confirmed.with_contact(method, contact))
 }

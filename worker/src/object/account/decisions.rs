@@ -10,7 +10,7 @@ use crate::object::call;
 use crate::outbox::rows;
 use postern_core::account::{AccountRecord, AuthorizationOutcome, ObjectClock, change_authorization};
 use postern_core::entitlement::{EntitlementOutcome, EntitlementSnapshot, change_entitlements};
-use postern_core::factor::FactorRecord;
+use postern_core::factor::{FactorRecord, TrustedDeviceId};
 use postern_core::grant::Admission;
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
 use postern_core::order;
@@ -84,7 +84,8 @@ impl Account<'_> {
         let has_factor = factors.as_ref().is_some_and(FactorRecord::is_required)
             || passkeys.guards()
             || (is_demanded && !passkeys.passkeys.is_empty());
-        let is_guarded = (has_factor || is_demanded) && !call.is_multi_factor;
+        let is_trusted = has_factor && self.is_trusted(&call, factors.as_ref())?;
+        let is_guarded = (has_factor || is_demanded) && !call.is_multi_factor && !is_trusted;
         let guarded = is_guarded.then(|| factors.unwrap_or_default());
         let guarded = guarded
             .map(|record| waiting(&call, !has_factor, self.now).map(|new| (record, new)))
@@ -136,6 +137,26 @@ impl Account<'_> {
                 Ok(AdmissionAnswer::Admitted { token, admission })
             }
         }
+    }
+
+    /// Whether a login comes from a device that the account trusts, behind a password.
+    fn is_trusted(&self, call: &OpenCall, factors: Option<&FactorRecord>) -> Result<bool> {
+        let (Some(record), Some(secret)) = (factors, &call.trusted) else { return Ok(false) };
+        let is_offered = self.environment.config().second_factor().trusted_device.as_secs() > 0;
+        if !is_offered || !call.amr.iter().any(|method| method == "pwd") {
+            return Ok(false);
+        }
+        let secret = secret_of(secret)?;
+        let (tenant, account) = (&call.seed.tenant, &call.seed.id);
+        let id = TrustedDeviceId { tenant, account, secret: &secret };
+        let binding = self.environment.device_binding();
+        Ok(record.trusts(id, &call.fingerprint, binding, self.peppers()?, self.now))
+    }
+
+    /// The factors without trusted devices, if there are any.
+    fn trusting_nothing(&self) -> Result<Option<FactorRecord>> {
+        let record = self.factors()?.filter(|record| !record.trusted.is_empty());
+        Ok(record.map(FactorRecord::trusting_nothing))
     }
 
     fn refresh(&self, call: RefreshCall) -> Result<AdmissionAnswer> {
@@ -262,12 +283,13 @@ impl Account<'_> {
         if let Some(before) = self.last_revoke_all()?.filter(|before| before.operation == operation) {
             return Ok(Ended::now(before.revoked));
         }
+        let factors = self.trusting_nothing()?;
         let RevokeAllOutcome { account, revoked, notices } =
             session::revoke_all(&account, &self.sessions()?, reason, keep, self.now);
         let live = revoked.iter().filter(|session| !has_expired(session, self.now)).count();
         let live = u32::try_from(live).unwrap_or(u32::MAX);
         let revoked_all = Some(RevokedAll { operation, revoked: live });
-        self.commit(Change { put: revoked, notices, revoked_all, ..Change::of(account) })?;
+        self.commit(Change { put: revoked, notices, revoked_all, factors, ..Change::of(account) })?;
         Ok(Ended::now(live))
     }
 
@@ -324,7 +346,8 @@ impl Account<'_> {
         match session::fence(&account, &self.sessions()?, request, self.now) {
             FenceOutcome::Applied { account, revoked, notices } => {
                 let ended = Ended::now(u32::try_from(revoked.len()).unwrap_or(u32::MAX));
-                self.commit(Change { put: revoked, notices, notify, ..Change::of(account) })?;
+                let factors = self.trusting_nothing()?;
+                self.commit(Change { put: revoked, notices, notify, factors, ..Change::of(account) })?;
                 Ok(ended)
             }
             FenceOutcome::AlreadyApplied | FenceOutcome::Purged => Ok(Ended::BEFORE),

@@ -13,8 +13,8 @@ use postern_core::codec::base64url;
 use postern_core::factor::{
     BackupCodes, BackupDigest, ChallengeAnswer, ChallengeId, ChallengeOutcome, ChallengePolicy,
     ChallengeRefusal, EnrolmentOutcome, EnrolmentRefusal, FactorChallenge, FactorChange, FactorMethod,
-    FactorRecord, PresentedFactor, TotpParameters, TotpSecret, answer_challenge, begin_enrolment,
-    confirm_enrolment, find_waiting, use_factor,
+    FactorRecord, PresentedFactor, TotpParameters, TotpSecret, TrustedDevice, answer_challenge,
+    begin_enrolment, confirm_enrolment, find_waiting, use_factor,
 };
 use postern_core::grant::Admission;
 use postern_core::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
@@ -191,6 +191,9 @@ pub(crate) struct AnswerCall {
     /// base64url of the challenge's secret.
     pub(crate) secret: String,
     pub(crate) presented: Presented,
+    /// The device is not to be asked again for a while.
+    #[serde(default)]
+    pub(crate) trust: Option<NewChallenge>,
     /// With the first code of an authenticator that the login has enrolled.
     #[serde(default)]
     pub(crate) backup: Option<BackupCodes>,
@@ -266,6 +269,7 @@ impl Account<'_> {
                     (Err(answer), _) => return Ok(answer),
                     (Ok(_), None) => {}
                     (Ok(left), Some(backup)) => {
+                        let left = left.trusting_nothing();
                         let factors = Some(FactorRecord { backup: Some(backup), ..left });
                         self.commit(Change {
                             factors,
@@ -434,6 +438,19 @@ impl Account<'_> {
                     return Ok(AdmissionAnswer::BackupCodesWanted);
                 }
                 let passkeys = asserted.ok().map(|asserted| Ok::<_, Error>(self.passkeys()?.used(&asserted)));
+                let write = match &call.trust {
+                    Some(NewChallenge { digest, pepper_id }) => {
+                        let lives = self.environment.config().second_factor().trusted_device;
+                        let device = TrustedDevice {
+                            digest: *digest,
+                            pepper_id: *pepper_id,
+                            fingerprint: call.fingerprint.clone(),
+                            expires_at: self.now.plus(lives),
+                        };
+                        write.trusting(device, self.now)
+                    }
+                    None => write,
+                };
                 let told = if has_enrolled { Change::told(FactorChange::Enabled) } else { Change::default() };
                 let used = Change { factors: Some(write), passkeys: passkeys.transpose()?, ..told };
                 self.open_answered(account, challenge, used, &call)

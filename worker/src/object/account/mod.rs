@@ -166,6 +166,9 @@ pub(crate) struct OpenCall {
     /// For an account that has a second factor.
     #[serde(default)]
     pub(crate) challenge: Option<NewChallenge>,
+    /// base64url of a trusted device's secret.
+    #[serde(default)]
+    pub(crate) trusted: Option<String>,
     /// The proof was more than one factor already: nothing is challenged.
     #[serde(default)]
     pub(crate) is_multi_factor: bool,
@@ -301,7 +304,9 @@ impl DurableObject for AccountObject {
             Environment::open(&self.env).map_err(|problem| Error::RustError(problem.code().into()))?;
         let keyring = match &call {
             AccountCall::Factor(call) if !call.order.opens_secrets() => None,
-            AccountCall::Answer(_)
+            AccountCall::Open(call) if call.trusted.is_none() => None,
+            AccountCall::Open(_)
+            | AccountCall::Answer(_)
             | AccountCall::StepUp(_)
             | AccountCall::Factor(_)
             | AccountCall::Passkey(_) => {

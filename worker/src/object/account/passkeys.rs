@@ -236,7 +236,7 @@ impl Account<'_> {
                     detail: Some(id.to_text()),
                     ..told(operation, FactorChange::PasskeyRemoved)
                 };
-                let change = if still_guards { change } else { self.without_orphans(change)? };
+                let change = self.without_orphans(change, still_guards)?;
                 let answer = PasskeyAnswer::Done { pending: false };
                 self.behind_factor(&account, &record, shown, change, answer)
             }
@@ -315,10 +315,12 @@ impl Account<'_> {
         }
     }
 
-    /// The change, and no backup codes any more if it leaves no factor that they stand in for.
-    fn without_orphans(&self, change: Change) -> Result<Change> {
-        let record = self.factors()?.filter(|record| record.totp.is_none() && record.backup.is_some());
-        let factors = record.map(|record| FactorRecord { backup: None, ..record });
+    /// The change, with no trusted device, and no backup codes if it leaves no factor that they stand in for.
+    fn without_orphans(&self, change: Change, still_guards: bool) -> Result<Change> {
+        let Some(record) = self.factors()? else { return Ok(change) };
+        let has_orphans = !still_guards && !record.is_required();
+        let backup = record.backup.clone().filter(|_| !has_orphans);
+        let factors = Some(FactorRecord { backup, ..record.trusting_nothing() });
         Ok(Change { factors, ..change })
     }
 
@@ -344,11 +346,14 @@ impl Account<'_> {
             Used::Limited { retry_after_seconds } => Ok(PasskeyAnswer::Limited { retry_after_seconds }),
             Used::Wrong => Ok(PasskeyAnswer::Refused(PasskeyProblem::FactorWrong)),
             Used::Right(left) => {
-                let backup = match &change.factors {
-                    Some(without) => without.backup.clone(),
-                    None => left.backup,
+                let factors = match &change.factors {
+                    Some(FactorRecord { backup: None, .. }) => {
+                        FactorRecord { backup: None, ..left.trusting_nothing() }
+                    }
+                    Some(_) => left.trusting_nothing(),
+                    None => left,
                 };
-                self.commit(Change { factors: Some(FactorRecord { backup, ..left }), ..change })?;
+                self.commit(Change { factors: Some(factors), ..change })?;
                 Ok(answer)
             }
         }
