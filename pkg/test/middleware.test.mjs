@@ -20,6 +20,11 @@ const prover = await createProver();
 const good = await sign();
 const reader = await sign({ pm: mask(64, [0]), roles: ["viewer"] });
 const bound = await sign({ cnf: { jkt: prover.thumbprint } });
+const [ONE, TWO] = ["urn:postern:acr:1", "urn:postern:acr:2"];
+// The clock of a route is the machine's; whoever it is about was there a minute ago.
+const authTime = Math.floor(Date.now() / 1_000) - 60;
+const fresh = await sign({ auth_time: authTime, acr: ONE });
+const strong = await sign({ auth_time: authTime, acr: TWO });
 const expired = await sign({ exp: NOW - 31 });
 
 /** One request, headers as given: an array is sent as several. */
@@ -37,6 +42,7 @@ const proven = async (token, path, claims) => ({
 
 const REALM = 'Bearer realm="docs"';
 const refusedToken = (code) => `${REALM}, error="invalid_token", error_description="${code}"`;
+const TOO_WEAK = 'Bearer error="insufficient_user_authentication", error_description="reauthentication_required"';
 const DENIED = 'Bearer error="insufficient_scope", error_description="permission_denied"';
 
 /** Path, headers, and what comes of it: a subject, or status, code and challenge. */
@@ -51,6 +57,10 @@ const CASES = [
   ["/write", bearer(good), SUBJECT],
   ["/both", bearer(good), SUBJECT],
   ["/editors", bearer(good), SUBJECT],
+  ["/recent", bearer(fresh), SUBJECT],
+  ["/strong", bearer(strong), SUBJECT],
+  ["/both-recent", bearer(fresh), SUBJECT],
+  ["/both-recent", bearer(strong), SUBJECT],
   ["/behind", bearer(good), SUBJECT],
   ["/either", bearer(good), SUBJECT],
   ["/either", await proven(bound, "/either"), SUBJECT],
@@ -96,6 +106,17 @@ const CASES = [
   ["/private", bearer(await (await createIssuer()).sign()), 401, "signature_invalid"],
   ["/open", bearer(expired), 401, "token_expired"],
   ["/open", bearer("nonsense"), 401, "token_malformed"],
+
+  ["/recent", {}, 401, "missing_token", "Bearer"],
+  ["/recent", bearer(expired), 401, "token_expired"],
+  ["/recent", bearer(good), 401, "reauthentication_required", `${TOO_WEAK}, max_age="600"`],
+  ["/recent", bearer(await sign({ auth_time: authTime - 660, acr: TWO })), 401, "reauthentication_required"],
+  ["/strong", bearer(fresh), 401, "reauthentication_required", `${TOO_WEAK}, acr_values="${TWO}"`],
+  ["/strong", bearer(good), 401, "reauthentication_required"],
+  ["/strong", bearer(await sign({ acr: "2" })), 401, "reauthentication_required"],
+  ["/strong", bearer(await sign({ acr: TWO, pm: mask(64, [0]) })), 403, "permission_denied"],
+  ["/both-recent", bearer(await sign({ auth_time: authTime })), 401, "reauthentication_required", `${TOO_WEAK}, max_age="600", acr_values="${ONE}"`],
+  ["/both-recent", bearer(await sign({ acr: TWO })), 401, "reauthentication_required"],
 
   ["/write", {}, 401, "missing_token", "Bearer"],
   ["/write", bearer(expired), 401, "token_expired"],
@@ -274,6 +295,13 @@ test("options that are not understood are refused", () => {
     [{ optional: true, requires: "docs:write" }, "optional"],
     [{ optional: true, requires: ["docs:write"] }, "optional"],
     [{ optional: true, authorize: () => true }, "optional"],
+    [{ optional: true, maxAuthAgeSeconds: 60 }, "optional"],
+    [{ optional: true, acr: TWO }, "optional"],
+    [{ maxAuthAgeSeconds: -1 }, "maxAuthAgeSeconds"],
+    [{ maxAuthAgeSeconds: 1.5 }, "maxAuthAgeSeconds"],
+    [{ maxAuthAgeSeconds: "60" }, "maxAuthAgeSeconds"],
+    [{ acr: "2" }, "acr"],
+    [{ acr: [TWO] }, "acr"],
     [{ require: ["docs:write"] }, "require"],
     [{ requires: [] }, "requires"],
     [{ requires: [""] }, "requires"],

@@ -4,7 +4,10 @@ import { ConfigurationError, KeysError } from "../errors.js";
 import { readCredentials } from "./credentials.js";
 import { refusal, refusalOf } from "./refusal.js";
 
-const OPTIONS = ["optional", "requires", "authorize", "dpop", "requireDpop", "realm"];
+const OPTIONS = ["optional", "requires", "maxAuthAgeSeconds", "acr", "authorize", "dpop", "requireDpop", "realm"];
+
+/** One factor, and more than one: the weaker first. */
+const ACRS = ["urn:postern:acr:1", "urn:postern:acr:2"];
 
 /**
  * A request, as much of it as is looked at.
@@ -45,6 +48,9 @@ export function createAuthenticator(verifier, options = {}) {
     try {
       const claims = await verifyToken(verifier, token);
       const headers = await checkPossession(route.dpop, request, { scheme, token, claims });
+      if (!isAuthenticatedAs(route.demand, claims.payload)) {
+        return { refusal: refusal("reauthentication_required", route.challenge, { scheme, demand: route.demand }) };
+      }
       const isGranted = await isAuthorized(route, claims);
       return isGranted ? { claims, headers } : { refusal: denial(route, scheme) };
     } catch (error) {
@@ -82,20 +88,23 @@ class Refused extends Error {
 /** @param {any} options */
 function readRoute(options) {
   checkNames(options, OPTIONS);
-  const { optional = false, requireDpop = false, authorize, dpop, realm } = options;
+  const { optional = false, requireDpop = false, authorize, dpop, realm, maxAuthAgeSeconds, acr } = options;
   check(typeof optional === "boolean", "optional", "must be a boolean");
   check(typeof requireDpop === "boolean", "requireDpop", "must be a boolean");
   check(dpop === undefined || typeof dpop?.check === "function", "dpop", "must be one of createDpopChecker");
   check(!requireDpop || dpop !== undefined, "requireDpop", "needs dpop");
   check(authorize === undefined || typeof authorize === "function", "authorize", "must be a function");
+  check(maxAuthAgeSeconds === undefined || (Number.isSafeInteger(maxAuthAgeSeconds) && maxAuthAgeSeconds >= 0), "maxAuthAgeSeconds", "must be a whole number of seconds");
+  check(acr === undefined || ACRS.includes(acr), "acr", `must be ${ACRS.join(" or ")}`);
   const isQuotable = typeof realm === "string" && /^[\x20-\x7e]+$/.test(realm) && !/["\\]/.test(realm);
   check(realm === undefined || isQuotable, "realm", "must be printable ASCII without quotes and backslashes");
   const requires = options.requires === undefined ? [] : texts(options.requires, "requires");
   // Who comes without a token would pass what was meant to be demanded of everybody.
   check(!optional || (requires.length === 0 && authorize === undefined), "optional", "contradicts requires and authorize");
+  check(!optional || (maxAuthAgeSeconds === undefined && acr === undefined), "optional", "contradicts maxAuthAgeSeconds and acr");
   /** @type {import("./refusal.js").Challenge["schemes"]} */
   const schemes = requireDpop ? ["DPoP"] : dpop ? ["Bearer", "DPoP"] : ["Bearer"];
-  return { optional, requireDpop, authorize, dpop, requires, challenge: { schemes, realm, algorithms: dpop?.algorithms ?? [] } };
+  return { optional, requireDpop, authorize, dpop, requires, demand: { maxAuthAgeSeconds, acr }, challenge: { schemes, realm, algorithms: dpop?.algorithms ?? [] } };
 }
 
 /** @param {any} verifier @param {string} token */
@@ -129,6 +138,19 @@ async function checkPossession(dpop, { method, url, header }, { scheme, token, c
   if (others.length > 0) return refuse("dpop_proof_malformed");
   const { nextNonce } = await dpop.check({ proof, method, url, token, thumbprint });
   return nextNonce === undefined ? {} : { "dpop-nonce": nextNonce };
+}
+
+/**
+ * Whether the owner was authenticated as recently and as strongly as the route demands (RFC 9470).
+ *
+ * @param {{ maxAuthAgeSeconds?: number, acr?: string }} demand
+ * @param {any} payload
+ */
+function isAuthenticatedAs({ maxAuthAgeSeconds, acr }, payload) {
+  const { auth_time: at } = payload;
+  // What says nothing was never.
+  const isRecent = maxAuthAgeSeconds === undefined || (typeof at === "number" && Date.now() / 1_000 - at <= maxAuthAgeSeconds);
+  return isRecent && (acr === undefined || ACRS.indexOf(payload.acr) >= ACRS.indexOf(acr));
 }
 
 /** @param {ReturnType<typeof readRoute>} route @param {any} claims */

@@ -21,6 +21,7 @@ const OWN = new Map(
     dpop_proof_malformed: { status: 401, error: "invalid_dpop_proof" },
     token_bound: { status: 401, error: "invalid_token" },
     token_not_bound: { status: 401, error: "invalid_token" },
+    reauthentication_required: { status: 401, error: "insufficient_user_authentication" },
     permission_denied: { status: 403, error: "insufficient_scope" },
   }),
 );
@@ -47,7 +48,8 @@ const OWN = new Map(
 /**
  * @param {string} code
  * @param {Challenge} challenge
- * @param {{ scheme?: string, scope?: readonly string[] }} [more] the scheme that was used, and the permissions needed
+ * @param {{ scheme?: string, scope?: readonly string[], demand?: { maxAuthAgeSeconds?: number, acr?: string } }} [more] the scheme
+ *   that was used, the permissions needed, and what another authentication has to be (RFC 9470)
  * @returns {Refusal}
  */
 export function refusal(code, challenge, more = {}) {
@@ -93,9 +95,9 @@ function answer(code, status, headers) {
  * One challenge for each scheme. The error belongs to the scheme that the client used.
  *
  * @param {Challenge} challenge
- * @param {{ scheme?: string, scope?: readonly string[], error: string | undefined, code: string }} refused
+ * @param {{ scheme?: string, scope?: readonly string[], demand?: { maxAuthAgeSeconds?: number, acr?: string }, error: string | undefined, code: string }} refused
  */
-function challenges({ schemes, realm, algorithms }, { scheme, scope, error, code }) {
+function challenges({ schemes, realm, algorithms }, { scheme, scope, demand, error, code }) {
   const used = schemes.find((name) => name.toLowerCase() === scheme?.toLowerCase()) ?? schemes[0];
   return schemes
     .map((name) => {
@@ -104,6 +106,8 @@ function challenges({ schemes, realm, algorithms }, { scheme, scope, error, code
       if (error !== undefined && name === used) {
         parameters.push(["error", error], ["error_description", code]);
         if (scope?.length) parameters.push(["scope", scope.join(" ")]);
+        if (demand?.maxAuthAgeSeconds !== undefined) parameters.push(["max_age", String(demand.maxAuthAgeSeconds)]);
+        if (demand?.acr !== undefined) parameters.push(["acr_values", demand.acr]);
       }
       if (name === "DPoP") parameters.push(["algs", algorithms.join(" ")]);
       return [name, parameters.map(([key, value]) => `${key}="${value}"`).join(", ")].filter(Boolean).join(" ");

@@ -23,6 +23,10 @@ export interface RouteOptions<C extends AnyClaims = Claims> {
   optional?: boolean;
   /** Permissions that the token must all grant: else 403 `permission_denied`. */
   requires?: PermissionOf<C> | readonly PermissionOf<C>[];
+  /** How long ago the owner may have been authenticated: else 401 `reauthentication_required`, as RFC 9470 has it. */
+  maxAuthAgeSeconds?: number;
+  /** How strong that must have been, `…:2` being more than one factor: else the same. Tokens of other issuers say it otherwise. */
+  acr?: "urn:postern:acr:1" | "urn:postern:acr:2";
   /** Any other condition: what is not `true` is answered with 403 `permission_denied`. */
   authorize?: (claims: C) => boolean | Promise<boolean>;
   /** Accepts tokens that are bound to a key, with proofs (RFC 9449). Without it, bound tokens are refused. */
