@@ -10,9 +10,12 @@ const QUIET_ZONE: i32 = 4;
 pub(crate) fn svg(text: &str) -> Option<String> {
     let mut scratch = vec![0; Version::MAX.buffer_len()];
     let mut symbol = scratch.clone();
+    scratch.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
     let (level, smallest, largest) = (QrCodeEcc::Medium, Version::MIN, Version::MAX);
+    // As bytes: the library's reading of texts as digits would be half of it, and URIs are none.
     let code =
-        QrCode::encode_text(text, &mut scratch, &mut symbol, level, smallest, largest, None, true).ok()?;
+        QrCode::encode_binary(&mut scratch, text.len(), &mut symbol, level, smallest, largest, None, true)
+            .ok()?;
     let size = code.size();
     let side = size.saturating_add(QUIET_ZONE.saturating_mul(2));
     let mut svg = format!(
