@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 const MOST_TRUSTED: usize = 10;
 
 /// What is stored of one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TrustedDevice {
     /// Its secret, digested.
     pub digest: CodeDigest,
@@ -55,7 +55,7 @@ impl FactorRecord {
     #[must_use]
     pub fn trusting(&self, device: TrustedDevice, now: UnixMillis) -> Self {
         let live =
-            self.trusted.iter().filter(|other| now < other.expires_at && other.digest != device.digest);
+            self.trusted.iter().filter(|other| now < other.expires_at && !other.digest.ct_eq(&device.digest));
         let mut trusted: Vec<TrustedDevice> = live.cloned().collect();
         let surplus = trusted.len().saturating_add(1).saturating_sub(MOST_TRUSTED);
         trusted.drain(..surplus.min(trusted.len()));

@@ -106,15 +106,6 @@ impl CodeDigest {
     }
 }
 
-/// In time that does not depend on where they differ.
-impl PartialEq for CodeDigest {
-    fn eq(&self, other: &Self) -> bool {
-        self.ct_eq(other)
-    }
-}
-
-impl Eq for CodeDigest {}
-
 impl fmt::Debug for CodeDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CodeDigest([redacted])")
