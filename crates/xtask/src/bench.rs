@@ -21,8 +21,23 @@ pub(crate) fn run_selected(options: &[&str]) -> Result<()> {
     build(Variant::Development)?;
     build_package()?;
     build_password_check()?;
+    build_native_program()?;
     announce("Measuring");
     run(setup::node_command()?.arg("tests/bench/bench.mjs").args(options))
+}
+
+/// What tokens are checked by natively; optimised as far as it goes, which takes a minute or two.
+fn build_native_program() -> Result<()> {
+    announce("Building the native token check");
+    let target = "target/bench-native";
+    let manifest = "tests/bench/native/Cargo.toml";
+    run(&mut cargo(&format!(
+        "build --quiet --release --locked --manifest-path {manifest} --target-dir {target}"
+    )))?;
+    fs::create_dir_all("build/bench")?;
+    let program = Path::new(target).join("release/postern-bench-native");
+    fs::copy(program, "build/bench/native").context("cannot copy the native token check")?;
+    Ok(())
 }
 
 /// The password check of a login as a module of its own, in the profile of the deployed Worker.

@@ -24,6 +24,12 @@ export function tokensOf(issuer, count) {
   return Promise.all(Array.from({ length: count }, (_, index) => sign(issuer, index, now)));
 }
 
+/** The token with another signature. */
+export function changed(token) {
+  const [header, payload, signature] = token.split(".");
+  return [header, payload, (signature.startsWith("A") ? "B" : "A") + signature.slice(1)].join(".");
+}
+
 export async function ed25519Issuer() {
   const { publicKey, privateKey } = await jose.generateKeyPair("EdDSA", { extractable: true });
   const jwk = { ...(await jose.exportJWK(publicKey)), kid: "1", alg: "EdDSA", use: "sig" };

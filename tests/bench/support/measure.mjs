@@ -56,6 +56,11 @@ export function synchronous(name, inputs, passes, operation, prepare = (input) =
   };
 }
 
+/** The same token as a string that nobody has seen: a server gets every token anew, and no engine knows its hash yet. */
+export function asReceived(token) {
+  return Buffer.from(token).toString("latin1");
+}
+
 /** The same with promises, `atOnce` of them in flight. */
 export function asynchronous(name, inputs, passes, operation, atOnce = 1) {
   return {
