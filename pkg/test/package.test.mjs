@@ -62,7 +62,7 @@ test("every code and every option is in the README", () => {
   const unions = [...read("src/index.d.ts").matchAll(/ErrorCode =([^;]+);/g), ...read("src/dpop/index.d.ts").matchAll(/ErrorCode =([^;]+);/g)];
   const codes = unions.flatMap(([, union]) => [...union.matchAll(/"(\w+)"/g)].map(([, code]) => code));
   const refusals = [...read("src/adapters/refusal.js").matchAll(/^ {4}(\w+): \{ status/gm)].map(([, code]) => code);
-  const files = ["src/adapters/types.d.ts", "src/dpop/index.d.ts", "src/issuers/index.d.ts"];
+  const files = ["src/adapters/types.d.ts", "src/dpop/index.d.ts", "src/issuers/index.d.ts", "src/pages/index.d.ts"];
   const options = files.flatMap((file) => [...read(file).matchAll(/interface \w*Options\b[^{]*\{\n([\s\S]*?)\n\}/g)].flatMap(([, body]) => [...body.matchAll(/^ {2}(\w+)\??: /gm)].map(([, name]) => name)));
   assert.ok(codes.length > 30 && refusals.length > 7 && options.length > 25, `${codes.length} ${refusals.length} ${options.length}`);
   for (const name of [...codes, ...refusals, ...options]) assert.ok(readme.includes(`\`${name}\``) || readme.includes(`\`${name}(`), name);

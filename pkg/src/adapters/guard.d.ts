@@ -4,11 +4,11 @@ import type { AnyClaims, ClaimsOf, Refusal, RouteOptions, TokenVerifier } from "
 export type { Problem, Refusal, RouteOptions, TokenVerifier } from "./types.js";
 
 /** What a guard says of a request: either its claims, or the response to give instead. */
-export type Guarded<C> =
+export type Guarded<C, H = Readonly<Record<string, string>>> =
   | {
       readonly claims: C;
-      /** To be set in the response: the nonce for the next proof, if it changes. */
-      readonly headers: Readonly<Record<string, string>>;
+      /** To be set in the response: the nonce for the next proof, if it changes; cookies, if they are new. */
+      readonly headers: H;
       readonly response?: undefined;
     }
   | { readonly response: Response; readonly claims?: undefined; readonly headers?: undefined };

@@ -84,10 +84,11 @@ function refusalOfProof({ code, nonce }, challenge) {
  * @param {string} code
  * @param {number} status
  * @param {Record<string, string>} headers
+ * @param {string} [title]
  * @returns {Refusal}
  */
-function answer(code, status, headers) {
-  const body = { type: `urn:postern:problem:${code}`, title: TITLES[status] ?? "", status, code };
+export function answer(code, status, headers, title = TITLES[status] ?? "") {
+  const body = { type: `urn:postern:problem:${code}`, title, status, code };
   return { status, code, headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers }, body };
 }
 

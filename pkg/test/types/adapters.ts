@@ -11,6 +11,7 @@ import { createAuthenticator, createGuard } from "postern/guard";
 import type { Problem } from "postern/guard";
 import * as onHono from "postern/hono";
 import { createIssuers } from "postern/issuers";
+import { createGuestGuard, createPageData, createPageGuard, safeRedirect } from "postern/pages";
 import type { IssuerClaims } from "postern/issuers";
 
 const permissions = { version: 1, width: 64, permissions: [{ name: "docs:write", bit: 0 }] } as const;
@@ -45,6 +46,22 @@ export async function handleOptional(request: Request): Promise<string | undefin
   claims.subject;
   const known: IssuerClaims | undefined = claims;
   return known?.subject;
+}
+
+const page = createPageGuard(verifier, { requires: "docs:write", loginPath: "/enter", renew: (request) => fetch(request) });
+const guest = createGuestGuard(verifier, { homePath: "/docs" });
+// @ts-expect-error a misspelt option
+createPageGuard(verifier, { login: "/enter" });
+
+export async function handlePage(request: Request): Promise<Response> {
+  const guarded = await page(request);
+  if (guarded.response) return guarded.response;
+  const claims: Claims<"docs:write"> = guarded.claims;
+  const { response } = await guest(request);
+  const data = await createPageData({ secrets: [new Uint8Array(32)] }).open(request, claims.sessionId);
+  data.flash("notice", "hello");
+  await data.save(guarded.headers);
+  return response ?? new Response(claims.subject + safeRedirect(null, "/x"), { headers: guarded.headers });
 }
 
 const app = new Hono();
