@@ -237,7 +237,7 @@ describe("asking for codes and links", () => {
     for (const who of [one, two]) assert.equal((await who.post("request-otp", { email })).status, 202);
     refused(await one.post("request-otp", { email }), 429, "rate_limited");
     assert.equal((await one.post("request-login-link", { email })).status, 202);
-    assert.equal((await one.post("request-password-reset", { email: newAddress() })).status, 202);
+    assert.equal((await one.post("request-login-link", { email: newAddress() })).status, 202);
     refused(await one.post("request-otp", { email: newAddress() }), 429, "rate_limited");
     assert.equal((await two.post("request-otp", { email: newAddress() })).status, 202);
   });

@@ -28,12 +28,17 @@ describe("the profile", { concurrency: 4 }, () => {
 
   test("keeps what was written, changes what is sent, removes what is null", async () => {
     const { bearer, email, id } = await somebody();
-    const empty = (await person.me(bearer)).body;
+    // The copy of the last login follows: it is waited for, so that nothing else changes meanwhile.
+    const empty = await until("the login is copied", async () => {
+      const { body } = await person.me(bearer);
+      return body.last_login_at !== null && body;
+    });
+    assert.ok(empty.last_login_at >= empty.created_at);
     assert.deepEqual(
-      { ...empty, created_at: 0 },
+      { ...empty, created_at: 0, last_login_at: 0 },
       {
         id, email, pending_email: null, phone: null, pending_phone: null, username: null, name: "Ada", biography: null, locale: null, is_verified: true, is_phone_verified: false,
-        has_password: true, is_2fa_enabled: false, roles: ["user"], entitlements: [], created_at: 0, updated_at: null,
+        has_password: true, is_2fa_enabled: false, roles: ["user"], entitlements: [], created_at: 0, updated_at: null, last_login_at: 0,
       },
     );
     const written = { name: "Ada <b>Lovelace</b> & 'co'", biography: "First\nsecond <script>alert(1)</script>\t'; DROP TABLE users; --", locale: "en-GB" };

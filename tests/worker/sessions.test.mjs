@@ -320,7 +320,14 @@ describe("too many sessions", () => {
     const server = await startServer({ vars: people.relaxed({ max_per_account: CAP }) });
     try {
       const person = await people.signUp(server);
-      const sessions = await Promise.all(Array.from({ length: 12 }, () => logIn(server, person)));
+      // No more than 64 wait for a hash at a time: the others ask again.
+      const enter = async () => {
+        for (;;) {
+          const answer = await post(server, "login", { email: person.email, password: person.password });
+          if (answer.code !== "busy") return tokensOf(answer);
+        }
+      };
+      const sessions = await Promise.all(Array.from({ length: 100 }, enter));
       const verdicts = await Promise.all(sessions.map(({ access }) => validate(server, access, "strict")));
       assert.equal(verdicts.filter(({ status }) => status === 200).length, CAP);
     } finally {

@@ -7,11 +7,13 @@ use crate::outbox::{sender, templates};
 use crate::store::keyring;
 use crate::store::kv::KvStore;
 use crate::wire::problem::Problem;
+use crate::wire::rate_limits::{CountedLimit, MetLimit, MetLimits};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use postern_core::codec::base16;
 use postern_core::config::{
-    self, Composition, Config, Deployment, Finding, MailSender, MailedForm, SessionLimit, Severity, SmsSender,
+    self, Composition, Config, Deployment, Finding, MailSender, MailedForm, RateLimit, SessionLimit,
+    Severity, SmsSender,
 };
 use postern_core::grant::TokenProfile;
 use postern_core::intake::{CodePurpose, GuessLimit, MailedPolicy, SignUpPolicy, UsePolicy};
@@ -37,6 +39,12 @@ const OPERATOR_TOKEN_BINDING: &str = "POSTERN_OPERATOR_TOKEN";
 const FIREBASE_SIGNER_KEY_BINDING: &str = "POSTERN_FIREBASE_SIGNER_KEY";
 /// The secret binding of the token that Twilio's account is used with.
 const TWILIO_TOKEN_BINDING: &str = "TWILIO_AUTH_TOKEN";
+/// Wrong second factors in a row, and the pause in seconds that follows.
+const SECOND_FACTOR_PAUSE: (u32, u32) = (5, 600);
+/// Between two codes of a second factor that are sent.
+const FACTOR_RESEND_SECONDS: u32 = 60;
+/// Sign-ins by passkey of one account, and in how many seconds.
+const PASSKEY_SIGN_INS: (u32, u32) = (32, 300);
 const BINDINGS: [&str; 8] =
     ["DIRECTORY", "EDGE", "OUTBOX", "ACCOUNT", "INTAKE", "KEYRING", "LIMITER", "REVOCATION"];
 
@@ -71,6 +79,7 @@ thread_local! {
 pub(crate) struct Environment {
     env: Env,
     settings: Rc<Settings>,
+    met_limits: MetLimits,
 }
 
 impl Environment {
@@ -88,7 +97,36 @@ impl Environment {
                 settings
             }
         };
-        Ok(Self { env: env.clone(), settings })
+        Ok(Self { env: env.clone(), settings, met_limits: MetLimits::default() })
+    }
+
+    /// The limits that this event has met so far.
+    pub(crate) const fn met_limits(&self) -> &MetLimits {
+        &self.met_limits
+    }
+
+    /// The refusal by a limit that is counted where the decision is made. It is told apart from others by name only to
+    /// whoever it refuses: how often others have asked about somebody is nobody's business.
+    pub(crate) fn refused_by(&self, limit: CountedLimit, retry_after_seconds: u64) -> Problem {
+        let (config, codes) = (self.config(), self.config().codes());
+        let of = |limit: Option<RateLimit>| {
+            limit.map_or((1, 1), |limit| (limit.count(), limit.period().as_secs()))
+        };
+        let (quota, window) = match limit {
+            CountedLimit::Lockout => {
+                (config.lockout().per_source_failures, config.lockout().duration.as_secs())
+            }
+            CountedLimit::SignUp => of(config.limits().sign_up_per_identifier),
+            CountedLimit::Code => of(config.limits().code_per_identifier),
+            CountedLimit::Sms => of(config.limits().sms_per_identifier),
+            CountedLimit::Resend => (1, codes.resend_after.as_secs()),
+            CountedLimit::Refresh => of(config.sessions().refresh_limit),
+            CountedLimit::SecondFactor => SECOND_FACTOR_PAUSE,
+            CountedLimit::FactorResend => (1, FACTOR_RESEND_SECONDS),
+            CountedLimit::PasskeySignIn => PASSKEY_SIGN_INS,
+        };
+        self.met_limits.push(MetLimit::reached(limit.name(), quota, window, retry_after_seconds));
+        Problem::rate_limited(retry_after_seconds)
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -404,7 +442,9 @@ impl Settings {
             SessionLimit::Reject(max) => (max.get(), OverCap::Reject),
             SessionLimit::Single => (1, OverCap::Single),
         };
-        let open = OpenPolicy::new(sessions.idle_ttl, sessions.absolute_ttl, max_sessions, over_cap, device)?;
+        let open = OpenPolicy::new(sessions.idle_ttl, sessions.absolute_ttl, max_sessions, over_cap, device)?
+            .with_remember(sessions.remember_ttl)
+            .with_jitter(sessions.ttl_jitter);
         let passwords = config.passwords();
         let argon2 = Argon2Params::new(passwords.memory_kib, passwords.iterations, passwords.parallelism)?;
         let accepted_hashes = AcceptedHashes { kinds: passwords.imported, firebase_signer_key: signer_key };

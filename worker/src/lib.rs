@@ -18,7 +18,6 @@ mod wire;
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::route::exchange::{Event, Exchange};
-use crate::wire::answer::Answer;
 use postern_core::codec::base16;
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
@@ -36,10 +35,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
         operations::begin();
     }
     let request_id = draw_request_id(ambient);
-    let response = match serve(request, &env, context, ambient).await {
-        Ok(response) => response,
-        Err(problem) => problem.into_response(&request_id)?,
-    };
+    let response = serve(request, &env, context, ambient, &request_id).await?;
     let headers = response.headers();
     headers.set("x-request-id", &request_id)?;
     headers.set("x-content-type-options", "nosniff")?;
@@ -54,9 +50,23 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
     Ok(response)
 }
 
-async fn serve(request: Request, env: &Env, context: Context, ambient: Ambient) -> Answer {
-    let event = Event::new(Environment::open(env)?, ambient, context);
-    route::table::serve(&Exchange::new(request, event)).await
+async fn serve(
+    request: Request,
+    env: &Env,
+    context: Context,
+    ambient: Ambient,
+    request_id: &str,
+) -> Result<Response> {
+    let environment = match Environment::open(env) {
+        Ok(environment) => environment,
+        Err(problem) => return problem.into_response(request_id),
+    };
+    let met_limits = environment.met_limits().clone();
+    let event = Event::new(environment, ambient, context);
+    let answer = route::table::serve(&Exchange::new(request, event)).await;
+    let response = answer.or_else(|problem| problem.into_response(request_id))?;
+    met_limits.write(response.headers(), response.status_code())?;
+    Ok(response)
 }
 
 fn draw_request_id(ambient: Ambient) -> String {

@@ -51,6 +51,9 @@ pub struct Admission {
     /// Names of the entitlements that count now.
     #[serde(default)]
     pub entitlements: Vec<String>,
+    /// Whether the session is one that lasts longer, as its owner asked: how long cookies are kept.
+    #[serde(default)]
+    pub remembered: bool,
 }
 
 impl Admission {
@@ -70,6 +73,7 @@ impl Admission {
             auth_time: session.auth_time.as_secs(),
             key_thumbprint: session.key_thumbprint,
             entitlements: account.entitlements.names_at(account.clock.read(now)),
+            remembered: session.remembered,
         }
     }
 }

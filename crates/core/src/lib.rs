@@ -31,6 +31,7 @@ pub mod authentication;
 pub mod codec;
 #[cfg(feature = "config")]
 pub mod config;
+pub mod cross_site;
 #[cfg(feature = "verify")]
 pub mod ed25519;
 #[cfg(feature = "issue")]

@@ -104,6 +104,7 @@ impl World {
             device: self.device.clone(),
             fingerprint: self.fingerprint.clone(),
             amr: vec!["pwd".into()],
+            remember: false,
             credential_version: 3,
             expires_at: NOW.plus(ChallengePolicy::default().time_to_live),
             attempts: 0,

@@ -85,6 +85,7 @@ impl World {
             device: self.device.clone(),
             fingerprint: DeviceFingerprint::default(),
             amr: vec![amr.into()],
+            remember: false,
             credential_version: 1,
             expires_at: later(180),
             attempts: 0,

@@ -110,6 +110,7 @@ fn try_sessions() -> Result<(), Box<dyn Error>> {
         key_thumbprint: None,
         device: DeviceHint::default(),
         fingerprint: DeviceFingerprint::default(),
+        remember: false,
     };
     let (idle, binding) = (Seconds::new(3_600), DeviceBinding::default());
     let policy = OpenPolicy::new(idle, idle, 10, OverCap::Evict, binding)?;

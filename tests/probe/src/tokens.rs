@@ -35,6 +35,7 @@ fn try_sign_and_verify() -> Result<bool, Box<dyn Error>> {
         auth_time: 1_700_000_000,
         key_thumbprint: None,
         entitlements: vec![],
+        remembered: false,
     });
     let profile = TokenProfile {
         issuer: ISSUER.into(),

@@ -17,7 +17,7 @@ const UNLIMITED = { count: 0, period_seconds: 60 };
  * @param {object} [rest] other sections, replacing those given here
  */
 export function relaxed(sessions = {}, rest = {}) {
-  const limits = ["sign_up_per_source", "sign_up_per_identifier", "verify_per_source", "verify_per_account", "code_per_source", "code_per_identifier", "sms_per_source", "sms_per_identifier", "login_per_source", "login_per_pair", "refresh_per_source", "logout_per_source", "profile_per_account", "organization_per_account"];
+  const limits = ["sign_up_per_source", "sign_up_per_identifier", "verify_per_source", "verify_per_account", "code_per_source", "code_per_identifier", "sms_per_source", "sms_per_identifier", "login_per_source", "login_per_pair", "refresh_per_source", "logout_per_source", "profile_per_account", "organization_per_account", "reset_per_source", "totp_per_source", "backup_code_per_source"];
   return {
     passwords: { memory_kib: 64, iterations: 1 },
     // Attempts count as failed until they have succeeded, so many logins at once look like guessing.

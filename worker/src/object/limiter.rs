@@ -37,6 +37,18 @@ pub(crate) struct Take {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct TakeAnswer {
     pub(crate) retry_after_seconds: Option<u64>,
+    /// How each bucket stands now, in the order of the question.
+    #[serde(default)]
+    pub(crate) levels: Vec<Level>,
+}
+
+/// How a bucket stands.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Level {
+    /// How many more would be admitted now.
+    pub(crate) remaining: u32,
+    /// The seconds until one would be admitted if none would now, else until all are free again.
+    pub(crate) reset_seconds: u64,
 }
 
 /// The name of the object of a shard.
@@ -89,28 +101,44 @@ impl LimiterObject {
         let table = Expiring::new(&sql, BUCKETS);
         commit(&storage, || {
             records::create_expiring(&sql, &[BUCKETS])?;
-            let mut admitted = Vec::with_capacity(takes.len());
+            let mut asked = Vec::with_capacity(takes.len());
             let mut retry_after_seconds = None;
             for take in takes {
                 let limit = RateLimit::new(take.count, Seconds::new(take.period_seconds))
                     .map_err(|error| Error::RustError(error.to_string()))?;
-                match decide(table.get(&take.bucket)?, now, limit, 1) {
-                    RateDecision::Admitted { arrival, .. } => admitted.push((&take.bucket, arrival)),
-                    RateDecision::Limited { arrival, retry_after_seconds: wait, .. } => {
-                        if let Some(arrival) = arrival {
-                            table.put(&take.bucket, &arrival, drained_at(arrival))?;
-                        }
-                        retry_after_seconds = retry_after_seconds.max(Some(wait));
-                    }
+                let stored = table.get(&take.bucket)?;
+                let decision = decide(stored, now, limit, 1);
+                if let RateDecision::Limited { retry_after_seconds: wait, .. } = decision {
+                    retry_after_seconds = retry_after_seconds.max(Some(wait));
                 }
+                asked.push((&take.bucket, limit, stored, decision));
             }
-            if retry_after_seconds.is_none() {
-                for (bucket, arrival) in admitted {
+            let mut levels = Vec::with_capacity(asked.len());
+            for (bucket, limit, stored, decision) in asked {
+                let (write, level) = match decision {
+                    // Another limit refuses: nothing is taken from this one.
+                    RateDecision::Admitted { .. } if retry_after_seconds.is_some() => {
+                        (None, level_of(decide(stored, now, limit, 0)))
+                    }
+                    RateDecision::Admitted { arrival, .. } => (Some(arrival), level_of(decision)),
+                    RateDecision::Limited { arrival, .. } => (arrival, level_of(decision)),
+                };
+                if let Some(arrival) = write {
                     table.put(bucket, &arrival, drained_at(arrival))?;
                 }
+                levels.push(level);
             }
-            Ok(TakeAnswer { retry_after_seconds })
+            Ok(TakeAnswer { retry_after_seconds, levels })
         })
+    }
+}
+
+const fn level_of(decision: RateDecision) -> Level {
+    match decision {
+        RateDecision::Admitted { remaining, reset_seconds, .. } => Level { remaining, reset_seconds },
+        RateDecision::Limited { remaining, retry_after_seconds, .. } => {
+            Level { remaining, reset_seconds: retry_after_seconds }
+        }
     }
 }
 

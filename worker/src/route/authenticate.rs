@@ -1,9 +1,10 @@
-//! Bearer tokens: verified, and checked against revocation by the mode that a route asks for.
+//! Access tokens, of bearers and in cookies: verified, and checked against revocation by the mode that a route asks for.
 
 use crate::environment::Environment;
 use crate::object::account::CheckedDevice;
 use crate::object::call::ask;
 use crate::object::revocation::{RevocationCall, name};
+use crate::route::cookies;
 use crate::route::exchange::{Event, Exchange};
 use crate::store::accounts::Accounts;
 use crate::store::{edge, keyring};
@@ -25,15 +26,19 @@ pub(crate) struct Authenticated {
     pub(crate) subject: TokenSubject,
 }
 
-/// The bearer of the `Authorization` header, in the configured mode.
+/// The bearer of the `Authorization` header, or the owner of the cookie, in the configured mode.
 pub(crate) async fn bearer(exchange: &Exchange) -> Result<Authenticated, Problem> {
     bearer_in(exchange, RouteMode::Inherit).await
 }
 
-/// The bearer of the `Authorization` header, in the mode of the route.
+/// The same, in the mode of the route.
 pub(crate) async fn bearer_in(exchange: &Exchange, mode: RouteMode) -> Result<Authenticated, Problem> {
-    let token = bearer_text(exchange).ok_or_else(|| Problem::token("token_missing"))?;
-    let authenticated = verified(exchange, &token).await?;
+    let by_cookie = cookies::session_token(exchange);
+    let token = by_cookie.clone().or_else(|| bearer_text(exchange));
+    let authenticated = verified(exchange, &token.ok_or_else(|| Problem::token("token_missing"))?).await?;
+    if by_cookie.is_some() {
+        cookies::check_token(exchange, &*exchange.keyring().await?, &authenticated.subject.session)?;
+    }
     admitted(exchange, authenticated, mode_within(&exchange.environment, mode), Some(exchange.device())).await
 }
 

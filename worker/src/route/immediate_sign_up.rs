@@ -83,6 +83,7 @@ pub(crate) async fn create(
         created: true,
         language,
         trusted: None,
+        remember: false,
     };
     let proof = FirstFactor::Password(PasswordVerified::of_new_account(account));
     let login = Accounts::new(&exchange.environment).open(proof, new, keyring).await?;

@@ -1,4 +1,5 @@
-//! `POST /api/v1/auth/login {identifier | email | phone | username, password, device_token?}` → 200 with tokens.
+//! `POST /api/v1/auth/login {identifier | email | phone | username, password, device_token?, remember?}` → 200 with
+//! tokens.
 //!
 //! Limiter, lockout, one directory read, one hash, in this order and for every identifier alike; one hash more if
 //! that was wrong while a sign-up on it waits for its code, whether it has an account or not. The account object is
@@ -30,6 +31,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let identifier = contact::identifier(&mut body)?;
     let password = password::input("password", &body.secret("password")?)?;
     let device_token = body.optional_text("device_token")?.map(SecretText::new);
+    let remember = remember(&mut body)?;
 
     let turn = Turn::take()?;
     let environment = &exchange.environment;
@@ -72,18 +74,14 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let status = found.map_or(AccountStatus::Active, |found| found.status);
     let device = exchange.device();
     let trusted = device_token.and_then(|token| DeviceToken::secret_for(&keyring, &account, &token));
-    let new = NewSession {
-        session,
-        session_key,
-        authorization,
-        status,
-        device,
-        created: false,
-        language: None,
-        trusted,
-    };
+    let new = NewSession::of_known(session, session_key, authorization, status, device, remember, trusted);
     let login = Accounts::new(environment).open(FirstFactor::Password(proof), new, &keyring).await?;
     tokens::of_login(exchange, &keyring, login).await
+}
+
+/// Whether the owner asks to be remembered; where the configuration has no such sessions, it makes no difference.
+pub(crate) fn remember(body: &mut Body) -> Result<bool, Problem> {
+    Ok(body.optional_flag("remember")?.unwrap_or(false))
 }
 
 /// Whoever knows the password of a sign-up that waits for its code is told so. The password of an account was not that,

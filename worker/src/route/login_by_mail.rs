@@ -7,6 +7,7 @@
 
 use crate::route::contact::{contact, email};
 use crate::route::exchange::Exchange;
+use crate::route::login::remember;
 use crate::route::mailed::{self, Kind, Presented, limit_presented};
 use crate::route::verify_sign_up::default_roles;
 use crate::route::{tokens, username};
@@ -44,6 +45,7 @@ pub(crate) async fn verify(exchange: &Exchange, kind: Kind) -> Answer {
     check_enabled(exchange, kind)?;
     let mut body = Body::read(&exchange.request).await?;
     let presented = Presented::read(exchange, &mut body, kind)?;
+    let remember = remember(&mut body)?;
     limit_presented(exchange).await?;
 
     let account = AccountId::from_bytes(exchange.ambient.random()?.into_bytes());
@@ -57,8 +59,17 @@ pub(crate) async fn verify(exchange: &Exchange, kind: Kind) -> Answer {
         (None, None) => return Err(Problem::code_invalid()),
     };
     let (device, language) = (exchange.device(), exchange.language());
-    let new =
-        NewSession { session, session_key, authorization, status, device, created, language, trusted: None };
+    let new = NewSession {
+        session,
+        session_key,
+        authorization,
+        status,
+        device,
+        created,
+        language,
+        remember,
+        trusted: None,
+    };
     let keyring = exchange.keyring().await?;
     let login = Accounts::new(&exchange.environment).open(proof, new, &keyring).await?;
     tokens::of_login(exchange, &keyring, login).await

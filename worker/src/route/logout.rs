@@ -1,6 +1,8 @@
-//! `POST /api/v1/auth/logout {refresh_token?}`, with or without a bearer token → 200, whatever it came to.
+//! `POST /api/v1/auth/logout {refresh_token?}`, with or without a bearer token, or by cookie → 200, whatever it came
+//! to.
 
 use crate::route::authenticate::{bearer_text, verified};
+use crate::route::cookies;
 use crate::route::exchange::Exchange;
 use crate::route::refresh::presented;
 use crate::store::accounts::Accounts;
@@ -14,7 +16,10 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let mut body = Body::read_optional(&exchange.request).await?;
     let refresh_token = body.optional_text("refresh_token")?;
     let bearer = bearer_text(exchange);
-    if refresh_token.is_none() && bearer.is_none() {
+    let is_page = refresh_token.is_none() && bearer.is_none();
+    let refresh_cookie = cookies::refresh_token(exchange).filter(|_| is_page);
+    let session_cookie = cookies::session_token(exchange).filter(|_| is_page);
+    if is_page && refresh_cookie.is_none() && session_cookie.is_none() {
         return Err(Problem::invalid_field("refresh_token", "is required without a bearer token"));
     }
     let environment = &exchange.environment;
@@ -24,15 +29,22 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     Limits::new(environment, &keyring, &source).per_key("logout_per_source", limit).take().await?;
 
     let accounts = Accounts::new(environment);
+    let refresh_token = refresh_token.or(refresh_cookie);
     if let Some(token) = refresh_token.and_then(|text| presented(exchange, &keyring, &text)) {
+        if is_page {
+            cookies::check_token(exchange, &keyring, &token.session())?;
+        }
         accounts.logout(&token).await?;
     }
     // A token that does not verify ends nothing and is answered the same.
-    if let Some(token) = bearer
+    if let Some(token) = bearer.or(session_cookie)
         && let Ok(caller) = verified(exchange, &token).await
     {
         let subject = caller.subject;
+        if is_page {
+            cookies::check_token(exchange, &keyring, &subject.session)?;
+        }
         accounts.revoke_one(&subject.account, subject.session, RevokeReason::Logout).await?;
     }
-    success()
+    cookies::cleared(exchange, success()?)
 }

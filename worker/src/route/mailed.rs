@@ -67,7 +67,12 @@ pub(crate) async fn request(
     purpose: CodePurpose,
     kind: Kind,
 ) -> Answer {
-    limit_requested(exchange, to.kind()).await?;
+    if purpose == CodePurpose::ResetPassword && to.kind() != IdentifierKind::Phone {
+        let limit = exchange.environment.config().limits().reset_per_source;
+        limit_source(exchange, "reset_per_source", limit).await?;
+    } else {
+        limit_requested(exchange, to.kind()).await?;
+    }
     let intake = Intake::of_identifier(&exchange.environment, &*exchange.keyring().await?, to);
     mail(exchange, &intake, purpose, kind, to.value(), to).await
 }
@@ -223,7 +228,12 @@ pub(crate) async fn limit_presented(exchange: &Exchange) -> Result<(), Problem> 
     limit_source(exchange, "verify_per_source", limit).await
 }
 
-async fn limit_source(exchange: &Exchange, rule: &str, limit: Option<RateLimit>) -> Result<(), Problem> {
+/// A limit on where a request comes from.
+pub(crate) async fn limit_source(
+    exchange: &Exchange,
+    rule: &'static str,
+    limit: Option<RateLimit>,
+) -> Result<(), Problem> {
     let (keyring, source) = (exchange.keyring().await?, exchange.source());
     Limits::new(&exchange.environment, &keyring, &source).per_key(rule, limit).take().await
 }

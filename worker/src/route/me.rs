@@ -38,6 +38,7 @@ struct Me<'a> {
     /// Milliseconds since the epoch.
     created_at: u64,
     updated_at: Option<u64>,
+    last_login_at: Option<u64>,
 }
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
@@ -130,6 +131,7 @@ async fn show(exchange: &Exchange, caller: &Authenticated) -> Answer {
         entitlements: caller.claims.entitlements(),
         created_at: profile.created_at,
         updated_at: profile.updated_at,
+        last_login_at: profile.last_login_at,
     };
     json(200, &me)
 }

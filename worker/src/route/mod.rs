@@ -6,6 +6,7 @@ mod breach;
 pub(crate) mod change_contact;
 pub(crate) mod change_password;
 pub(crate) mod contact;
+mod cookies;
 #[cfg(feature = "development")]
 pub(crate) mod development;
 #[cfg(feature = "development")]

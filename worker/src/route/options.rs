@@ -5,7 +5,7 @@ use crate::route::exchange::Exchange;
 use crate::route::keys::publish;
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
-use postern_core::config::{Config, MailedForm, RegistrationMode, UsernameRule};
+use postern_core::config::{Config, CookieMode, MailedForm, RegistrationMode, UsernameRule};
 use postern_core::json;
 use serde::Serialize;
 
@@ -76,6 +76,7 @@ pub(crate) fn features(config: &Config) -> impl Iterator<Item = &'static str> {
         ("password_reset_by_link", reset.enabled && reset.by == MailedForm::Link),
         ("password_reset_by_code", reset.enabled && reset.by == MailedForm::Code),
         ("password_reset_by_uuid", reset.enabled && reset.by == MailedForm::Uuid),
+        ("cookies", config.cookies().mode != CookieMode::Off),
         ("account_deletion", config.accounts().owner_may_delete),
     ]
     .into_iter()

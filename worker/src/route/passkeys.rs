@@ -5,6 +5,7 @@
 use crate::object::account::{PasskeyAnswer, PasskeyOrder, ShownFactor};
 use crate::route::authenticate::bearer_in;
 use crate::route::exchange::Exchange;
+use crate::route::login::remember;
 use crate::route::mailed::{limit_presented, new_operation};
 use crate::route::presence::{Bearer, Proof};
 use crate::route::sessions::limit_profile;
@@ -148,6 +149,7 @@ pub(crate) async fn login(exchange: &Exchange) -> Answer {
     check_sign_in(exchange)?;
     let mut body = Body::read(&exchange.request).await?;
     let assertion = passkey::assertion(&mut body, "credential")?;
+    let remember = remember(&mut body)?;
 
     let (environment, keyring) = (&exchange.environment, exchange.keyring().await?);
     let (tenant, limits) = (environment.config().tenant(), environment.config().limits());
@@ -172,16 +174,7 @@ pub(crate) async fn login(exchange: &Exchange) -> Answer {
         accounts.verify_passkey(&keyring, &account, version, operation, &challenge, assertion).await?;
     let session = SessionId::from_bytes(*operation.as_bytes());
     let device = exchange.device();
-    let new = NewSession {
-        session,
-        session_key,
-        authorization,
-        status,
-        device,
-        created: false,
-        language: None,
-        trusted: None,
-    };
+    let new = NewSession::of_known(session, session_key, authorization, status, device, remember, None);
     let login = accounts.open(FirstFactor::Passkey(proof), new, &keyring).await?;
     tokens::of_login(exchange, &keyring, login).await
 }

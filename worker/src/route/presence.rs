@@ -3,7 +3,6 @@
 use crate::object::account::FenceChange;
 use crate::route::authenticate::bearer_in;
 use crate::route::exchange::Exchange;
-use crate::route::mailed::limit_presented;
 use crate::route::second_factor::Factor;
 use crate::route::{login, password};
 use crate::store::accounts::Accounts;
@@ -104,7 +103,7 @@ impl Bearer {
         let account = &self.subject.account;
         let presented = match factor {
             Some(factor) => {
-                limit_presented(exchange).await?;
+                factor.limit(exchange).await?;
                 Some(factor.presented(exchange, &self.keyring, account).await?)
             }
             None => None,

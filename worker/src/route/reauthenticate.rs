@@ -26,7 +26,10 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         let rule = "must be sent, or code, backup_code or passkey";
         return Err(Problem::invalid_field("current_password", rule));
     }
-    limit_presented(exchange).await?;
+    match &factor {
+        Some(factor) => factor.limit(exchange).await?,
+        None => limit_presented(exchange).await?,
+    }
     let version = match &password {
         Some(_) if bearer.credential.password_hash.is_none() => {
             return Err(Problem::presence("current_password_wrong"));
@@ -47,8 +50,8 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         None => None,
     };
     let accounts = Accounts::new(&exchange.environment);
-    let (grant, token_id) = accounts.step_up(subject, version, presented, challenge).await?;
-    tokens::renewed(exchange, keyring, grant, token_id).await
+    let granted = accounts.step_up(subject, version, presented, challenge).await?;
+    tokens::renewed(exchange, keyring, granted, subject.session).await
 }
 
 pub(crate) async fn options(exchange: &Exchange) -> Answer {

@@ -1,8 +1,9 @@
-//! `POST /api/v1/auth/refresh {refresh_token}` → 200 with tokens.
+//! `POST /api/v1/auth/refresh {refresh_token}` → 200 with tokens; without a body, by cookie, with cookies.
 //!
 //! A token whose edge tag is wrong costs no storage read and harms no session. Everything that can fail comes
 //! before the account commits; after it there is only computing.
 
+use crate::route::cookies;
 use crate::route::exchange::Exchange;
 use crate::route::tokens::{self, Extras};
 use crate::store::accounts::Accounts;
@@ -11,14 +12,22 @@ use crate::store::limiter::Limits;
 use crate::wire::answer::Answer;
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
+use postern_core::secret::SecretText;
 use postern_core::session::{PresentedRefreshToken, RefreshToken};
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
-    let mut body = Body::read(&exchange.request).await?;
-    let text = body.secret("refresh_token")?;
+    let mut body = Body::read_optional(&exchange.request).await?;
+    let by_cookie = if body.has("refresh_token") { None } else { cookies::refresh_token(exchange) };
+    // What was in a cookie never comes back where a script could read it.
+    let in_cookies = by_cookie.is_some() || cookies::are_wanted(exchange);
+    let text =
+        by_cookie.clone().map_or_else(|| body.secret("refresh_token"), |text| Ok(SecretText::new(text)))?;
     let environment = &exchange.environment;
     let keyring = exchange.keyring().await?;
     let token = presented(exchange, &keyring, text.expose()).ok_or_else(Problem::refresh_invalid)?;
+    if by_cookie.is_some() {
+        cookies::check_token(exchange, &keyring, &token.session())?;
+    }
 
     let source = exchange.source();
     let limits = environment.config().limits();
@@ -27,7 +36,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         .take()
         .await?;
     let admitted = Accounts::new(environment).refresh(&token, exchange.device(), &keyring).await?;
-    tokens::answer(exchange, &keyring, admitted, Extras::default()).await
+    tokens::answer_to(exchange, &keyring, admitted, Extras::default(), in_cookies).await
 }
 
 /// The token, if it is one of ours by its edge tag.

@@ -3,7 +3,7 @@
 use crate::object::account::{FactorOrder, Presented, cipher};
 use crate::object::sealed;
 use crate::route::exchange::Exchange;
-use crate::route::mailed::limit_presented;
+use crate::route::mailed::{limit_presented, limit_source};
 use crate::route::presence::{Bearer, Proof, current_password};
 use crate::route::tokens::Extras;
 use crate::route::turn::Turn;
@@ -116,7 +116,7 @@ pub(crate) async fn verify(exchange: &Exchange) -> Answer {
     if let Some(method) = method {
         return sent_factor::confirm(exchange, &bearer, code, method).await;
     }
-    limit_presented(exchange).await?;
+    limit_codes(exchange).await?;
     let account = bearer.subject.account;
     let accounts = Accounts::new(&exchange.environment);
     // A guess costs no hashes.
@@ -133,7 +133,7 @@ async fn log_in(exchange: &Exchange, mut body: Body) -> Answer {
     if trusts && exchange.environment.config().second_factor().trusted_device.as_secs() == 0 {
         return Err(Problem::feature_disabled());
     }
-    limit_presented(exchange).await?;
+    factor.limit(exchange).await?;
     let keyring = exchange.keyring().await?;
     let challenge = Challenge::parse(&keyring, &challenge).ok_or_else(Problem::challenge_invalid)?;
     let account = challenge.account();
@@ -165,7 +165,7 @@ pub(crate) async fn replace_backup_codes(exchange: &Exchange) -> Answer {
     let bearer = Bearer::of(exchange).await?;
     let mut body = Body::read_optional(&exchange.request).await?;
     let presented = body.optional_text("code")?.map(Presented::Totp);
-    limit_presented(exchange).await?;
+    limit_codes(exchange).await?;
     let (account, accounts) = (bearer.subject.account, Accounts::new(&exchange.environment));
     let recently = bearer.has_shown_second_factor(exchange);
     let order = |backup| FactorOrder::ReplaceBackup { presented: presented.clone(), recently, backup };
@@ -182,7 +182,7 @@ pub(crate) async fn disable(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
     let current = current_password(&mut body)?;
     let factor = Factor::read(&mut body)?;
-    limit_presented(exchange).await?;
+    factor.limit(exchange).await?;
     bearer.prove_presence(exchange, current.as_ref()).await?;
     let account = bearer.subject.account;
     let presented = factor.presented(exchange, bearer.keyring(), &account).await?;
@@ -230,6 +230,17 @@ impl Factor {
         }
     }
 
+    /// The limit on where factors of this kind come from.
+    pub(crate) async fn limit(&self, exchange: &Exchange) -> Result<(), Problem> {
+        match self {
+            Self::Totp(_) | Self::Sent(..) | Self::Passkey(_) => limit_codes(exchange).await,
+            Self::Backup(_) => {
+                let limit = exchange.environment.config().limits().backup_code_per_source;
+                limit_source(exchange, "backup_code_per_source", limit).await
+            }
+        }
+    }
+
     /// What the account compares. A backup code takes a hash for each pepper.
     pub(crate) async fn presented(
         self,
@@ -254,6 +265,11 @@ impl Factor {
             .map(|pepper| Ok((pepper.id(), password::backup_digest(exchange, &code, account, pepper)?)));
         digests.collect::<Result<_, Problem>>().map(Presented::BackupCode)
     }
+}
+
+/// The limit on codes of authenticator apps.
+async fn limit_codes(exchange: &Exchange) -> Result<(), Problem> {
+    limit_source(exchange, "totp_per_source", exchange.environment.config().limits().totp_per_source).await
 }
 
 /// Ten codes as they are shown, and as they are stored.

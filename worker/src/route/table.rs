@@ -5,7 +5,7 @@ use crate::route::exchange::Exchange;
 use crate::route::mailed::Kind;
 use crate::route::organizations::{Call, Door};
 use crate::route::{
-    admin, change_contact, change_password, health, keys, login, login_by_mail, logout, me, options,
+    admin, change_contact, change_password, cookies, health, keys, login, login_by_mail, logout, me, options,
     organizations, own_account, passkeys, reauthenticate, refresh, reset_password, second_factor,
     sent_factor, sessions, set_password, sign_up, username, validate, verify_contact, verify_sign_up,
 };
@@ -318,6 +318,8 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
     if route.opens_session() {
         exchange.check_device()?;
     }
+    let signs_in = exchange.environment.config().registration().auto_login;
+    cookies::check_site(exchange, route.opens_session() || (signs_in && matches!(route, Route::SignUp)))?;
     let serving: Pin<Box<dyn Future<Output = Answer> + '_>> = each_on_its_own!(match route {
         Route::Health => health::handle(exchange).await,
         Route::Jwks => keys::jwks(exchange).await,

@@ -1,5 +1,6 @@
 //! The token pair that sign-up, login and refresh answer with.
 
+use crate::route::cookies::{self, PageSession};
 use crate::route::exchange::Exchange;
 use crate::store::accounts::{Admitted, Login};
 use crate::store::factors::Challenged;
@@ -8,7 +9,7 @@ use crate::wire::answer::{Answer, json};
 use crate::wire::problem::Problem;
 use postern_core::factor::FactorMethod;
 use postern_core::grant::Grant;
-use postern_core::id::TokenId;
+use postern_core::id::{SessionId, TokenId};
 use serde::Serialize;
 
 /// RFC 6749 §5.1.
@@ -59,12 +60,24 @@ pub(crate) async fn of_login(exchange: &Exchange, keyring: &Keyring, login: Logi
     }
 }
 
-/// Completes and signs what an account has admitted. Called after the commit: nothing here reads, and only a host that signs is waited for.
+/// Completes and signs what an account has admitted, for a client that reads its tokens, or for a page that has cookies.
+/// Called after the commit: nothing here reads, and only a host that signs is waited for.
 pub(crate) async fn answer(
     exchange: &Exchange,
     keyring: &Keyring,
     admitted: Admitted,
     extras: Extras<'_>,
+) -> Answer {
+    answer_to(exchange, keyring, admitted, extras, cookies::are_wanted(exchange)).await
+}
+
+/// The same, where what the request brought decides whether the tokens go into cookies.
+pub(crate) async fn answer_to(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    admitted: Admitted,
+    extras: Extras<'_>,
+    in_cookies: bool,
 ) -> Answer {
     let profile = exchange.environment.token_profile();
     let edge_key = keyring
@@ -74,30 +87,39 @@ pub(crate) async fn answer(
         .token
         .compose(&profile.issuer, edge_key)
         .map_err(|error| Problem::internal("refresh token", error))?;
-    let refresh_token = Some(refresh_token.expose());
-    signed(exchange, keyring, admitted.grant, admitted.token_id, refresh_token, extras).await
+    let page = PageSession { session: admitted.token.session(), remembered: admitted.remembered };
+    let (page, refresh_token) = (in_cookies.then_some(page), Some(refresh_token.expose()));
+    signed(exchange, keyring, (admitted.grant, admitted.token_id), page, refresh_token, extras).await
 }
 
-/// Signs another access token of a session that goes on with the refresh token that it has.
+/// Signs another access token of a session that goes on with the refresh token that it has. A session in cookies stays
+/// there.
 pub(crate) async fn renewed(
     exchange: &Exchange,
     keyring: &Keyring,
-    grant: Grant,
-    token_id: TokenId,
+    granted: (Grant, TokenId),
+    session: SessionId,
 ) -> Answer {
-    signed(exchange, keyring, grant, token_id, None, Extras::default()).await
+    let in_cookies = cookies::are_wanted(exchange) || cookies::session_token(exchange).is_some();
+    // Its refresh token knows whether it is remembered; this one cookie need not outlive the browser.
+    let page = PageSession { session, remembered: false };
+    signed(exchange, keyring, granted, in_cookies.then_some(page), None, Extras::default()).await
 }
 
+/// Says the tokens, or sets them as the cookies of a `page` of this session.
 async fn signed(
     exchange: &Exchange,
     keyring: &Keyring,
-    grant: Grant,
-    token_id: TokenId,
+    (grant, token_id): (Grant, TokenId),
+    page: Option<PageSession>,
     refresh_token: Option<&str>,
     extras: Extras<'_>,
 ) -> Answer {
     let now = exchange.ambient.now().to_seconds();
     let issued = keyring.sign(grant, exchange.environment.token_profile(), token_id, now).await?;
+    if let Some(page) = page {
+        return cookies::answer(exchange, keyring, page, &issued, refresh_token, extras);
+    }
     let (access_token, expires_in) = (issued.access_token, issued.expires_in);
     json(200, &TokenPair { access_token, refresh_token, token_type: "Bearer", expires_in, extras })
 }

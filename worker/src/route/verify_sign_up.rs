@@ -8,7 +8,7 @@ use crate::route::contact::contact;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::code;
 use crate::route::sign_up::check_open;
-use crate::route::{breach, password, set_password, tokens, username};
+use crate::route::{breach, login, password, set_password, tokens, username};
 use crate::store::accounts::{Accounts, NewSession};
 use crate::store::creation::{Creation, NewAccount, NewContact};
 use crate::store::intake::Intake;
@@ -32,6 +32,7 @@ struct Input {
     password: Option<SecretText>,
     name: Option<DisplayName>,
     username: Option<Username>,
+    remember: bool,
 }
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
@@ -68,6 +69,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         created: true,
         language: exchange.language(),
         trusted: None,
+        remember: input.remember,
     };
     let login = Accounts::new(environment).open(FirstFactor::Address(proof), new, &keyring).await?;
     let answer = tokens::of_login(exchange, &keyring, login).await?;
@@ -87,7 +89,8 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
     let name = body.optional_text("name")?.map(|name| DisplayName::parse(&name)).transpose();
     let name = name.map_err(|error| Problem::invalid_field("name", error))?;
     let username = username::optional(exchange, &mut body)?;
-    Ok(Input { contact, code, registration, password, name, username })
+    let remember = login::remember(&mut body)?;
+    Ok(Input { contact, code, registration, password, name, username, remember })
 }
 
 async fn selector(exchange: &Exchange, keyring: &Keyring, input: &Input) -> Result<Selector, Problem> {

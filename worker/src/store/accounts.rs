@@ -11,6 +11,7 @@ use crate::store::directory::Directory;
 use crate::store::factors::{Challenge, Challenged};
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
+use crate::wire::rate_limits::CountedLimit;
 use postern_core::account::{AccountRecord, AccountStatus, Actor, ObjectClock, StatusRefusal, StatusRequest};
 use postern_core::codec::base64url;
 use postern_core::entitlement::EntitlementSnapshot;
@@ -39,6 +40,8 @@ pub(crate) struct Admitted {
     pub(crate) grant: Grant,
     /// Drawn before the account was asked: after it nothing may fail.
     pub(crate) token_id: TokenId,
+    /// Whether the session lasts longer, as its owner asked.
+    pub(crate) remembered: bool,
 }
 
 /// What a login comes to.
@@ -62,6 +65,24 @@ pub(crate) struct NewSession {
     pub(crate) language: Option<&'static str>,
     /// base64url of the secret of a trusted device.
     pub(crate) trusted: Option<String>,
+    /// Whether its owner asks for it to last longer.
+    pub(crate) remember: bool,
+}
+
+impl NewSession {
+    /// One of an account that was there before, as the directory has it.
+    pub(crate) const fn of_known(
+        session: SessionId,
+        session_key: Random<32>,
+        authorization: AuthorizationSnapshot,
+        status: AccountStatus,
+        device: DeviceHint,
+        remember: bool,
+        trusted: Option<String>,
+    ) -> Self {
+        let (created, language) = (false, None);
+        Self { session, session_key, authorization, status, device, created, language, remember, trusted }
+    }
 }
 
 impl<'a> Accounts<'a> {
@@ -107,13 +128,17 @@ impl<'a> Accounts<'a> {
             language: new.language.map(Into::into),
             challenge: Some(NewChallenge { digest, pepper_id }),
             trusted: new.trusted,
+            remember: new.remember,
             is_multi_factor: proof.is_multi_factor(),
         }));
         match self.ask(&proof.account(), &call).await.map_err(unavailable)? {
             AdmissionAnswer::ChallengeRequired { methods, expires_in, enrols } => {
                 Ok(Login::Challenged(Challenged { challenge, methods, expires_in, enrols }))
             }
-            answer => Ok(Login::Admitted(Box::new(admitted(answer, token_id, about)?))),
+            answer => {
+                let limits = (self.environment, CountedLimit::SecondFactor);
+                Ok(Login::Admitted(Box::new(admitted(limits, answer, token_id, about)?)))
+            }
         }
     }
 
@@ -136,7 +161,7 @@ impl<'a> Accounts<'a> {
             device,
         });
         let answer = self.ask(&token.account(), &call).await.map_err(unavailable)?;
-        admitted(answer, token_id, about)
+        admitted((self.environment, CountedLimit::Refresh), answer, token_id, about)
     }
 
     /// What the next access token of an account says about its owner. Read before the account is asked: after it
@@ -374,18 +399,21 @@ impl<'a> Accounts<'a> {
 
 /// A session that is opened or refreshed.
 pub(super) fn admitted(
+    limits: (&Environment, CountedLimit),
     answer: AdmissionAnswer,
     token_id: TokenId,
     about: CustomClaims,
 ) -> Result<Admitted, Problem> {
-    match believed(answer, about)? {
-        (Some(token), grant) => Ok(Admitted { token, grant, token_id }),
+    let remembered = matches!(&answer, AdmissionAnswer::Admitted { admission, .. } if admission.remembered);
+    match believed(limits, answer, about)? {
+        (Some(token), grant) => Ok(Admitted { token, grant, token_id, remembered }),
         (None, _) => Err(Problem::internal("account", "a session came without a token")),
     }
 }
 
-/// The one place where the answer of an account object is believed.
+/// The one place where the answer of an account object is believed. With the limit that it counts.
 pub(super) fn believed(
+    (environment, limit): (&Environment, CountedLimit),
     answer: AdmissionAnswer,
     about: CustomClaims,
 ) -> Result<(Option<TokenParts>, Grant), Problem> {
@@ -397,7 +425,9 @@ pub(super) fn believed(
         AdmissionAnswer::ChallengeRequired { .. } | AdmissionAnswer::BackupCodesWanted => {
             Err(Problem::challenge_invalid())
         }
-        AdmissionAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
+        AdmissionAnswer::Limited { retry_after_seconds } => {
+            Err(environment.refused_by(limit, retry_after_seconds))
+        }
         AdmissionAnswer::Refused(refusal) => Err(match refusal {
             AdmissionRefusal::CredentialStale => Problem::invalid_credentials(),
             AdmissionRefusal::SessionIdUsed => Problem::code_invalid(),

@@ -1,6 +1,7 @@
 //! The Worker's side of second factors.
 
 use crate::ambient::Ambient;
+use crate::environment::Environment;
 use crate::object::account::{
     AccountCall, AdmissionAnswer, AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal,
     NewChallenge, Presented, SentOrder, StepUpCall, StepUpChallenge,
@@ -9,6 +10,7 @@ use crate::store::accounts::{Accounts, Admitted, admitted, believed, current_edg
 use crate::store::directory::Directory;
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
+use crate::wire::rate_limits::CountedLimit;
 use postern_core::account::StatusReason;
 use postern_core::authentication::{AuthenticationClass, AuthenticationDemand};
 use postern_core::codec::base64url;
@@ -171,7 +173,10 @@ impl Accounts<'_> {
         }));
         match self.ask(&account, &call).await.map_err(unavailable)? {
             AdmissionAnswer::BackupCodesWanted => Ok(Answered::BackupCodesWanted),
-            answer => admitted(answer, token_id, about).map(Box::new).map(Answered::Admitted),
+            answer => {
+                let limits = (self.environment, CountedLimit::SecondFactor);
+                admitted(limits, answer, token_id, about).map(Box::new).map(Answered::Admitted)
+            }
         }
     }
 
@@ -193,7 +198,10 @@ impl Accounts<'_> {
     pub(crate) async fn send_factor(&self, account: &AccountId, order: SentOrder) -> Result<String, Problem> {
         match self.factor(account, FactorOrder::Sent(order)).await? {
             FactorAnswer::Sent { to } => Ok(to),
-            other => changed(other).map(|()| String::new()),
+            FactorAnswer::Limited { retry_after_seconds } => {
+                Err(self.environment.refused_by(CountedLimit::FactorResend, retry_after_seconds))
+            }
+            other => changed(self.environment, other).map(|()| String::new()),
         }
     }
 
@@ -209,7 +217,7 @@ impl Accounts<'_> {
     ) -> Result<bool, Problem> {
         match self.factor(account, FactorOrder::Sent(order)).await? {
             FactorAnswer::BackupCodesWanted => Ok(false),
-            other => changed(other).map(|()| true),
+            other => changed(self.environment, other).map(|()| true),
         }
     }
 
@@ -220,7 +228,7 @@ impl Accounts<'_> {
     /// `second_factor_conflict`, `no_pending_change`, `second_factor_invalid`, `rate_limited`; `invalidation_pending` if it
     /// is stored and readers at the edge may not know yet.
     pub(crate) async fn change_factor(&self, account: &AccountId, order: FactorOrder) -> Result<(), Problem> {
-        changed(self.factor(account, order).await?)
+        changed(self.environment, self.factor(account, order).await?)
     }
 
     /// The same for backup codes, which a session may have shown its factor for.
@@ -235,7 +243,7 @@ impl Accounts<'_> {
     ) -> Result<(), Problem> {
         match self.factor(account, order).await? {
             FactorAnswer::Refused(FactorRefusal::Missing) => Err(self.second_factor_demanded()),
-            other => changed(other),
+            other => changed(self.environment, other),
         }
     }
 
@@ -253,7 +261,7 @@ impl Accounts<'_> {
     ) -> Result<(), Problem> {
         match self.factor(account, FactorOrder::Recover { presented }).await? {
             FactorAnswer::Refused(FactorRefusal::NotEnrolled) => Ok(()),
-            other => changed(other),
+            other => changed(self.environment, other),
         }
     }
 
@@ -280,7 +288,7 @@ impl Accounts<'_> {
         let call = AccountCall::RemoveFactors { seed, operation, reason };
         let removed = match self.ask(account, &call).await.map_err(unavailable)? {
             FactorAnswer::Refused(FactorRefusal::NotEnrolled) => Ok(false),
-            other => changed(other).map(|()| true),
+            other => changed(self.environment, other).map(|()| true),
         };
         if !before.is_empty() {
             // A claim that stays is the same account's to use: nothing depends on this.
@@ -305,7 +313,7 @@ impl Accounts<'_> {
         match self.factor(account, FactorOrder::Prove { presented }).await? {
             FactorAnswer::Refused(FactorRefusal::NotEnrolled) => Ok(()),
             FactorAnswer::Refused(FactorRefusal::Missing) => Err(self.second_factor_demanded()),
-            other => changed(other),
+            other => changed(self.environment, other),
         }
     }
 
@@ -340,7 +348,8 @@ impl Accounts<'_> {
             challenge,
         }));
         let answer = self.ask(&subject.account, &call).await.map_err(unavailable)?;
-        believed(answer, about).map(|(_, grant)| (grant, token_id))
+        let limits = (self.environment, CountedLimit::SecondFactor);
+        believed(limits, answer, about).map(|(_, grant)| (grant, token_id))
     }
 
     async fn factor(&self, account: &AccountId, order: FactorOrder) -> Result<FactorAnswer, Problem> {
@@ -351,14 +360,16 @@ impl Accounts<'_> {
     }
 }
 
-fn changed(answer: FactorAnswer) -> Result<(), Problem> {
+fn changed(environment: &Environment, answer: FactorAnswer) -> Result<(), Problem> {
     match answer {
         FactorAnswer::Done { pending: true } => Err(Problem::invalidation_pending()),
         FactorAnswer::Done { .. }
         | FactorAnswer::Shown { .. }
         | FactorAnswer::Sent { .. }
         | FactorAnswer::BackupCodesWanted => Ok(()),
-        FactorAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
+        FactorAnswer::Limited { retry_after_seconds } => {
+            Err(environment.refused_by(CountedLimit::SecondFactor, retry_after_seconds))
+        }
         FactorAnswer::Refused(refusal) => Err(match refusal {
             FactorRefusal::AlreadyEnrolled | FactorRefusal::NotEnrolled => Problem::second_factor_conflict(),
             FactorRefusal::NotBegun => Problem::no_pending_change(),

@@ -10,6 +10,7 @@ use crate::object::intake::{
 use crate::outbox::message::MailTemplate;
 use crate::store::keyring::{Keyring, row_name};
 use crate::wire::problem::Problem;
+use crate::wire::rate_limits::CountedLimit;
 use postern_core::id::{AccountId, OperationId, RegistrationId, TenantId};
 use postern_core::identifier::{Identifier, IdentifierKind, Username};
 use postern_core::intake::CodePurpose;
@@ -120,6 +121,11 @@ impl<'a> Intake<'a> {
         Self { environment, tenant, subject, shard: (first ^ last) % SHARDS }
     }
 
+    fn admitted(&self, answer: &LimitAnswer) -> Result<(), Problem> {
+        let limit = answer.limit.unwrap_or(CountedLimit::Resend);
+        answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(self.environment.refused_by(limit, seconds)))
+    }
+
     pub(crate) async fn open_sign_up(&self, contact: &Identifier, new: NewSignUp<'_>) -> Result<(), Problem> {
         let call = IntakeCall::OpenSignUp(Box::new(OpenSignUpCall {
             shard: self.shard,
@@ -135,7 +141,7 @@ impl<'a> Intake<'a> {
             language: new.language.map(Into::into),
         }));
         let answer: LimitAnswer = self.ask(&call).await.map_err(unavailable)?;
-        answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
+        self.admitted(&answer)
     }
 
     /// Mails the code of an attempt again.
@@ -164,7 +170,9 @@ impl<'a> Intake<'a> {
         }));
         match self.ask(&call).await.map_err(unavailable)? {
             ResendAnswer::Mailed => Ok(()),
-            ResendAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
+            ResendAnswer::Limited { retry_after_seconds, limit } => {
+                self.admitted(&LimitAnswer { retry_after_seconds: Some(retry_after_seconds), limit })
+            }
             ResendAnswer::Unknown => Err(Problem::code_invalid()),
         }
     }
@@ -220,7 +228,7 @@ impl<'a> Intake<'a> {
             ask_once(&namespace, &name(self.shard), &call).await.map_err(unavailable)?;
         match answer.retry_after_seconds {
             None => Ok(answer.pending),
-            Some(seconds) => Err(Problem::rate_limited(seconds)),
+            Some(seconds) => Err(self.environment.refused_by(CountedLimit::Lockout, seconds)),
         }
     }
 
@@ -249,7 +257,7 @@ impl<'a> Intake<'a> {
             language: new.language.map(Into::into),
         }));
         let answer: LimitAnswer = self.ask(&call).await.map_err(unavailable)?;
-        answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
+        self.admitted(&answer)
     }
 
     /// Counts a mail or SMS that this subject asks for to be sent to somebody else.
@@ -257,7 +265,7 @@ impl<'a> Intake<'a> {
         let by_sms = to == IdentifierKind::Phone;
         let call = IntakeCall::TakeRequest { subject: self.subject.clone(), purpose, by_sms };
         let answer: LimitAnswer = self.ask(&call).await.map_err(unavailable)?;
-        answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
+        self.admitted(&answer)
     }
 
     /// Presents a code or link.

@@ -8,6 +8,7 @@ use crate::store::directory::{Directory, millis, unavailable};
 use crate::store::factors::Challenge;
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
+use crate::wire::rate_limits::CountedLimit;
 use postern_core::codec::base64url;
 use postern_core::entropy::Random;
 use postern_core::factor::ChallengeId;
@@ -178,7 +179,9 @@ impl Accounts<'_> {
     ) -> Result<PasskeyAnswer, Problem> {
         match self.asked(keyring, account, OperationId::from_bytes(drawn()?), order).await? {
             PasskeyAnswer::Done { pending: true } => Err(Problem::invalidation_pending()),
-            PasskeyAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
+            PasskeyAnswer::Limited { retry_after_seconds } => {
+                Err(self.environment.refused_by(CountedLimit::SecondFactor, retry_after_seconds))
+            }
             PasskeyAnswer::Refused(problem) => Err(match problem {
                 PasskeyProblem::FactorMissing => self.second_factor_demanded(),
                 PasskeyProblem::FactorWrong => Problem::second_factor_invalid(),
@@ -214,7 +217,9 @@ impl Accounts<'_> {
         };
         match self.asked(keyring, account, operation, order).await? {
             PasskeyAnswer::Proven => Ok(PasskeyVerified::assertion(*account, credential_version)),
-            PasskeyAnswer::Limited { retry_after_seconds } => Err(Problem::rate_limited(retry_after_seconds)),
+            PasskeyAnswer::Limited { retry_after_seconds } => {
+                Err(self.environment.refused_by(CountedLimit::PasskeySignIn, retry_after_seconds))
+            }
             _ => Err(Problem::invalid_credentials()),
         }
     }

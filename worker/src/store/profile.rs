@@ -22,6 +22,8 @@ pub(crate) struct Profile {
     pub(crate) locale: Option<String>,
     pub(crate) created_at: u64,
     pub(crate) updated_at: Option<u64>,
+    /// A copy: it follows the account within seconds.
+    pub(crate) last_login_at: Option<u64>,
     /// When the address was proven.
     pub(crate) verified_at: Option<u64>,
     /// When the number was proven.
@@ -101,7 +103,7 @@ impl Directory {
         tenant: &str,
         account: &AccountId,
     ) -> Result<Option<Profile>, Problem> {
-        let query = "SELECT u.email, u.phone, u.username, u.name, u.biography, u.locale, u.created_at, u.updated_at, i.verified_at, \
+        let query = "SELECT u.email, u.phone, u.username, u.name, u.biography, u.locale, u.created_at, u.updated_at, u.last_login_at, i.verified_at, \
                      p.verified_at AS phone_verified_at, c.password_hash IS NOT NULL AS has_password, \
                      e.email AS pending_email, e.expires_at AS pending_until, \
                      f.phone AS pending_phone, f.expires_at AS pending_phone_until \

@@ -7,3 +7,4 @@ pub(crate) mod passkey;
 pub(crate) mod problem;
 pub(crate) mod qr;
 pub(crate) mod query;
+pub(crate) mod rate_limits;

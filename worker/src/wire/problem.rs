@@ -122,6 +122,16 @@ impl Problem {
         Self::new(409, "too_many_passkeys", "The account has as many passkeys as it may")
     }
 
+    /// A page of somebody else has made a browser ask, with the cookies of whoever sits there.
+    pub(crate) fn cross_site_request() -> Self {
+        Self::new(403, "cross_site_request", "The request comes from a page of another site")
+    }
+
+    /// A change by cookie that says nothing of its origin, without the token of its session.
+    pub(crate) fn csrf_token_invalid() -> Self {
+        Self::new(403, "csrf_token_invalid", "The token against forgery is missing or of another session")
+    }
+
     /// Without it nobody would get into the account any more.
     pub(crate) fn last_way_in() -> Self {
         Self::new(409, "last_way_in", "The account has no other way to sign in")

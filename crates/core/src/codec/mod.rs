@@ -4,6 +4,7 @@
 pub mod base16;
 pub mod base32;
 pub mod base64url;
+pub mod cookie;
 pub mod form;
 
 /// The text is not the canonical encoding of any bytes: a character outside the alphabet, padding, white

@@ -1,8 +1,8 @@
 //! Lint: settings that are allowed and still worth a word.
 
 use super::{
-    Config, Environment, MailSender, RegistrationMode, SessionLimit, SigningAlgorithm, SmsSender,
-    ValidationMode,
+    Config, CookieMode, Environment, FailMode, MailSender, Origin, RateLimit, RegistrationMode, SessionLimit,
+    SigningAlgorithm, SmsSender, ValidationMode,
 };
 use crate::time::Seconds;
 use alloc::format;
@@ -61,6 +61,7 @@ pub(super) fn lint(config: &Config, deployment: Deployment) -> Vec<Finding> {
     tokens(config, &mut findings);
     keys(config, &mut findings);
     sessions(config, &mut findings);
+    cookies(config, &mut findings);
     proofs(config, &mut findings);
     registration(config, &mut findings);
     limits(config, &mut findings);
@@ -164,6 +165,12 @@ fn sessions(config: &Config, findings: &mut Findings) {
         let severity = if absolute > 90 * DAY { Severity::High } else { Severity::Warn };
         findings.add(severity, "session_lifetime_long", message);
     }
+    let remembered = sessions.remember_ttl.map_or(0, Seconds::as_secs);
+    if remembered > 180 * DAY {
+        let message =
+            format!("sessions.remember_ttl_seconds is {remembered}: a stolen session lasts that long");
+        findings.add(Severity::Warn, "remember_long", message);
+    }
     match sessions.refresh_grace.as_secs() {
         0 => {
             let message =
@@ -186,6 +193,32 @@ fn sessions(config: &Config, findings: &mut Findings) {
         let message =
             "accounts.purge_after_seconds is 0: deleted accounts stay until an operator purges them";
         findings.add(Severity::Info, "deleted_kept", message);
+    }
+}
+
+fn cookies(config: &Config, findings: &mut Findings) {
+    let cookies = &config.cookies;
+    if cookies.mode == CookieMode::Off {
+        return;
+    }
+    let own = config.issuer.origin();
+    let others: Vec<_> =
+        cookies.origins.iter().filter(|origin| **origin != own).map(Origin::as_str).collect();
+    if !others.is_empty() {
+        let message = format!("cookies.origins: pages of {} act for whoever is signed in", others.join(", "));
+        findings.add(Severity::Warn, "cookies_other_origins", message);
+    }
+    if cookies.mode == CookieMode::Beside {
+        let message =
+            "cookies.mode is beside: a page that asks for no cookies gets tokens that its scripts can read";
+        findings.add(Severity::Info, "cookies_by_request", message);
+    }
+    let access_ttl = config.tokens.access_ttl.as_secs();
+    if config.validation.mode == ValidationMode::JwtOnly {
+        let message = format!(
+            "cookies.mode is on with jwt_only: whoever is signed out elsewhere stays in for {access_ttl} seconds"
+        );
+        findings.add(Severity::Warn, "cookies_jwt_only", message);
     }
 }
 
@@ -233,6 +266,15 @@ fn limits(config: &Config, findings: &mut Findings) {
     off.extend(unlimited.map(|(name, _)| format!("limits.{name}")));
     if !off.is_empty() {
         findings.add(Severity::High, "rate_limits_disabled", format!("switched off: {}", off.join(", ")));
+    }
+    // What guards nothing that could be guessed.
+    let harmless = ["username_check_per_source", "logout_per_source", "profile_per_account"];
+    let is_open = |limit: Option<RateLimit>| limit.is_some_and(|limit| limit.fail_mode() == FailMode::Admit);
+    let open = config.limits.iter().filter(|(name, limit)| is_open(*limit) && !harmless.contains(name));
+    let open: Vec<_> = open.map(|(name, _)| format!("limits.{name}")).collect();
+    if !open.is_empty() {
+        let message = format!("let through uncounted while the limiter does not answer: {}", open.join(", "));
+        findings.add(Severity::Warn, "rate_limits_fail_open", message);
     }
     if config.limits.login_per_source.is_none() || config.limits.sign_up_per_source.is_none() {
         let message = "limits.login_per_source or sign_up_per_source is off: one source may try any account";

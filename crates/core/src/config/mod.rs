@@ -6,6 +6,7 @@
 //! [`Config::lint`].
 
 mod accounts;
+mod cookies;
 mod device_binding;
 mod limits;
 mod lint;
@@ -25,8 +26,9 @@ pub use accounts::{
     AccountSettings, CodeSettings, MailedForm, PasswordResetSettings, RegistrationMode, RegistrationSettings,
     SignInSettings, UsernameRule, VerificationSettings,
 };
+pub use cookies::{CookieMode, CookieSettings, SameSite};
 pub use device_binding::{DeviceBindingSettings, TraitSettings};
-pub use limits::{Limits, RateLimit};
+pub use limits::{FailMode, Limits, RateLimit};
 pub use lint::{Deployment, Finding, Severity};
 pub use mail::{MailApi, MailSender, MailService, MailSettings};
 pub use organizations::{OrganizationMode, OrganizationSettings};
@@ -41,7 +43,7 @@ pub use sms::{NumberPrefix, SmsOrigin, SmsSender, SmsSettingError, SmsSettings, 
 pub use tokens::{
     AlgorithmName, KeySettings, ProfileClaim, ProfileClaimError, SigningAlgorithm, TokenSettings,
 };
-pub use url::{Audience, Issuer, UrlError, WebUrl};
+pub use url::{Audience, Issuer, Origin, UrlError, WebUrl};
 
 use crate::id::{ClientId, TenantId};
 use alloc::string::String;
@@ -60,6 +62,7 @@ pub struct Config {
     tokens: TokenSettings,
     keys: KeySettings,
     sessions: SessionSettings,
+    cookies: CookieSettings,
     validation: ValidationSettings,
     device_binding: DeviceBindingSettings,
     passwords: PasswordSettings,
@@ -156,8 +159,8 @@ impl Config {
     /// # Errors
     ///
     /// In production, [`ConfigErrors`] for the development mailbox: codes would be readable to whoever
-    /// reaches it and nobody would get mail or SMS; and for passkeys of pages on the reader's own machine, unless the
-    /// issuer is there, too.
+    /// reaches it and nobody would get mail or SMS; and for passkeys or cookies of pages on the reader's own machine,
+    /// unless the issuer is there, too.
     pub fn check_for(&self, environment: Environment) -> Result<(), ConfigErrors> {
         let mut errors = Vec::new();
         if environment == Environment::Production && self.mail.sender == MailSender::DevelopmentMailbox {
@@ -172,6 +175,10 @@ impl Config {
         if environment == Environment::Production && is_elsewhere && self.passkeys.has_loopback() {
             let rule = "must all begin with https:// in production".into();
             errors.push(Violation { path: "passkeys.origins".into(), rule });
+        }
+        if environment == Environment::Production && is_elsewhere && self.cookies.has_plain_origin() {
+            let rule = "must all begin with https:// in production".into();
+            errors.push(Violation { path: "cookies.origins".into(), rule });
         }
         if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
     }
@@ -228,6 +235,12 @@ impl Config {
     #[must_use]
     pub const fn sessions(&self) -> &SessionSettings {
         &self.sessions
+    }
+
+    /// Sessions in cookies.
+    #[must_use]
+    pub const fn cookies(&self) -> &CookieSettings {
+        &self.cookies
     }
 
     /// How access tokens are checked.
@@ -349,6 +362,7 @@ impl Config {
             tokens: TokenSettings::read(root.section("tokens"), preset),
             keys: KeySettings::read(root.section("keys")),
             sessions: SessionSettings::read(root.section("sessions"), preset),
+            cookies: CookieSettings::read(root.section("cookies"), &stand_in),
             validation: ValidationSettings::read(root.section("validation"), preset),
             device_binding: DeviceBindingSettings::read(root.section("device_binding")),
             passwords: PasswordSettings::read(root.section("passwords"), preset),
@@ -426,6 +440,9 @@ fn check_lifetimes(root: &mut Section<'_>, config: &Config) {
     }
     if config.sessions.refresh_grace >= config.sessions.idle_ttl {
         root.refuse("sessions.refresh_grace_seconds", "must be less than sessions.idle_ttl_seconds");
+    }
+    if config.sessions.remember_ttl.is_some_and(|ttl| ttl <= config.sessions.absolute_ttl) {
+        root.refuse("sessions.remember_ttl_seconds", "must be 0, or more than sessions.absolute_ttl_seconds");
     }
     if config.sessions.idle_ttl > config.sessions.absolute_ttl {
         root.refuse("sessions.idle_ttl_seconds", "must not be more than sessions.absolute_ttl_seconds");

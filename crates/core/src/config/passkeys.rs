@@ -52,14 +52,13 @@ impl PasskeySettings {
 }
 
 fn read_party(section: &mut Section<'_>, issuer: &Issuer, is_given: bool) -> Option<RelyingParty> {
-    let (host, origin) = host_and_origin(issuer);
     let id = section.parsed::<String>("relying_party_id");
     let listed = section.list::<String>("origins");
-    let id = id.unwrap_or_else(|| host.into());
+    let id = id.unwrap_or_else(|| issuer.host().into());
     let mut origins = Vec::new();
     let mut is_sound = true;
     match listed {
-        None => origins.push(origin),
+        None => origins.push(issuer.origin().as_str().into()),
         Some(listed) => {
             for (path, given) in listed {
                 if let Err(error) = RelyingParty::check_origin(&id, &given) {
@@ -84,17 +83,4 @@ fn read_party(section: &mut Section<'_>, issuer: &Issuer, is_given: bool) -> Opt
             None
         }
     }
-}
-
-/// The issuer's host, and its origin as browsers write it: without path, and without a port that goes without saying.
-fn host_and_origin(issuer: &Issuer) -> (&str, String) {
-    let (scheme, rest) = issuer.as_str().split_once("://").unwrap_or_default();
-    let authority = rest.split('/').next().unwrap_or_default();
-    let default_port = if scheme == "https" { ":443" } else { ":80" };
-    let authority = authority.strip_suffix(default_port).unwrap_or(authority);
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => host,
-        _ => authority,
-    };
-    (host, [scheme, "://", authority].concat())
 }

@@ -1,6 +1,6 @@
 //! Reading a JSON object field by field: every field is taken out and checked, what remains is unknown.
 
-use super::{ConfigErrors, RateLimit, Violation};
+use super::{ConfigErrors, FailMode, RateLimit, Violation};
 use crate::json::{self, JsonError};
 use crate::time::Seconds;
 use alloc::format;
@@ -189,6 +189,21 @@ impl<'a> Section<'a> {
         let count = limit.number("count", default.0, 0..=1_000_000);
         let period = limit.seconds("period_seconds", default.1, 1..=86_400);
         RateLimit::new(count, period)
+    }
+
+    /// The same with `when_unavailable`, for a limit that somebody else has to be asked about.
+    pub(super) fn limit(
+        &mut self,
+        name: &'static str,
+        (count, period): (u32, u32),
+        mode: FailMode,
+    ) -> Option<RateLimit> {
+        let mut limit = self.section(name);
+        let count = limit.number("count", count, 0..=1_000_000);
+        let period = limit.seconds("period_seconds", period, 1..=86_400);
+        let words = [("refuse", FailMode::Refuse), ("admit", FailMode::Admit)];
+        let mode = limit.choice("when_unavailable", mode, &words);
+        RateLimit::new(count, period).map(|limit| limit.when_unavailable(mode))
     }
 
     /// A list at a path that [`Section::entries`] gave.

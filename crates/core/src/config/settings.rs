@@ -66,6 +66,11 @@ pub struct SessionSettings {
     pub idle_ttl: Seconds,
     /// Life at all, 1 second to 1 year, default 30 days.
     pub absolute_ttl: Seconds,
+    /// Life at all of a session whose owner asked to be remembered, up to 1 year; `None`, the default, when it is 0.
+    pub remember_ttl: Option<Seconds>,
+    /// Up to how much earlier a session ends, 0 seconds to 1 hour, default 30 seconds: those of one moment do not all end
+    /// in one.
+    pub ttl_jitter: Seconds,
     /// How long the previous refresh token is still answered, 0 to 60 seconds, default 30.
     pub refresh_grace: Seconds,
     /// How often one session may advance, default 20 a minute; `None` when the count is 0.
@@ -83,6 +88,9 @@ impl SessionSettings {
         Self {
             idle_ttl: section.seconds("idle_ttl_seconds", idle_ttl, 1..=YEAR),
             absolute_ttl: section.seconds("absolute_ttl_seconds", absolute_ttl, 1..=YEAR),
+            remember_ttl: Some(section.seconds("remember_ttl_seconds", 0, 0..=YEAR))
+                .filter(|ttl| *ttl != Seconds::ZERO),
+            ttl_jitter: section.seconds("ttl_jitter_seconds", 30, 0..=3_600),
             refresh_grace: section.seconds("refresh_grace_seconds", preset.pick((30, 10, 30)), 0..=60),
             refresh_limit: section.rate_limit("refresh_limit", preset.pick(((20, 60), (10, 120), (60, 60)))),
             limit: read_session_limit(&mut section),

@@ -18,6 +18,11 @@ pub struct WebUrl {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer(WebUrl);
 
+/// The origin of pages (RFC 6454 §6.2), as browsers write it: a [`WebUrl`] without path, and without the port that goes
+/// without saying.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(WebUrl);
+
 /// One audience of access tokens (RFC 7519 §4.1.3): 1 to 256 bytes of printable ASCII without space.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Audience(String);
@@ -43,6 +48,8 @@ pub enum UrlError {
     Query,
     /// A slash at the end, where none may be.
     TrailingSlash,
+    /// A path, or the port that goes without saying, where browsers write neither.
+    NotAnOrigin,
 }
 
 impl fmt::Display for UrlError {
@@ -57,6 +64,9 @@ impl fmt::Display for UrlError {
             Self::Fragment => "must not have a fragment",
             Self::Query => "must not have a query",
             Self::TrailingSlash => "must not end with a slash",
+            Self::NotAnOrigin => {
+                "must be an origin as browsers write it: no path, and no port that goes without saying"
+            }
         })
     }
 }
@@ -96,6 +106,63 @@ impl Issuer {
     /// The URL of a path under the issuer. The path begins with a slash and needs no encoding.
     pub(super) fn join(&self, path: &'static str) -> WebUrl {
         WebUrl { text: alloc::format!("{}{path}", self.as_str()), loopback: self.0.loopback }
+    }
+}
+
+impl Issuer {
+    /// Its host, with the brackets of an address.
+    pub(super) fn host(&self) -> &str {
+        let (_, authority) = self.scheme_and_authority();
+        match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => host,
+            _ => authority,
+        }
+    }
+
+    /// The origin of its pages.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        let (scheme, authority) = self.scheme_and_authority();
+        let loopback = self.0.loopback;
+        Origin(WebUrl { text: [scheme, "://", authority].concat(), loopback })
+    }
+
+    /// Without a port that goes without saying.
+    fn scheme_and_authority(&self) -> (&str, &str) {
+        let (scheme, rest) = self.as_str().split_once("://").unwrap_or_default();
+        let authority = rest.split('/').next().unwrap_or_default();
+        (scheme, authority.strip_suffix(default_port(scheme)).unwrap_or(authority))
+    }
+}
+
+/// The port that goes without saying, after its colon.
+fn default_port(scheme: &str) -> &'static str {
+    if scheme == "https" { ":443" } else { ":80" }
+}
+
+impl Origin {
+    /// The origin.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether its pages come over a connection that is not encrypted: on this machine.
+    pub(super) fn is_plain(&self) -> bool {
+        self.as_str().starts_with("http://")
+    }
+}
+
+impl FromStr for Origin {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        let url: WebUrl = text.parse()?;
+        let (scheme, authority) = text.split_once("://").unwrap_or_default();
+        if authority.contains(['/', '?']) || authority.ends_with(default_port(scheme)) {
+            return Err(UrlError::NotAnOrigin);
+        }
+        Ok(Self(url))
     }
 }
 
@@ -272,6 +339,47 @@ mod tests {
             alloc::format!("https://a.b/{}", "x".repeat(2_048)).parse::<WebUrl>(),
             Err(UrlError::Length)
         );
+    }
+
+    #[test]
+    fn origins_are_as_browsers_write_them() {
+        for text in [
+            "https://a.b",
+            "https://a.b:8443",
+            "http://localhost:8787",
+            "https://[2001:db8::1]",
+            "http://a.b:80",
+        ] {
+            let origin = text.parse::<Origin>().map(|origin| origin.as_str() == text);
+            assert_eq!(
+                origin,
+                if text == "http://a.b:80" { Err(UrlError::Scheme) } else { Ok(true) },
+                "{text}"
+            );
+        }
+        for (text, error) in [
+            ("https://a.b/", UrlError::NotAnOrigin),
+            ("https://a.b/x", UrlError::NotAnOrigin),
+            ("https://a.b?x", UrlError::NotAnOrigin),
+            ("https://a.b:443", UrlError::NotAnOrigin),
+            ("http://localhost:80", UrlError::NotAnOrigin),
+            ("null", UrlError::Scheme),
+            ("*", UrlError::Scheme),
+            ("https://*.a.b", UrlError::Host),
+            ("https://A.b", UrlError::Host),
+        ] {
+            assert_eq!(text.parse::<Origin>(), Err(error), "{text}");
+        }
+        for (issuer, origin, host) in [
+            ("https://a.b/x/y", "https://a.b", "a.b"),
+            ("https://a.b:443/x", "https://a.b", "a.b"),
+            ("https://a.b:8443", "https://a.b:8443", "a.b"),
+            ("http://localhost:80", "http://localhost", "localhost"),
+            ("https://[::1]/x", "https://[::1]", "[::1]"),
+        ] {
+            let issuer: Issuer = issuer.parse().unwrap();
+            assert_eq!((issuer.origin().as_str(), issuer.host()), (origin, host));
+        }
     }
 
     #[test]

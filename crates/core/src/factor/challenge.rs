@@ -83,6 +83,9 @@ pub struct FactorChallenge {
     pub fingerprint: DeviceFingerprint,
     /// How the first factor was given.
     pub amr: Vec<String>,
+    /// Whether its owner asked for the session to last longer.
+    #[serde(default)]
+    pub remember: bool,
     /// The version of the credentials that it was checked against.
     pub credential_version: u32,
     /// The first moment at which it is dead.

@@ -31,6 +31,7 @@ fn grant(mask: &str) -> Grant {
         auth_time: 1_699_999_000,
         key_thumbprint: None,
         entitlements: vec![],
+        remembered: false,
     })
 }
 

@@ -98,6 +98,7 @@ mod tests {
             auth_time: 1_700_000_000,
             key_thumbprint: None,
             entitlements: vec![],
+            remembered: false,
         };
         let profile = TokenProfile {
             issuer: issuer.to_string(),

@@ -40,6 +40,8 @@ pub struct OpenRequest {
     pub device: DeviceHint,
     /// What the session will recognise that device by.
     pub fingerprint: DeviceFingerprint,
+    /// Whether its owner asks for it to last longer, where the policy has that.
+    pub remember: bool,
 }
 
 /// What answers the request to open a session, and all that must be stored before it does.
@@ -116,6 +118,8 @@ pub enum OverCap {
 pub struct OpenPolicy {
     idle_ttl: Seconds,
     absolute_ttl: Seconds,
+    remember_ttl: Option<Seconds>,
+    jitter: Seconds,
     max_sessions: u32,
     over_cap: OverCap,
     device: DeviceBinding,
@@ -142,7 +146,31 @@ impl OpenPolicy {
         if idle_ttl.as_secs() > absolute_ttl.as_secs() {
             return Err(OpenPolicyError::IdleAboveAbsolute);
         }
-        Ok(Self { idle_ttl, absolute_ttl, max_sessions, over_cap, device })
+        let (remember_ttl, jitter) = (None, Seconds::ZERO);
+        Ok(Self { idle_ttl, absolute_ttl, remember_ttl, jitter, max_sessions, over_cap, device })
+    }
+
+    /// The same, but that sessions end after `ttl` in any case whose owners ask to be remembered.
+    #[must_use]
+    pub const fn with_remember(self, ttl: Option<Seconds>) -> Self {
+        Self { remember_ttl: ttl, ..self }
+    }
+
+    /// The same, but that sessions end up to `jitter` earlier, and never by more than a twentieth of their life.
+    #[must_use]
+    pub const fn with_jitter(self, jitter: Seconds) -> Self {
+        Self { jitter, ..self }
+    }
+
+    /// How long a session may last, and whether it is remembered. By how much it ends earlier follows from its id, which is
+    /// random: a repeated request has the same end.
+    fn lifetime(&self, id: &SessionId, remember: bool) -> (Seconds, bool) {
+        let remembered = self.remember_ttl.filter(|_| remember);
+        let full = remembered.unwrap_or(self.absolute_ttl).as_secs();
+        let [a, b, c, d, ..] = *id.as_bytes();
+        let most = self.jitter.as_secs().min(full / 20);
+        let earlier = u32::from_be_bytes([a, b, c, d]).checked_rem(most.saturating_add(1)).unwrap_or(0);
+        (Seconds::new(full.saturating_sub(earlier)), remembered.is_some())
     }
 }
 
@@ -261,6 +289,7 @@ fn make_room(
 }
 
 fn record(request: OpenRequest, time: UnixMillis, policy: &OpenPolicy) -> SessionRecord {
+    let (lifetime, remembered) = policy.lifetime(&request.id, request.remember);
     SessionRecord {
         id: request.id,
         tenant: request.tenant,
@@ -268,7 +297,7 @@ fn record(request: OpenRequest, time: UnixMillis, policy: &OpenPolicy) -> Sessio
         created_at: time,
         last_used_at: time,
         idle_expires_at: time.plus(policy.idle_ttl),
-        absolute_expires_at: time.plus(policy.absolute_ttl),
+        absolute_expires_at: time.plus(lifetime),
         generation: Generation::FIRST,
         rotated_at: time,
         edge_key_id: request.edge_key_id,
@@ -281,6 +310,7 @@ fn record(request: OpenRequest, time: UnixMillis, policy: &OpenPolicy) -> Sessio
         device: request.device,
         fingerprint: request.fingerprint,
         advances: AdvanceWindow { started_at: time, count: 0 },
+        remembered,
         expired_at: None,
         revoked: None,
     }
@@ -313,6 +343,7 @@ mod tests {
             key_thumbprint: None,
             device: DeviceHint::default(),
             fingerprint: DeviceFingerprint::default(),
+            remember: false,
         }
     }
 
@@ -471,5 +502,46 @@ mod tests {
         assert_eq!(policy(0, 10), Err(OpenPolicyError::IdleZero));
         assert_eq!(policy(11, 10), Err(OpenPolicyError::IdleAboveAbsolute));
         assert_eq!(policy(10, 10), Ok(()));
+    }
+
+    #[test]
+    fn a_session_is_remembered_only_if_somebody_asks_and_the_policy_has_it() {
+        let opened = |policy: &OpenPolicy, remember| {
+            let request = OpenRequest { remember, ..request(9) };
+            let OpenOutcome::Opened { session, .. } = open(&account(), &[], request, NOW, policy) else {
+                panic!("refused");
+            };
+            let lasts = session.absolute_expires_at.millis_since(session.created_at) / 1_000;
+            (session.remembered, lasts, session.idle_expires_at.millis_since(NOW) / 1_000)
+        };
+        let without = policy(0, OverCap::Evict);
+        let with = without.with_remember(Some(Seconds::new(604_800)));
+        assert_eq!(opened(&without, false), (false, 86_400, 3_600));
+        assert_eq!(opened(&without, true), (false, 86_400, 3_600));
+        assert_eq!(opened(&with, false), (false, 86_400, 3_600));
+        assert_eq!(opened(&with, true), (true, 604_800, 3_600));
+    }
+
+    #[test]
+    fn sessions_of_one_moment_end_in_different_ones_and_none_too_late() {
+        let policy = policy(0, OverCap::Evict).with_jitter(Seconds::new(30));
+        let life = |policy: &OpenPolicy, first: u32| {
+            let mut id = [7; 16];
+            for (place, byte) in id.iter_mut().zip(first.to_be_bytes()) {
+                *place = byte;
+            }
+            policy.lifetime(&SessionId::from_bytes(id), false).0.as_secs()
+        };
+        let lives: alloc::collections::BTreeSet<u32> = (0..1_000).map(|first| life(&policy, first)).collect();
+        assert_eq!((lives.len(), lives.first(), lives.last()), (31, Some(&86_370), Some(&86_400)));
+        assert_eq!(life(&policy, 5), life(&policy, 5));
+        assert!((86_370..=86_400).contains(&life(&policy, u32::MAX)));
+        // A short life is hardly shortened, and one of seconds not at all.
+        let short = |seconds| {
+            let ttl = Seconds::new(seconds);
+            let policy = OpenPolicy::new(ttl, ttl, 0, OverCap::Evict, DeviceBinding::default()).unwrap();
+            (0..1_000).map(|first| life(&policy.with_jitter(Seconds::new(3_600)), first)).min().unwrap()
+        };
+        assert_eq!((short(1), short(19), short(20), short(200)), (1, 19, 19, 190));
     }
 }

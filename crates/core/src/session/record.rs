@@ -68,6 +68,9 @@ pub struct SessionRecord {
     pub fingerprint: DeviceFingerprint,
     /// The advances that the per-session limit has counted.
     pub advances: AdvanceWindow,
+    /// Whether its owner asked for it to last longer than others, and it does.
+    #[serde(default)]
+    pub remembered: bool,
     /// When it was first found expired.
     #[serde(default, with = "stored::optional_millis")]
     pub expired_at: Option<UnixMillis>,
@@ -417,6 +420,7 @@ pub(crate) mod tests {
             last_device: DeviceHint::new(Some("Firefox"), Some("192.0.2.1")),
             fingerprint: DeviceFingerprint::of_bytes(Some(1), Some(2)),
             advances: AdvanceWindow { started_at: opened_at, count: 0 },
+            remembered: false,
             expired_at: None,
             revoked: None,
         }

@@ -267,6 +267,12 @@ impl TokenParts {
         Self { claim: RefreshTokenClaim { account, session, generation, edge_key_id, inner_tag } }
     }
 
+    /// The session that the token will be of.
+    #[must_use]
+    pub const fn session(&self) -> SessionId {
+        self.claim.session
+    }
+
     /// The generation that the token will be of.
     #[must_use]
     pub const fn generation(&self) -> Generation {

@@ -71,6 +71,7 @@ pub(crate) fn opened(
         key_thumbprint,
         device: DeviceHint::default(),
         fingerprint: DeviceFingerprint::default(),
+        remember: false,
     };
     let (idle, absolute) = (Seconds::new(idle_seconds), Seconds::new(absolute_seconds));
     let policy = OpenPolicy::new(idle, absolute, 0, OverCap::Evict, DeviceBinding::default()).unwrap();

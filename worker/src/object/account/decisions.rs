@@ -112,6 +112,7 @@ impl Account<'_> {
             key_thumbprint: None,
             device: call.device,
             fingerprint: call.fingerprint,
+            remember: call.remember,
         };
         let outcome = session::open(&account, &sessions, request, self.now, &self.environment.open_policy());
         let welcome = welcome.then_some(Welcome { language: call.language });

@@ -510,6 +510,7 @@ impl Account<'_> {
             key_thumbprint: None,
             device: challenge.device,
             fingerprint: challenge.fingerprint,
+            remember: challenge.remember,
         };
         match session::open(&account, &sessions, request, self.now, &self.environment.open_policy()) {
             OpenOutcome::Opened { token, session, evicted, account, mut notices } => {
@@ -595,6 +596,7 @@ pub(super) fn waiting(call: &OpenCall, enrols: bool, now: UnixMillis) -> Result<
         device: call.device.clone(),
         fingerprint: call.fingerprint.clone(),
         amr: call.amr.clone(),
+        remember: call.remember,
         credential_version: call.credential_version,
         expires_at: now.plus(time_to_live(enrols)),
         attempts: 0,

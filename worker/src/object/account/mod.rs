@@ -169,6 +169,9 @@ pub(crate) struct OpenCall {
     /// base64url of a trusted device's secret.
     #[serde(default)]
     pub(crate) trusted: Option<String>,
+    /// The owner asks for the session to last longer.
+    #[serde(default)]
+    pub(crate) remember: bool,
     /// The proof was more than one factor already: nothing is challenged.
     #[serde(default)]
     pub(crate) is_multi_factor: bool,

@@ -1,6 +1,6 @@
 //! What each call on an intake shard comes to: records in, a decision of the core, records and mails out.
 
-use super::{ATTEMPTS, AttemptAnswer, BUDGETS, IntakeCall, RATES, SHARD};
+use super::{ATTEMPTS, AttemptAnswer, BUDGETS, IntakeCall, LimitAnswer, RATES, SHARD};
 use crate::environment::Environment;
 use crate::object::limiter::drained_at;
 use crate::object::records;
@@ -8,6 +8,7 @@ use crate::object::records::{Expiring, Records};
 use crate::outbox::message::Message;
 use crate::outbox::rows;
 use crate::store::keyring::{Keyring, row_name};
+use crate::wire::rate_limits::CountedLimit;
 use postern_core::config;
 use postern_core::intake::{GuessBudget, GuessLimit, pending_password};
 use postern_core::password::Pepper;
@@ -62,7 +63,7 @@ impl Intake<'_> {
     }
 
     /// Takes one from a limit on this key; the seconds to wait if there is none left.
-    pub(super) fn wait_for(&self, key: &str, limit: Option<config::RateLimit>) -> Result<Option<u64>> {
+    fn wait_for(&self, key: &str, limit: Option<config::RateLimit>) -> Result<Option<u64>> {
         let Some(limit) = limit else { return Ok(None) };
         let limit = RateLimit::new(limit.count(), limit.period());
         let limit = limit.map_err(|error| Error::RustError(error.to_string()))?;
@@ -79,9 +80,15 @@ impl Intake<'_> {
         Ok(wait)
     }
 
-    /// Takes one SMS from what may be sent to, or asked for by, this subject.
-    pub(super) fn wait_for_sms(&self, subject: &str) -> Result<Option<u64>> {
-        self.wait_for(&format!("{subject}/sms"), self.environment.config().limits().sms_per_identifier)
+    /// Takes one message to, or asked for by, this subject from the limit of its kind.
+    pub(super) fn take_message(&self, key: &str, subject: &str, limit: CountedLimit) -> Result<LimitAnswer> {
+        let limits = self.environment.config().limits();
+        let wait = match limit {
+            CountedLimit::Sms => self.wait_for(&format!("{subject}/sms"), limits.sms_per_identifier)?,
+            CountedLimit::SignUp => self.wait_for(key, limits.sign_up_per_identifier)?,
+            _ => self.wait_for(key, limits.code_per_identifier)?,
+        };
+        Ok(wait.map_or(LimitAnswer::ADMITTED, |seconds| LimitAnswer::limited(seconds, limit)))
     }
 
     fn begin_attempt(&self, subject: &str, source: &str) -> Result<AttemptAnswer> {

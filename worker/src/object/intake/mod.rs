@@ -20,6 +20,7 @@ use crate::outbox::message::{MailTemplate, Owner};
 use crate::outbox::rows;
 use crate::store::keyring;
 use crate::wire::problem::Problem;
+use crate::wire::rate_limits::CountedLimit;
 use postern_core::id::{AccountId, OperationId, RegistrationId, TenantId};
 use postern_core::identifier::IdentifierKind;
 use postern_core::intake::CodePurpose;
@@ -122,6 +123,8 @@ pub(crate) enum ResendAnswer {
     Mailed,
     Limited {
         retry_after_seconds: u64,
+        #[serde(default)]
+        limit: Option<CountedLimit>,
     },
     /// Nothing of this registration waits for a code.
     Unknown,
@@ -172,6 +175,18 @@ pub(crate) struct Claimed {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct LimitAnswer {
     pub(crate) retry_after_seconds: Option<u64>,
+    /// Which limit that is.
+    #[serde(default)]
+    pub(crate) limit: Option<CountedLimit>,
+}
+
+impl LimitAnswer {
+    /// There is no limit, or none that is reached.
+    pub(crate) const ADMITTED: Self = Self { retry_after_seconds: None, limit: None };
+
+    const fn limited(retry_after_seconds: u64, limit: CountedLimit) -> Self {
+        Self { retry_after_seconds: Some(retry_after_seconds), limit: Some(limit) }
+    }
 }
 
 /// Whether a password may be compared, and with which besides the account's.

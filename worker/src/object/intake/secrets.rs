@@ -4,6 +4,7 @@ use super::decisions::Intake;
 use super::{LINKS, LimitAnswer, MailSecretCall, PresentSecretCall, SecretAnswer, SecretName};
 use crate::object::records::Expiring;
 use crate::outbox::message::{Mail, MailTemplate, Message, Recipient};
+use crate::wire::rate_limits::CountedLimit;
 use postern_core::intake::{
     CodeBinding, CodePurpose, MailOutcome, MailedPolicy, MailedSecret, PresentOutcome, PresentedSecret,
     mail_secret, present_secret,
@@ -37,9 +38,9 @@ impl Intake<'_> {
         let write =
             match mail_secret(existing.as_ref(), &binding, secret, operation, pepper, self.now, &policy) {
                 MailOutcome::Issued { write } => write,
-                MailOutcome::Repeated => return Ok(LimitAnswer { retry_after_seconds: None }),
+                MailOutcome::Repeated => return Ok(LimitAnswer::ADMITTED),
                 MailOutcome::TooSoon { retry_after_seconds } => {
-                    return Ok(LimitAnswer { retry_after_seconds: Some(retry_after_seconds) });
+                    return Ok(LimitAnswer::limited(retry_after_seconds, CountedLimit::Resend));
                 }
             };
         // Links to a first password are mailed by sign-ups, which have a limit of their own.
@@ -60,7 +61,7 @@ impl Intake<'_> {
         let mail = Mail { tenant: call.name.tenant.to_string(), to, template, language: call.language };
         let id = self.digest(&[b"mailed secret", call.operation.as_bytes()]);
         self.post(call.shard, &id, Message::Mail(mail))?;
-        Ok(LimitAnswer { retry_after_seconds: None })
+        Ok(LimitAnswer::ADMITTED)
     }
 
     /// Takes one from the limit on mails of a purpose, or on SMS of all.
@@ -70,15 +71,12 @@ impl Intake<'_> {
         purpose: CodePurpose,
         by_sms: bool,
     ) -> Result<LimitAnswer> {
-        if by_sms {
-            return Ok(LimitAnswer { retry_after_seconds: self.wait_for_sms(subject)? });
-        }
-        let limits = self.environment.config().limits();
         let limit = match purpose {
-            CodePurpose::SignUp => limits.sign_up_per_identifier,
-            _ => limits.code_per_identifier,
+            _ if by_sms => CountedLimit::Sms,
+            CodePurpose::SignUp => CountedLimit::SignUp,
+            _ => CountedLimit::Code,
         };
-        Ok(LimitAnswer { retry_after_seconds: self.wait_for(&key(subject, purpose), limit)? })
+        self.take_message(&key(subject, purpose), subject, limit)
     }
 
     fn policy_of(&self, name: &SecretName) -> MailedPolicy {

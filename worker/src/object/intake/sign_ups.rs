@@ -7,6 +7,7 @@ use super::{
 };
 use crate::object::records::Expiring;
 use crate::outbox::message::{Mail, MailTemplate, Message, Recipient};
+use crate::wire::rate_limits::CountedLimit;
 use postern_core::id::{OperationId, TenantId};
 use postern_core::identifier::IdentifierKind;
 use postern_core::intake::{
@@ -23,16 +24,11 @@ impl Intake<'_> {
     pub(super) fn open_sign_up(&self, call: OpenSignUpCall) -> Result<LimitAnswer> {
         let existing = self.sign_ups(&call.subject)?;
         let is_repeated = existing.iter().any(|attempt| attempt.registration_id == call.registration);
-        let limit = self.environment.config().limits().sign_up_per_identifier;
-        if !is_repeated && let Some(seconds) = self.wait_for(&call.subject, limit)? {
-            return Ok(LimitAnswer { retry_after_seconds: Some(seconds) });
-        }
-        let by_sms = call.kind == IdentifierKind::Phone;
-        if !is_repeated
-            && by_sms
-            && let Some(seconds) = self.wait_for_sms(&call.subject)?
-        {
-            return Ok(LimitAnswer { retry_after_seconds: Some(seconds) });
+        if !is_repeated {
+            let limited = self.take_sign_up(&call.subject, call.kind)?;
+            if limited.retry_after_seconds.is_some() {
+                return Ok(limited);
+            }
         }
         let kind = call.kind.as_str();
         let address = SignUpAddress { tenant: &call.tenant, kind, identifier: &call.identifier };
@@ -55,7 +51,16 @@ impl Intake<'_> {
             let id = self.digest(&[b"sign-up mail", call.registration.as_bytes()]);
             self.mail_code(call.shard, &id, &call.tenant, (call.identifier, call.language), &code)?;
         }
-        Ok(LimitAnswer { retry_after_seconds: None })
+        Ok(LimitAnswer::ADMITTED)
+    }
+
+    /// Takes one from the limit on sign-ups, and by phone from that on SMS.
+    fn take_sign_up(&self, subject: &str, kind: IdentifierKind) -> Result<LimitAnswer> {
+        let limited = self.take_message(subject, subject, CountedLimit::SignUp)?;
+        if limited.retry_after_seconds.is_some() || kind != IdentifierKind::Phone {
+            return Ok(limited);
+        }
+        self.take_message(subject, subject, CountedLimit::Sms)
     }
 
     pub(super) fn resend_sign_up(&self, call: ResendSignUpCall) -> Result<ResendAnswer> {
@@ -69,13 +74,10 @@ impl Intake<'_> {
         let (operation, pepper) = (call.operation, self.pepper()?);
         match resend_sign_up(&existing, &address, new, operation, pepper, self.now, &policy) {
             ResendOutcome::Resent { writes } => {
-                let limit = self.environment.config().limits().sign_up_per_identifier;
-                if let Some(retry_after_seconds) = self.wait_for(&call.subject, limit)? {
-                    return Ok(ResendAnswer::Limited { retry_after_seconds });
-                }
-                let by_sms = call.kind == IdentifierKind::Phone;
-                if by_sms && let Some(retry_after_seconds) = self.wait_for_sms(&call.subject)? {
-                    return Ok(ResendAnswer::Limited { retry_after_seconds });
+                let LimitAnswer { retry_after_seconds, limit } =
+                    self.take_sign_up(&call.subject, call.kind)?;
+                if let Some(retry_after_seconds) = retry_after_seconds {
+                    return Ok(ResendAnswer::Limited { retry_after_seconds, limit });
                 }
                 self.store_sign_ups(&call.subject, writes)?;
                 let id = self.digest(&[b"sign-up mail", operation.as_bytes()]);
@@ -84,7 +86,7 @@ impl Intake<'_> {
             }
             ResendOutcome::Repeated => Ok(ResendAnswer::Mailed),
             ResendOutcome::TooSoon { retry_after_seconds } => {
-                Ok(ResendAnswer::Limited { retry_after_seconds })
+                Ok(ResendAnswer::Limited { retry_after_seconds, limit: Some(CountedLimit::Resend) })
             }
             ResendOutcome::Unknown => Ok(ResendAnswer::Unknown),
         }
