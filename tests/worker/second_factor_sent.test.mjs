@@ -151,6 +151,31 @@ describe("second factors that are sent", () => {
     assert.deepEqual(exported.second_factor, { enabled: true, backup_codes_left: 10, email: me.to });
   });
 
+  test("proves within a session that its owner is there, behind the password", async () => {
+    const [me, other] = [await enrolled("email"), await enrolled("email")];
+    const again = (bearer, body) => owner.post("reauthenticate", { method: "email", ...body }, { bearer });
+    const ask = (method = "email") => owner.post("2fa/send", { method }, { bearer: me.access_token });
+    refused(await owner.post("2fa/send", { method: "email" }), 401, "token_missing");
+    refused(await ask("sms"), 409, "second_factor_conflict");
+    const { code, answer } = await codeAfter(me.to, ask);
+    assert.equal(answer.sent_to, me.shown);
+    refused(await ask(), 429, "rate_limited");
+    refused(await again(me.access_token, { code }), 400, "invalid_request");
+    refused(await again(me.access_token, { code, current_password: "not it at all" }), 403, "current_password_wrong");
+    refused(await again(other.access_token, { code, current_password: PASSWORD }), 400, "second_factor_invalid");
+    refused(await again(me.access_token, { code: otherThan(code), current_password: PASSWORD }), 400, "second_factor_invalid");
+    // It answers no login, and no other session.
+    const waiting = await challenge(me, ["backup_code", "email"]);
+    refused(await verify({ challenge: waiting, method: "email", code }), 400, "second_factor_invalid");
+    const second = granted(await verify({ challenge: waiting, backup_code: me.codes[0] }));
+    refused(await again(second.access_token, { code, current_password: PASSWORD }), 400, "second_factor_invalid");
+    const answers = await Promise.all(Array.from({ length: 4 }, () => again(me.access_token, { code, current_password: PASSWORD })));
+    assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+    const { body } = answers.find(({ status }) => status === 200);
+    assert.deepEqual(claimsOf(body.access_token).amr, ["otp", "pwd", "mfa"]);
+    assert.equal((await owner.send("GET", `${AUTH}/me/export`, { bearer: body.access_token })).status, 200);
+  });
+
   test("goes where it was proven, and no code lies in storage", async () => {
     const me = await enrolled("email");
     const waiting = await challenge(me, ["backup_code", "email"]);

@@ -6,6 +6,7 @@ use postern_core::factor::{
     BackupCodes, ChallengeAnswer, ChallengeId, ChallengeOutcome, ChallengePolicy, ChallengeRefusal,
     CodeOwner, ContactOutcome, FactorChallenge, FactorGuard, FactorMethod, FactorRecord, PresentedFactor,
     SENT_CODE_TTL, SendRefusal, answer_challenge, begin_contact, confirm_contact, send_code,
+    send_step_up_code, use_step_up_code,
 };
 use postern_core::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
 use postern_core::identifier::masked;
@@ -273,6 +274,57 @@ fn what_is_sent_stands_behind_a_password_alone() {
             let answer = world.answer(&moved, 5, PresentedFactor::Sent(method, CODE), NOW);
             assert_eq!(reason(answer), ChallengeRefusal::FactorWrong, "{amr}");
         }
+    }
+}
+
+#[test]
+fn a_code_within_a_session_is_that_sessions_once() {
+    let world = World::new();
+    for method in METHODS {
+        let enrolled = world.enrolled(method);
+        let session = |number: u8| SessionId::from_bytes([number; 16]);
+        let send = |record: &FactorRecord, number, code, at| {
+            send_step_up_code(record, world.owner(), session(number), (method, code), at)
+        };
+        let used = |record: &FactorRecord, owner: (&TenantId, &AccountId), number, code, at| {
+            use_step_up_code(record, owner, session(number), (method, code), &world.peppers, at)
+        };
+        let (sent, to) = send(&enrolled, 5, CODE, NOW).unwrap();
+        assert_eq!(to, "a@example.com");
+        let mine = (&world.tenant, &ME);
+        let (left, is_right) = used(&sent, mine, 5, CODE, later(599)).unwrap();
+        assert!(is_right && left.step_up.is_none());
+        let elsewhere = "other".parse().unwrap();
+        for wrong in [
+            used(&enrolled, mine, 5, CODE, NOW),
+            used(&left, mine, 5, CODE, NOW),
+            used(&sent, mine, 6, CODE, NOW),
+            used(&sent, mine, 5, "000000", NOW),
+            used(&sent, mine, 5, CODE, later(600)),
+            used(&sent, (&world.tenant, &OTHER), 5, CODE, NOW),
+            used(&sent, (&elsewhere, &ME), 5, CODE, NOW),
+        ] {
+            let (counted, is_right) = wrong.unwrap();
+            assert!(!is_right && counted.guard != FactorGuard::default());
+        }
+        // Nor does it answer a login, or the other way round.
+        let waiting = world.waiting(&sent, 5, "pwd");
+        let answer = world.answer(&waiting, 5, PresentedFactor::Sent(method, CODE), NOW);
+        assert_eq!(reason(answer), ChallengeRefusal::FactorWrong);
+        let login = world.send(&world.waiting(&enrolled, 5, "pwd"), 5, method, CODE, NOW).unwrap().0;
+        assert!(!used(&login, mine, 5, CODE, NOW).unwrap().1);
+        // One a minute, and five guesses.
+        let soon = SendRefusal::TooSoon { retry_after_seconds: 1 };
+        assert_eq!(send(&sent, 6, CODE, later(59)).unwrap_err(), soon);
+        let newer = send(&sent, 6, "654321", later(60)).unwrap().0;
+        assert!(!used(&newer, mine, 5, CODE, later(60)).unwrap().1);
+        let none = FactorRecord::default();
+        assert_eq!(send(&none, 5, CODE, NOW).unwrap_err(), SendRefusal::NotEnrolled);
+        let mut guessed = sent;
+        for _ in 0..5 {
+            guessed = used(&guessed, mine, 5, "000000", NOW).unwrap().0;
+        }
+        assert_eq!(used(&guessed, mine, 5, CODE, NOW).unwrap_err(), 600);
     }
 }
 

@@ -182,9 +182,9 @@ impl Proof {
         Ok(Self { password: current_password(body)?, factor: Factor::optional(body)? })
     }
 
-    /// `{current_password?, code? | backup_code? | passkey?}`.
+    /// `{current_password?, code? | backup_code? | passkey?, method?}`.
     pub(crate) fn read_with_passkey(body: &mut Body) -> Result<Self, Problem> {
-        if !body.has("passkey") {
+        if !body.has("passkey") && !body.has("method") {
             return Self::read(body);
         }
         Ok(Self { password: current_password(body)?, factor: Some(Factor::of_login(body)?) })

@@ -1,5 +1,5 @@
 //! The owner once more, within a session (RFC 9470):
-//! `POST /api/v1/auth/reauthenticate {current_password?, code? | backup_code? | passkey?}` → 200 with another access token, and
+//! `POST /api/v1/auth/reauthenticate {current_password?, code? | backup_code? | passkey?, method?}` → 200 with another access token, and
 //! `POST /api/v1/auth/reauthenticate/passkey` → the options for `navigator.credentials.get()`.
 //!
 //! What is shown counts for the session: its refreshed tokens say so too. The refresh token stays as it is, and is not
@@ -25,6 +25,9 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     if password.is_none() && factor.is_none() {
         let rule = "must be sent, or code, backup_code or passkey";
         return Err(Problem::invalid_field("current_password", rule));
+    }
+    if password.is_none() && matches!(factor, Some(Factor::Sent(..))) {
+        return Err(Problem::invalid_field("current_password", "is required with a code that was sent"));
     }
     match &factor {
         Some(factor) => factor.limit(exchange).await?,

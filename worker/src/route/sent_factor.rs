@@ -1,5 +1,5 @@
 //! Second factors that are sent: `{method: "email" | "sms"}` of `2fa/setup` and `2fa/verify`, and
-//! `POST /api/v1/auth/2fa/send {challenge, method}` → 202 with where the code went, masked.
+//! `POST /api/v1/auth/2fa/send {challenge, method}`, or `{method}` of a bearer → 202 with where the code went, masked.
 
 use crate::object::account::SentOrder;
 use crate::route::contact::check_enabled;
@@ -84,9 +84,12 @@ pub(crate) async fn confirm(
 /// Sends the code of a login that waits.
 pub(crate) async fn send(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
-    let challenge = body.secret("challenge")?;
     let method =
         method(&mut body)?.ok_or_else(|| Problem::invalid_field("method", "must be email or sms"))?;
+    if !body.has("challenge") {
+        return send_again(exchange, method).await;
+    }
+    let challenge = body.secret("challenge")?;
     limit_requested(exchange, offered(exchange, method)?).await?;
     let keyring = exchange.keyring().await?;
     let challenge = Challenge::parse(&keyring, &challenge).ok_or_else(Problem::challenge_invalid)?;
@@ -99,6 +102,16 @@ pub(crate) async fn send(exchange: &Exchange) -> Answer {
         language: exchange.language().map(Into::into),
     };
     let to = Accounts::new(&exchange.environment).send_factor(&challenge.account(), order).await?;
+    sent(&to)
+}
+
+/// Sends the code of an owner who is to prove to be there once more.
+async fn send_again(exchange: &Exchange, method: FactorMethod) -> Answer {
+    let bearer = Bearer::of(exchange).await?;
+    limit_requested(exchange, offered(exchange, method)?).await?;
+    let (code, language) = (drawn(exchange)?, exchange.language().map(Into::into));
+    let order = SentOrder::ForSession { method, code, session: bearer.subject.session, language };
+    let to = Accounts::new(&exchange.environment).send_factor(&bearer.subject.account, order).await?;
     sent(&to)
 }
 

@@ -24,7 +24,7 @@ pub use record::{
 };
 pub use sent::{
     CodeOwner, ContactFactor, ContactOutcome, PendingContact, SENT_CODE_TTL, SendRefusal, SentCode,
-    begin_contact, confirm_contact, send_code,
+    StepUpCode, begin_contact, confirm_contact, send_code, send_step_up_code, use_step_up_code,
 };
 pub use totp::{
     TotpAlgorithm, TotpParameters, TotpParametersError, TotpSecret, TotpVerdict, check_totp, provisioning_uri,

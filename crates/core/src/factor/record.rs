@@ -2,7 +2,7 @@
 
 use super::backup::{BackupCodes, BackupDigest};
 use super::challenge::{FactorChallenge, FactorGuard};
-use super::sent::{ContactFactor, PendingContact};
+use super::sent::{ContactFactor, PendingContact, StepUpCode};
 use super::totp::{TotpParameters, TotpSecret, TotpVerdict, check_totp};
 use super::trusted::TrustedDevice;
 use crate::passkey::AssertedPasskey;
@@ -79,6 +79,9 @@ pub struct FactorRecord {
     /// The address or number about to be set up.
     #[serde(default)]
     pub pending_contact: Option<PendingContact>,
+    /// The code that was sent within a session last.
+    #[serde(default)]
+    pub step_up: Option<StepUpCode>,
     /// Devices that are not asked for a while.
     #[serde(default)]
     pub trusted: Vec<TrustedDevice>,

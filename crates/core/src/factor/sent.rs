@@ -6,7 +6,7 @@
 use super::backup::BackupCodes;
 use super::challenge::{ChallengeId, FactorChallenge, find_waiting, replaced};
 use super::record::{FactorMethod, FactorRecord};
-use crate::id::{AccountId, ClientId, TenantId};
+use crate::id::{AccountId, ClientId, SessionId, TenantId};
 use crate::identifier::length_prefixed;
 use crate::intake::{CodeBinding, CodeDigest, CodePurpose};
 use crate::password::{Pepper, Peppers};
@@ -57,6 +57,15 @@ pub struct SentCode {
     pub pepper_id: u32,
     /// The first moment at which it is dead.
     pub expires_at: UnixMillis,
+}
+
+/// A code on its way to somebody who is signed in, and proves to be there once more.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StepUpCode {
+    /// The session that asked.
+    pub session: SessionId,
+    /// The code.
+    pub code: SentCode,
 }
 
 /// Why no code is sent, in check order.
@@ -280,4 +289,47 @@ pub fn send_code(
         ..challenge.clone()
     };
     Ok((FactorRecord { sent_at: Some(now), ..replaced(record, &sent) }, to))
+}
+
+/// Sends a code within a session: the record to store, and where the code goes. A newer one ends the older, whichever
+/// session asked.
+///
+/// # Errors
+///
+/// [`SendRefusal::NotEnrolled`], [`SendRefusal::TooSoon`].
+pub fn send_step_up_code(
+    record: &FactorRecord,
+    owner: CodeOwner<'_>,
+    session: SessionId,
+    (method, code): (FactorMethod, &str),
+    now: UnixMillis,
+) -> Result<(FactorRecord, String), SendRefusal> {
+    let to = record.contact(method).ok_or(SendRefusal::NotEnrolled)?.value.clone();
+    record.check_pause(now)?;
+    let code = SentCode::new(owner, method, [b"session", session.as_bytes()], code, now);
+    let step_up = Some(StepUpCode { session, code });
+    Ok((FactorRecord { step_up, sent_at: Some(now), ..record.clone() }, to))
+}
+
+/// Uses a code that was sent within a session, counted before it is compared; a right one is used up and clears the count.
+/// Its caller has seen the password: [`FactorChallenge::takes_sent_codes`].
+///
+/// # Errors
+///
+/// The seconds to wait while attempts are paused, with nothing to store.
+pub fn use_step_up_code(
+    record: &FactorRecord,
+    (tenant, account): (&TenantId, &AccountId),
+    session: SessionId,
+    (method, code): (FactorMethod, &str),
+    peppers: &Peppers,
+    now: UnixMillis,
+) -> Result<(FactorRecord, bool), u64> {
+    let guard = record.guard.count(now)?;
+    let about: [&[u8]; 2] = [b"session", session.as_bytes()];
+    let sent = record.step_up.as_ref().filter(|sent| sent.session == session && sent.code.method == method);
+    if sent.is_some_and(|sent| sent.code.is(peppers, (tenant, account), about, code, now)) {
+        return Ok((FactorRecord { guard: Default::default(), step_up: None, ..record.clone() }, true));
+    }
+    Ok((FactorRecord { guard, ..record.clone() }, false))
 }

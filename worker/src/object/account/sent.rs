@@ -8,9 +8,9 @@ use crate::outbox::message::{Mail, MailTemplate, Recipient};
 use postern_core::account::AccountRecord;
 use postern_core::factor::{
     BackupCodes, ChallengeId, CodeOwner, ContactOutcome, FactorChange, FactorMethod, FactorRecord,
-    SENT_CODE_TTL, SendRefusal, begin_contact, confirm_contact, send_code,
+    SENT_CODE_TTL, SendRefusal, begin_contact, confirm_contact, send_code, send_step_up_code,
 };
-use postern_core::id::{ClientId, OperationId};
+use postern_core::id::{ClientId, OperationId, SessionId};
 use postern_core::intake::CodePurpose;
 use postern_core::password::Pepper;
 use postern_core::session::DeviceHint;
@@ -25,6 +25,8 @@ pub(crate) enum SentOrder {
     Begin { method: FactorMethod, to: String, code: String, language: Option<String> },
     /// It came back. Without backup codes, which cost more than a guess should, an account that has none is told so.
     Confirm { method: FactorMethod, code: String, backup: Option<BackupCodes> },
+    /// Send one for a session whose owner is to prove to be there once more.
+    ForSession { method: FactorMethod, code: String, session: SessionId, language: Option<String> },
     /// Send one for a login that waits.
     ForLogin {
         method: FactorMethod,
@@ -51,6 +53,12 @@ impl Account<'_> {
                 let owner = CodeOwner { tenant: &account.tenant, account: &account.id, pepper };
                 let begun = begin_contact(record, owner, method, to.clone(), &code, self.now);
                 self.send(account, begun.map(|record| (record, to)), operation, code, language)
+            }
+            SentOrder::ForSession { method, code, session, language } => {
+                let owner =
+                    CodeOwner { tenant: &account.tenant, account: &account.id, pepper: self.pepper()? };
+                let sent = send_step_up_code(record, owner, session, (method, &code), self.now);
+                self.send(account, sent, operation, code, language)
             }
             SentOrder::ForLogin { method, code, client_id, device, secret, language } => {
                 let secret = secret_of(&secret)?;

@@ -5,7 +5,7 @@ use super::commit::Change;
 use super::factors::{LastFactorChange, Presented, Used};
 use super::{Account, AdmissionAnswer, AdmissionRefusal};
 use postern_core::account::AccountRecord;
-use postern_core::factor::{FactorMethod, FactorRecord};
+use postern_core::factor::{FactorMethod, FactorRecord, use_step_up_code};
 use postern_core::grant::Admission;
 use postern_core::id::{OperationId, SessionId, TenantId};
 use postern_core::passkey::{
@@ -83,6 +83,9 @@ impl Account<'_> {
         if let Presented::Passkey { assertion, .. } = presented {
             return self.asserted_again(call, passkeys, assertion);
         }
+        if let Presented::Sent(method, code) = presented {
+            return self.sent_again(call, account, record, (*method, code));
+        }
         if !record.has_codes() {
             return Ok(Err(AdmissionAnswer::Refused(AdmissionRefusal::NotEnrolled)));
         }
@@ -90,6 +93,28 @@ impl Account<'_> {
             Used::Right(left) => Ok(Change { factors: Some(left), ..Change::default() }),
             Used::Wrong => Err(AdmissionAnswer::Refused(AdmissionRefusal::SecondFactorInvalid)),
             Used::Limited { retry_after_seconds } => Err(AdmissionAnswer::Limited { retry_after_seconds }),
+        })
+    }
+
+    /// A code that was sent stands behind the password alone.
+    fn sent_again(
+        &self,
+        call: &StepUpCall,
+        account: &AccountRecord,
+        record: &FactorRecord,
+        code: (FactorMethod, &str),
+    ) -> Result<std::result::Result<Change, AdmissionAnswer>> {
+        if call.password.is_none() {
+            return Ok(Err(AdmissionAnswer::Refused(AdmissionRefusal::FactorMissing)));
+        }
+        let owner = (&account.tenant, &account.id);
+        Ok(match use_step_up_code(record, owner, call.session, code, self.peppers()?, self.now) {
+            Err(retry_after_seconds) => Err(AdmissionAnswer::Limited { retry_after_seconds }),
+            Ok((left, true)) => Ok(Change { factors: Some(left), ..Change::default() }),
+            Ok((counted, false)) => {
+                self.commit(Change { factors: Some(counted), ..Change::default() })?;
+                Err(AdmissionAnswer::Refused(AdmissionRefusal::SecondFactorInvalid))
+            }
         })
     }
 
@@ -149,7 +174,8 @@ impl Account<'_> {
 impl Presented {
     const fn amr(&self) -> &'static [&'static str] {
         match self {
-            Self::Totp(_) | Self::Sent(..) | Self::BackupCode(_) => FactorMethod::Totp.amr(),
+            Self::Totp(_) | Self::BackupCode(_) => FactorMethod::Totp.amr(),
+            Self::Sent(method, _) => method.amr(),
             Self::Passkey { .. } => FactorMethod::Passkey.amr(),
         }
     }
