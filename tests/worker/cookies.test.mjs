@@ -114,7 +114,7 @@ describe("beside bearer tokens", () => {
     // Each route that changes something by cookie: none forgets to ask.
     for (const [method, path, body] of [
       ["POST", "refresh"], ["POST", "logout"], ["POST", "sessions/revoke-all"], ["DELETE", `sessions/${"0".repeat(32)}`], ["DELETE", "me", {}],
-      ["POST", "change-password", {}], ["POST", "request-email-change", {}], ["POST", "2fa/setup"], ["POST", "2fa/disable", {}], ["POST", "passkeys/registration", {}],
+      ["POST", "change-password", {}], ["POST", "request-email-change", {}], ["POST", "2fa/setup"], ["POST", "2fa/disable", {}], ["POST", "reauthenticate", {}], ["POST", "passkeys/registration", {}],
     ]) {
       refused(await ask(method, path, { cookie, "sec-fetch-site": "cross-site", origin: evil }, body), 403, "cross_site_request");
       refused(await ask(method, path, { cookie }, body), 403, "csrf_token_invalid");
@@ -195,6 +195,16 @@ describe("beside bearer tokens", () => {
     // A token that a client has of its own is answered as ever.
     const { body } = await one.login(email, PASSWORD);
     assert.match((await one.post("refresh", { refresh_token: body.refresh_token })).body.refresh_token, /^prt_/);
+  });
+
+  test("an owner who is proven once more gets another cookie, and no token", async () => {
+    const { cookie, set } = await signedIn();
+    const answer = await ask("POST", "reauthenticate", { cookie, ...OWN_PAGE }, { current_password: PASSWORD });
+    assert.deepEqual(Object.keys(answer.body).sort(), ["csrf_token", "expires_in", "token_type"], answer.text);
+    const renewed = setBy(answer);
+    assert.deepEqual([...renewed.keys()], [SESSION]);
+    assert.equal(claimsOf(renewed.get(SESSION).value).sid, claimsOf(set.get(SESSION).value).sid);
+    assert.equal((await ask("GET", "me", { cookie: cookieOf(answer) })).body.email, email);
   });
 
   test("a logout ends the session and takes the cookies away, also when they are for nothing", async () => {
