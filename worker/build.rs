@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use postern_core::mail::{LanguageTag, Letter, Template, check_layout, check_support, parse_durations};
+use postern_core::mail::{
+    LanguageTag, Letter, Template, check_layout, check_support, parse_durations, parse_sms,
+};
 
 const FOLDER: &str = "templates";
 
@@ -55,7 +57,9 @@ fn write_pack(table: &mut String, folder: &Path, language: &str) -> Result<(), B
         "Pack {{ language: {language:?}, support: {:?}, durations: {durations:?}, letters: &[",
         support.trim()
     )?;
-    let mut known = vec![support_file, durations_file];
+    let sms_file = folder.join("sms.txt");
+    let sms = parse_sms(read(&sms_file)?.leak()).map_err(|error| in_file(&sms_file, &error))?;
+    let mut known = vec![support_file, durations_file, sms_file];
     for letter in Letter::ALL {
         let (text_file, html_file) = (
             folder.join(letter.name()).with_extension("txt"),
@@ -72,6 +76,10 @@ fn write_pack(table: &mut String, folder: &Path, language: &str) -> Result<(), B
         if !known.contains(&path) {
             return Err(format!("{}: there is no such mail", path.display()).into());
         }
+    }
+    table.push_str("], sms: &[\n");
+    for (letter, text) in sms {
+        writeln!(table, "(Letter::{letter:?}, {text:?}),")?;
     }
     table.push_str("] },\n");
     Ok(())

@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { PASSWORD, accountsOf, claimsOf, client, granted, newAddress, refused, startOpenServer, tokenOf } from "./support/accounts.mjs";
 import { until } from "./support/people.mjs";
+import { newNumber, spaced } from "./support/phones.mjs";
 
 const TOKEN = Buffer.from("an operator's token, 32 bytes and more").toString("base64");
 
@@ -13,7 +14,7 @@ describe("an operator creates accounts", { concurrency: 4 }, () => {
   let operator;
   let directory;
   before(async () => {
-    server = await startOpenServer({ vars: { registration: { usernames: "optional" }, limits: { operator_per_source: { count: 0 } } }, secrets: { POSTERN_OPERATOR_TOKEN: TOKEN } });
+    server = await startOpenServer({ vars: { registration: { usernames: "optional" }, sms: { sender: "development_mailbox" }, limits: { operator_per_source: { count: 0 } } }, secrets: { POSTERN_OPERATOR_TOKEN: TOKEN } });
     operator = client(server);
     ({ DIRECTORY: directory } = await server.getEnv());
   });
@@ -26,7 +27,7 @@ describe("an operator creates accounts", { concurrency: 4 }, () => {
     const [email, username] = [newAddress(), newName()];
     const { status, body, text } = await create({ email: email.toUpperCase(), username, name: "Ada", roles: ["admin"], password: PASSWORD });
     assert.equal(status, 201, text);
-    assert.deepEqual(body, { id: body.id, email, username, name: "Ada", roles: ["admin"] });
+    assert.deepEqual(body, { id: body.id, email, phone: null, username, name: "Ada", roles: ["admin"] });
     const { access_token: token } = granted(await operator.login(email, PASSWORD));
     const claims = claimsOf(token);
     assert.deepEqual([claims.sub, claims.roles], [body.id, ["admin"]]);
@@ -67,6 +68,31 @@ describe("an operator creates accounts", { concurrency: 4 }, () => {
     assert.equal((await operator.mails(email)).length, 1, "one order, one mail");
   });
 
+  test("with a number, beside an address or in its place", async () => {
+    const [email, phone, alone] = [newAddress(), newNumber(), newNumber()];
+    const both = await create({ email, phone: spaced(phone), name: "Ada", password: PASSWORD });
+    assert.deepEqual([both.status, both.body.email, both.body.phone], [201, email, phone], both.text);
+    for (const identifier of [email, phone]) {
+      const { access_token: token } = granted(await operator.post("login", { identifier, password: PASSWORD }));
+      const me = (await operator.me(token)).body;
+      assert.deepEqual([me.id, me.is_verified, me.is_phone_verified], [both.body.id, false, false]);
+    }
+    refused(await create({ email: newAddress(), phone, name: "Eve" }), 409, "account_exists");
+    refused(await create({ phone: newNumber(), email, name: "Eve" }), 409, "account_exists");
+    assert.deepEqual([await operator.mails(email), await operator.mails(phone)], [[], []]);
+
+    const key = `by-number-${phone}`;
+    const order = { phone: alone, name: "Ada", send_invitation: true };
+    assert.equal((await create(order, { key })).status, 201);
+    refused(await create({ ...order, phone: newNumber() }, { key }), 409, "idempotency_key_reused");
+    const sms = await until("the invitation", async () => (await operator.mails(alone))[0], 60);
+    assert.equal(sms.channel, "sms");
+    const token = new URL(sms.link).hash.slice(1);
+    assert.equal((await operator.post("set-password", { token, password: PASSWORD })).status, 200);
+    const { access_token: bearer } = granted(await operator.post("login", { phone: alone, password: PASSWORD }));
+    assert.equal((await operator.me(bearer)).body.is_phone_verified, true);
+  });
+
   test("by username alone", async () => {
     const username = newName();
     const { body, status } = await create({ username, name: "Robot", password: PASSWORD });
@@ -83,6 +109,8 @@ describe("an operator creates accounts", { concurrency: 4 }, () => {
       [{ email, name: "Ada", roles: "admin" }, "roles"], [{ email, name: "Ada", username: "admin" }, "username"],
       [{ email, name: "Ada", password: PASSWORD, send_invitation: true }, "send_invitation"],
       [{ username: newName(), name: "Ada", send_invitation: true }, "send_invitation"],
+      [{ phone: "0170 1234567", name: "Ada" }, "phone"], [{ phone: 7, name: "Ada" }, "phone"],
+      [{ phone: newNumber(), name: "Ada", password: PASSWORD, send_invitation: true }, "send_invitation"],
     ];
     for (const [body, field] of bad) {
       const { errors } = refused(await create(body), 400, "invalid_request");

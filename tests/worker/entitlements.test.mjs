@@ -77,6 +77,7 @@ describe("entitlements", () => {
     assert.equal((await person.validate(before.access_token, "strict")).status, 200, "another source gives it still");
     const left = ok(await revoke(who.account, { name: "export" }));
     assert.deepEqual(left.names, ["archive"]);
+    assert.deepEqual(ok(await ask("GET", `/api/v1/auth/admin/users/${who.account}`)).entitlements, ["archive"]);
     assert.ok(left.grants.filter(({ name }) => name === "export").every(({ revoked_at: at }) => at > 0));
     refused(await person.validate(before.access_token, "strict"), 401, "token_stale");
     // The mark is on its way to the edge; the bound is that of the mode.

@@ -80,6 +80,9 @@ const KINDS = {
   },
 };
 
+/** A number as people write it. */
+const numberOf = (index) => `+49 150-${String(index).padStart(8, "0")}`;
+
 /** Runs the operator's command as it is shipped. */
 async function postern(...args) {
   assert.ok(existsSync(COMMAND), `${COMMAND} is missing: run "cargo build --package postern"`);
@@ -142,6 +145,7 @@ describe("an import", () => {
       if (index % 3 === 0) Object.assign(line, { name: `O'Neil; the ${index}th -- "quoted" 🔑`, email_verified: true, roles: ["admin"] });
       if (index % 5 === 0) line.created_at = 1_600_000_000_000 + index;
       if (index % 7 === 0) line.username = `imported_${index}`;
+      if (index % 11 === 0) Object.assign(line, { phone: numberOf(index), phone_verified: index % 2 === 0 });
       made.push({ kind, password, logsIn, line, email: line.email.toLowerCase() });
     }
     return made;
@@ -181,12 +185,12 @@ describe("an import", () => {
     writeFileSync(join(folder, "broken.jsonl"), lines.join("\n"));
     const { code, out, err } = await run("broken.jsonl");
     assert.deepEqual([code, out], [1, ""]);
-    const [json, hash, id, email, name, address, total] = err.trim().split("\n");
+    const [json, hash, id, email, phone, name, address, total] = err.trim().split("\n");
     assert.equal(json, "line 4: is not JSON");
     assert.equal(hash, "line 5: password_hash: costs more or less than a login may");
-    assert.deepEqual([id, email, name], ["id", "email", "username"].map((member) => `line 6: ${member}: is that of line 1, too`));
+    assert.deepEqual([id, email, phone, name], ["id", "email", "phone", "username"].map((member) => `line 6: ${member}: is that of line 1, too`));
     assert.match(address, /^line 7: email: /);
-    assert.equal(total, "6 broken rules; nothing was imported");
+    assert.equal(total, "7 broken rules; nothing was imported");
     for (const shown of [secret, "secret.address", "imported.0", "nobody"]) assert.ok(!err.toLowerCase().includes(shown), shown);
     assert.deepEqual(everything(), [[], [], []]);
   });
@@ -196,17 +200,17 @@ describe("an import", () => {
     assert.deepEqual([code, err], [0, ""], out);
     assert.match(out, new RegExp(`^${ACCOUNTS} accounts created, 0 were there already, 0 left out$`, "m"));
     const [identifiers, users, credentials] = everything();
-    const named = people.filter(({ line }) => line.username !== undefined).length;
-    assert.deepEqual([identifiers.length, users.length, credentials.length], [ACCOUNTS + named, ACCOUNTS, ACCOUNTS]);
+    const [named, numbered] = ["username", "phone"].map((member) => people.filter(({ line }) => line[member] !== undefined).length);
+    assert.deepEqual([identifiers.length, users.length, credentials.length], [ACCOUNTS + named + numbered, ACCOUNTS, ACCOUNTS]);
     assert.equal(rows("SELECT count(*) AS names FROM owner_names WHERE owner_kind = 'account'")[0].names, named);
     const byEmail = new Map(users.map((user) => [user.email, user]));
     for (const { line, email } of people) {
       const user = byEmail.get(email);
-      assert.deepEqual([user.name, user.roles, user.username, user.status, user.tenant], [line.name ?? email.split("@")[0], JSON.stringify(line.roles ?? ["user"]), line.username ?? null, "active", "default"]);
+      assert.deepEqual([user.name, user.roles, user.username, user.phone, user.status, user.tenant], [line.name ?? email.split("@")[0], JSON.stringify(line.roles ?? ["user"]), line.username ?? null, line.phone?.replace(/[ -]/g, "") ?? null, "active", "default"]);
       if (line.created_at !== undefined) assert.equal(user.created_at, line.created_at);
     }
     const verified = identifiers.filter((identifier) => identifier.verified_at !== null).length;
-    assert.equal(verified, people.filter(({ line }) => line.email_verified).length);
+    assert.equal(verified, people.filter(({ line }) => line.email_verified).length + people.filter(({ line }) => line.phone_verified).length);
     const [{ audited }] = rows("SELECT count(*) AS audited FROM audit_events WHERE event = 'account_imported'");
     assert.equal(audited, ACCOUNTS);
   });
@@ -227,6 +231,9 @@ describe("an import", () => {
       refused(await person.login(email, password.slice(1)), 401, "invalid_credentials");
       const me = (await person.me(granted(await person.login(email, password)).access_token)).body;
       assert.deepEqual([me.email, me.name], [email, line.name ?? email.split("@")[0]], kind);
+      if (line.phone === undefined) continue;
+      assert.equal(me.is_phone_verified, line.phone_verified);
+      granted(await person.post("login", { phone: line.phone, password }));
     }
     const { password_hash: untouched } = rows("SELECT password_hash FROM credentials WHERE password_hash LIKE '$2y$%' LIMIT 1")[0];
     assert.match(untouched, /^\$2y\$05\$/);
@@ -249,20 +256,21 @@ describe("an import", () => {
     const lines = [
       { id: "intruder", email, ...(await KINDS.bcrypt("the intruder's password")) },
       { id: "impostor", email: "impostor@example.com", username: "imported_0" },
+      { id: "caller", name: "Eve", phone: numberOf(0) },
       { id: "newcomer", email: "newcomer@example.com", ...(await KINDS.bcrypt("the newcomer's password")) },
     ];
     writeFileSync(join(folder, "late.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     const { code, out, err } = await run("late.jsonl");
     assert.equal(code, 2, out + err);
-    const left = (line) => `line ${line}: an address or name belongs to another account; the line was left out\n`;
-    assert.equal(err, left(1) + left(2));
-    assert.match(out, /^1 accounts created, 0 were there already, 2 left out$/m);
+    const left = (line) => `line ${line}: an address, number or name belongs to another account; the line was left out\n`;
+    assert.equal(err, left(1) + left(2) + left(3));
+    assert.match(out, /^1 accounts created, 0 were there already, 3 left out$/m);
     assert.deepEqual(rows("SELECT * FROM credentials WHERE account_id = (SELECT account_id FROM identifiers WHERE value = ?)", email), before);
     refused(await person.login(email, "the intruder's password"), 401, "invalid_credentials");
     granted(await person.login(email, PASSWORD));
     granted(await person.login("newcomer@example.com", "the newcomer's password"));
     const again = await run("late.jsonl");
-    assert.match(again.out, /^0 accounts created, 1 were there already, 2 left out$/m);
+    assert.match(again.out, /^0 accounts created, 1 were there already, 3 left out$/m);
   });
 
   test("refuses what it does not understand, and says what a deployment does not accept", async () => {

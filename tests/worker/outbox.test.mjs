@@ -153,7 +153,22 @@ describe("the outbox", () => {
         const [early, late] = [`early-${mode}@users.test`, `late-${mode}@users.test`];
         mail.mode = "accept";
         const usual = await signUp(early);
+        const logsIn = async (device) => {
+          const headers = { "content-type": "application/json", "user-agent": device };
+          const response = await server.fetch("/api/v1/auth/login", { method: "POST", headers, body: JSON.stringify({ email: owner, password: PASSWORD }) });
+          assert.equal(response.status, 200);
+          // The limiter is told of a success as well, beside the answer.
+          return response.headers.get("x-postern-calls").replace(/limiter=\d+/, "");
+        };
+        const owner = `owner-${mode}@users.test`;
+        await account(owner);
+        await until("an empty outbox", parcels, ({ length }) => length === 0);
+        const login = await logsIn(`a device of before, ${mode}`);
+        const newDevice = () => mail.accepted(owner).filter(({ subject }) => subject === "A new sign-in to your account").length;
+        await until("the mail of a new device", newDevice, Boolean);
         mail.mode = mode;
+        // A login waits for no mail, also one that brings one about.
+        assert.equal(await logsIn(`another device, ${mode}`), login);
         const { operations } = await signUp(late);
         assert.equal(operations, usual.operations);
         await until("two attempts", () => mail.to(late), ({ length }) => length >= 2);
@@ -162,6 +177,7 @@ describe("the outbox", () => {
 
         mail.mode = "accept";
         await until("the mail", () => mail.accepted(late), ({ length }) => length > 0);
+        await until("the mail of the other device", newDevice, (count) => count >= 2, 60_000);
         await until("an empty outbox", parcels, ({ length }) => length === 0);
         await consumed(`after-${mode}`);
         assert.equal(mail.accepted(late).length, 1);

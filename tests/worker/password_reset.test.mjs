@@ -1,36 +1,18 @@
 // Resetting a password by mail: for the owner of the address alone, once, and the end of everybody who was signed in.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
 import {
-  PASSWORD, assertAlike, claimsOf, client, cooled, granted, newAddress, onSecrets, otherThan, refused, startOpenServer, tokenOf,
+  PASSWORD, assertAlike, client, cooled, granted, newAddress, onSecrets, otherThan, refused, startOpenServer, tokenOf,
 } from "./support/accounts.mjs";
 import { audited } from "./support/people.mjs";
+import { NEW, OTHER, resetWorld, succeeded } from "./support/resets.mjs";
 
-const [NEW, OTHER] = ["a password after the reset", "quite another password"];
-const [RESET_LINK, RESET_CODE, RESET_DONE] = ["Reset your password", "Your code to reset the password", "Your password was reset"];
-const succeeded = (answer) => assert.deepEqual([answer.status, answer.body], [200, { success: true }], answer.text);
+const RESET_DONE = "Your password was reset";
 
-/** Everything about one server whose resets are proven by `by`. */
 function world(by) {
-  const of = { subject: by === "link" ? RESET_LINK : RESET_CODE };
-  before(async () => {
-    of.server = await startOpenServer({ vars: { password_reset: { by }, lockout: { per_source_failures: 3 } } });
-    ({ DIRECTORY: of.directory } = await of.server.getEnv());
-    of.owner = client(of.server, "198.51.100.1");
-    of.thief = client(of.server, "203.0.113.66");
-  });
-  after(() => of.server?.stop());
-  of.person = async () => {
-    const email = newAddress();
-    const tokens = await of.owner.account(email);
-    return { email, account: claimsOf(tokens.access_token).sub, ...tokens };
-  };
-  of.credential = (account) =>
-    of.directory.prepare("SELECT version, password_hash, operation_id FROM credentials WHERE account_id = ?").bind(account).first();
-  of.forgot = (email) => of.owner.mailed("request-password-reset", email, of.subject);
-  of.reset = (body) => of.owner.post("reset-password", body);
+  const of = resetWorld(by, { lockout: { per_source_failures: 3 } });
   of.refuses = async (body) => refused(await of.reset(body), 400, "code_invalid");
   of.links = (...sql) => onSecrets(of.server, ...sql);
   of.cooled = () => cooled(of.server);
@@ -43,7 +25,7 @@ describe("a reset by link", () => {
   test("sets the password, ends every session, and tells the owner", async () => {
     const me = await it.person();
     const stolen = granted(await it.thief.login(me.email, PASSWORD));
-    const link = await it.forgot(me.email);
+    const link = await it.forgot(me);
     assert.equal(link.code, undefined);
     assert.match(link.link, /^http:\/\/localhost:8787\/reset-password#psl_[\w-]{66}$/);
     // Asking for it has changed nothing.
@@ -63,24 +45,25 @@ describe("a reset by link", () => {
 
   test("repeats only its own change, for ten minutes, and never another's", async () => {
     const me = await it.person();
-    const token = tokenOf(await it.forgot(me.email));
+    const token = tokenOf(await it.forgot(me));
     succeeded(await it.reset({ token, password: NEW }));
-    const set = await it.credential(me.account);
+    const set = await it.credential(me);
     succeeded(await it.reset({ token, password: NEW }));
     await it.refuses({ token, password: OTHER });
-    assert.deepEqual(await it.credential(me.account), set);
+    assert.deepEqual(await it.credential(me), set);
+    assert.ok((await audited(it.server, me)).includes("password_reset_replay:email"));
 
     // The owner changes the password again; the link in the history of a browser must not take that back.
     const bearer = granted(await it.owner.login(me.email, NEW)).access_token;
     succeeded(await it.owner.post("change-password", { current_password: NEW, new_password: "the third password of all" }, { bearer }));
-    const latest = await it.credential(me.account);
+    const latest = await it.credential(me);
     for (const password of [NEW, OTHER, "the third password of all"]) await it.refuses({ token, password });
-    assert.deepEqual(await it.credential(me.account), latest);
+    assert.deepEqual(await it.credential(me), latest);
   });
 
   test("does not work after its ten minutes, nor when it was never used in time", async () => {
     const [used, unused] = [await it.person(), await it.person()];
-    const tokens = [tokenOf(await it.forgot(used.email)), tokenOf(await it.forgot(unused.email))];
+    const tokens = [tokenOf(await it.forgot(used)), tokenOf(await it.forgot(unused))];
     succeeded(await it.reset({ token: tokens[0], password: NEW }));
     await it.links("UPDATE links SET record = json_set(record, '$.secret.used.used_at', CAST(? AS INTEGER)) WHERE json_extract(record, '$.secret.used') IS NOT NULL", Date.now() - 600_001);
     await it.refuses({ token: tokens[0], password: NEW });
@@ -91,33 +74,33 @@ describe("a reset by link", () => {
 
   test("that died between its two steps goes on, with whichever password comes", async () => {
     const me = await it.person();
-    const token = tokenOf(await it.forgot(me.email));
-    const before = await it.credential(me.account);
+    const token = tokenOf(await it.forgot(me));
+    const before = await it.credential(me);
     succeeded(await it.reset({ token, password: NEW }));
-    const { operation_id: operation } = await it.credential(me.account);
+    const { operation_id: operation } = await it.credential(me);
     // As if the Worker had died before it reached the directory.
     const undo = "UPDATE credentials SET password_hash = ?, operation_id = NULL, version = ? WHERE account_id = ?";
     await it.directory.prepare(undo).bind(before.password_hash, before.version, me.account).run();
     succeeded(await it.reset({ token, password: OTHER }));
-    assert.equal((await it.credential(me.account)).operation_id, operation);
+    assert.equal((await it.credential(me)).operation_id, operation);
     granted(await it.owner.login(me.email, OTHER));
   });
 
   test("used twice at the same moment succeeds once", async () => {
     const me = await it.person();
-    const token = tokenOf(await it.forgot(me.email));
+    const token = tokenOf(await it.forgot(me));
     const passwords = [NEW, OTHER];
     const answers = await Promise.all(passwords.map((password) => it.reset({ token, password })));
     const won = answers.findIndex(({ status }) => status === 200);
     assert.notEqual(won, -1);
     refused(answers[1 - won], 400, "code_invalid");
-    assert.equal((await it.credential(me.account)).version, 2);
+    assert.equal((await it.credential(me)).version, 2);
     granted(await it.owner.login(me.email, passwords[won]));
   });
 
   test("works for nothing and nobody else", async () => {
     const [me, other] = [await it.person(), await it.person()];
-    const token = tokenOf(await it.forgot(me.email));
+    const token = tokenOf(await it.forgot(me));
     const bytes = Buffer.from(token.slice(4), "base64url");
     const forged = (change) => {
       const copy = Buffer.from(bytes);
@@ -142,9 +125,9 @@ describe("a reset by link", () => {
 
   test("dies when the next one is mailed, which has to wait", async () => {
     const me = await it.person();
-    const first = tokenOf(await it.forgot(me.email));
+    const first = tokenOf(await it.forgot(me));
     await it.cooled();
-    const second = tokenOf(await it.forgot(me.email));
+    const second = tokenOf(await it.forgot(me));
     for (const email of [me.email, newAddress()]) {
       if (email !== me.email) assert.equal((await it.owner.post("request-password-reset", { email })).status, 202);
       const again = await it.owner.post("request-password-reset", { email });
@@ -159,7 +142,7 @@ describe("a reset by link", () => {
     const me = await it.person();
     const { code: otp } = await it.owner.mailed("request-otp", me.email, "Your code to sign in");
     const link = await it.owner.mailed("request-login-link", me.email, "Your link to sign in");
-    succeeded(await it.reset({ token: tokenOf(await it.forgot(me.email)), password: NEW }));
+    succeeded(await it.reset({ token: tokenOf(await it.forgot(me)), password: NEW }));
     refused(await it.thief.post("verify-login", { email: me.email, otp }), 400, "code_invalid");
     refused(await it.thief.post("verify-login-link", { token: tokenOf(link) }), 400, "code_invalid");
   });
@@ -168,7 +151,7 @@ describe("a reset by link", () => {
     const me = await it.person();
     for (let guess = 0; guess < 3; guess += 1) refused(await it.owner.login(me.email, `guess ${guess}`), 401, "invalid_credentials");
     refused(await it.owner.login(me.email, PASSWORD), 429, "rate_limited");
-    succeeded(await it.reset({ token: tokenOf(await it.forgot(me.email)), password: NEW }));
+    succeeded(await it.reset({ token: tokenOf(await it.forgot(me)), password: NEW }));
     granted(await it.owner.login(me.email, NEW));
   });
 
@@ -201,10 +184,10 @@ describe("a reset by code", () => {
   test("sets the password and ends every session, with the code of its own address only", async () => {
     const [me, other] = [await it.person(), await it.person()];
     const stolen = granted(await it.thief.login(me.email, PASSWORD));
-    const { code: otp, link } = await it.forgot(me.email);
+    const { code: otp, link } = await it.forgot(me);
     assert.match(otp, /^\d{6}$/);
     assert.equal(link, undefined);
-    await it.forgot(other.email);
+    await it.forgot(other);
     await it.refuses({ email: other.email, otp, password: NEW });
     refused(await it.owner.post("verify-login", { email: me.email, otp }), 400, "code_invalid");
     succeeded(await it.reset({ email: me.email.toUpperCase(), otp, password: NEW }));
@@ -217,11 +200,11 @@ describe("a reset by code", () => {
 
   test("is dead after five wrong guesses, and with the next mail", async () => {
     const me = await it.person();
-    const { code: otp } = await it.forgot(me.email);
+    const { code: otp } = await it.forgot(me);
     for (let guess = 0; guess < 5; guess += 1) await it.refuses({ email: me.email, otp: otherThan(otp), password: NEW });
     await it.refuses({ email: me.email, otp, password: NEW });
     await it.cooled();
-    const { code: next } = await it.forgot(me.email);
+    const { code: next } = await it.forgot(me);
     if (next !== otp) await it.refuses({ email: me.email, otp, password: NEW });
     const login = await it.owner.mailed("request-otp", me.email, "Your code to sign in");
     if (login.code !== next) await it.refuses({ email: me.email, otp: login.code, password: NEW });
@@ -230,10 +213,10 @@ describe("a reset by code", () => {
 
   test("used twice at the same moment succeeds once", async () => {
     const me = await it.person();
-    const { code: otp } = await it.forgot(me.email);
+    const { code: otp } = await it.forgot(me);
     const answers = await Promise.all([NEW, OTHER].map((password) => it.reset({ email: me.email, otp, password })));
     assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 400]);
-    assert.equal((await it.credential(me.account)).version, 2);
+    assert.equal((await it.credential(me)).version, 2);
   });
 
   test("shows nobody who has an account", async () => {

@@ -38,7 +38,7 @@ describe("signing up with a number", () => {
       it.owner.post("signup", { phone: spaced(phone), name: "Ada Lovelace", password: PASSWORD }));
     const { registration, expires_in: expiresIn } = accepted.answer;
     assert.match(accepted.code, /^\d{6}$/);
-    assert.ok(accepted.text.startsWith(`${accepted.code} is your code to sign up at localhost:8787, for 10 min.`), accepted.text);
+    assert.ok(accepted.text.startsWith(`${accepted.code} is your code to sign up at localhost:8787, for 10 minutes.`), accepted.text);
     assert.ok(accepted.text.length <= 160, "one SMS");
     assert.ok(!accepted.text.includes("Ada"), "whoever typed the number chose the name");
     assert.ok(!accepted.text.includes(registration), "the registration is the client's alone");

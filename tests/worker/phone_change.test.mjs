@@ -110,6 +110,26 @@ describe("changing the number", () => {
     granted(await owner.login(email, PASSWORD));
   });
 
+  test("is undone by its owner, where there is an address: the number is free, and other sessions end", async () => {
+    const [me, bare] = [await withPhone(await person(), newNumber()), await owner.phoneAccount(newNumber())];
+    const removes = (bearer, body) => owner.send("DELETE", "/api/v1/auth/me/phone", { body, bearer });
+    const elsewhere = granted(await owner.login(me.email, PASSWORD)).access_token;
+    refused(await removes(me.bearer), 400, "invalid_request");
+    refused(await removes(me.bearer, { current_password: "not the password" }), 403, "current_password_wrong");
+    refused(await removes(undefined, { current_password: PASSWORD }), 401, "token_missing");
+    refused(await removes(bare.bearer, { current_password: PASSWORD }), 409, "last_way_in");
+    assert.equal((await ownersOf(server, me.phone)).length, 1);
+    succeeded(await removes(me.bearer, { current_password: PASSWORD }));
+    const now = await refreshed(me);
+    assert.equal((await owner.me(now.bearer)).body.phone, null);
+    refused(await owner.sessions(elsewhere), 401, "session_revoked");
+    assert.deepEqual(await ownersOf(server, me.phone), []);
+    await mailTo(me.email, "Your phone number was removed");
+    succeeded(await removes(now.bearer, { current_password: PASSWORD }));
+    granted(await owner.login(me.email, PASSWORD));
+    await owner.phoneAccount(me.phone);
+  });
+
   test("is seen while its code is on the way, which can be sent again to the same number only", async () => {
     const me = await person();
     const resend = (bearer = me.bearer) => owner.post("resend-phone-change", undefined, { bearer: bearer ?? undefined });

@@ -1,38 +1,19 @@
 // A password set by whoever reads the mail, where the account has a second factor: not without it.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { PASSWORD, client, granted, newAddress, otherThan, refused, startOpenServer, tokenOf, wrongLinkOf } from "./support/accounts.mjs";
+import { PASSWORD, granted, newAddress, otherThan, refused, tokenOf, wrongLinkOf } from "./support/accounts.mjs";
 import { codeOf, enrol } from "./support/authenticator.mjs";
-import { audited, claimsOf, editAccount } from "./support/people.mjs";
+import { audited, editAccount } from "./support/people.mjs";
+import { NEW, OTHER, resetWorld, succeeded } from "./support/resets.mjs";
 
-const [NEW, OTHER] = ["a password after the reset", "quite another password"];
-const succeeded = (answer) => assert.deepEqual([answer.status, answer.body], [200, { success: true }], answer.text);
-
-/** Everything about one server whose resets are proven by `by`. */
 function world(by) {
-  const of = { subject: by === "link" ? "Reset your password" : "Your code to reset the password" };
-  before(async () => {
-    of.server = await startOpenServer({ vars: { password_reset: { by }, sign_in: { codes: true } } });
-    ({ DIRECTORY: of.directory } = await of.server.getEnv());
-    of.owner = client(of.server, "198.51.100.1");
-    of.thief = client(of.server, "203.0.113.66");
-  });
-  after(() => of.server?.stop());
-  of.person = async () => {
-    const email = newAddress();
-    const tokens = await of.owner.account(email);
-    return { email, account: claimsOf(tokens.access_token).sub, ...tokens };
-  };
+  const of = resetWorld(by, { sign_in: { codes: true } });
   of.enrolled = async () => {
     const me = await of.person();
     return { ...me, ...(await enrol(of.owner, me, PASSWORD)) };
   };
-  of.forgot = ({ email }) => of.owner.mailed("request-password-reset", email, of.subject);
-  of.reset = (body) => of.owner.post("reset-password", body);
-  of.credential = ({ account }) =>
-    of.directory.prepare("SELECT version, password_hash, operation_id FROM credentials WHERE account_id = ?").bind(account).first();
   /** The challenge of a login, which proves that the password is the account's. */
   of.challenge = async ({ email }, password = PASSWORD) => {
     const { body, text } = await of.owner.login(email, password);

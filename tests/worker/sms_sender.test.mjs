@@ -81,7 +81,7 @@ describe("by Twilio", () => {
     const form = Object.fromEntries(new URLSearchParams(body));
     assert.deepEqual(Object.keys(form), ["To", "From", "Body"]);
     assert.deepEqual([form.To, form.From], [phone, "My Shop"]);
-    const [, otp] = /^(\d{6}) is your code to sign up at localhost:8787, for 10 min\. Give it to nobody\.$/.exec(form.Body);
+    const [, otp] = /^(\d{6}) is your code to sign up at localhost:8787, for 10 minutes\. Give it to nobody\.$/.exec(form.Body);
     granted(await it.person.verify({ phone, otp, registration }));
   });
 
@@ -137,10 +137,29 @@ describe("by HTTP", () => {
     await it.signUp(phone);
     const [{ path, headers, body }] = await it.untilSent(phone, 1);
     const { id, to, text, code, ...rest } = JSON.parse(body);
-    assert.deepEqual([path, to, rest], ["/send", phone, {}]);
+    assert.deepEqual([path, to, rest], ["/send", phone, { language: "en" }]);
     assert.equal(headers["content-type"], "application/json");
     assert.equal(headers["idempotency-key"], id);
     assert.ok(text.startsWith(`${code} is your code`));
+  });
+
+  test("is written in the language of the request, unless the owner of the number has chosen one", async () => {
+    const phone = newNumber();
+    const asks = (language, route, body = {}) => it.person.post(route, { phone, ...body }, { headers: { "accept-language": language } });
+    const newest = async (count) => JSON.parse((await it.untilSent(phone, count)).at(-1).body);
+    const { body: { registration } } = await asks("de-AT, en;q=0.5", "signup", { name: "Ada", password: PASSWORD });
+    const { text, code } = await newest(1);
+    assert.equal(text, `${code} ist Ihr Code zum Registrieren bei localhost:8787, 10 Minuten lang. Geben Sie ihn niemandem.`);
+    const { access_token: bearer } = granted(await it.person.verify({ phone, otp: code, registration }));
+    await asks("xx", "request-otp");
+    assert.ok((await newest(2)).text.includes("is your code to sign in"), "there is no such language");
+
+    // What happened to the account says the owner's language alone.
+    assert.equal((await it.person.send("PATCH", "/api/v1/auth/me", { body: { locale: "de-CH" }, bearer })).status, 200);
+    await it.person.post("change-password", { current_password: PASSWORD, new_password: "another long password" }, { bearer, headers: { "accept-language": "en" } });
+    assert.ok((await newest(3)).text.startsWith("localhost:8787: Ihr Passwort wurde geändert."));
+    await asks("en", "request-password-reset");
+    assert.ok((await newest(4)).text.includes("Ihr Code für ein neues Passwort"));
   });
 
   test("numbers of other countries are refused before anything else happens", async () => {

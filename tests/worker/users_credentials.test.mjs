@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { audited, expectModes, get, logIn, mails, mailTo, PASSWORD, post, refresh, refused, signUp, storedSession, until } from "./support/people.mjs";
+import { audited, expectModes, get, logIn, mails, mailTo, PASSWORD, post, refresh, refused, signUp, storedSession, tokensOf, until } from "./support/people.mjs";
+import { newNumber, spaced } from "./support/phones.mjs";
 import { operatorOf, signUpAgain, startOperated } from "./support/operator.mjs";
 
 const OTHER = "nine quiet herons wade";
@@ -15,7 +16,7 @@ describe("the operator", () => {
   let operator;
   let directory;
   before(async () => {
-    server = await startOperated();
+    server = await startOperated({}, { sms: { sender: "development_mailbox" } });
     operator = operatorOf(server);
     ({ DIRECTORY: directory } = await server.getEnv());
   });
@@ -102,6 +103,55 @@ describe("the operator", () => {
       await expectModes(server, one.access, { strict: true });
       await logIn(server, one);
     }
+  });
+
+  test("sets a number and takes it away: every session ends, and the owner is told", async () => {
+    const [person, other] = [await signUp(server), await signUp(server)];
+    const [phone, next] = [newNumber(), newNumber()];
+    const numbers = async (who) => {
+      const { phone: current, identifiers } = await operator.show(who);
+      return [current, identifiers.filter(({ kind }) => kind === "phone").map(({ value, verified_at: at }) => [value, at !== null])];
+    };
+    assert.deepEqual(await done(person, "set-phone", { phone: spaced(phone) }, "phone-1"), { success: true, verification_sent: true });
+    assert.deepEqual(await done(person, "set-phone", { phone }, "phone-1"), { success: true, verification_sent: false });
+    refused(await operator.order(person, "set-phone", { phone: next }, "phone-1"), 409, "idempotency_key_reused");
+    assert.deepEqual(await numbers(person), [phone, [[phone, false]]]);
+    assert.equal((await storedSession(server, person)).revoked.reason, "phone_change");
+    await mailTo(server, person.email, "Your phone number was changed");
+    const { text, code } = await mailTo(server, phone);
+    assert.ok(text.includes("to confirm this number"), text);
+    assert.equal((await post(server, "verify-phone", { phone, otp: code })).status, 200);
+    assert.deepEqual(await numbers(person), [phone, [[phone, true]]]);
+    await done(person, "set-phone-verified", { verified: false });
+    assert.deepEqual(await numbers(person), [phone, [[phone, false]]]);
+    await done(person, "set-phone-verified", { verified: true });
+    refused(await operator.order(other, "set-phone-verified", { verified: true }), 404, "not_found");
+
+    refused(await operator.order(other, "set-phone", { phone }), 409, "account_exists");
+    for (const body of [{}, { phone: 7 }, { phone: "0170 1" }, { phone: null }]) {
+      refused(await operator.order(other, "set-phone", body), 400, "invalid_request");
+    }
+    await expectModes(server, other.access, { strict: true });
+    tokensOf(await post(server, "login", { phone, password: PASSWORD }));
+    await done(person, "set-phone", { phone: null }, "phone-2");
+    await done(person, "set-phone", { phone: null }, "phone-2");
+    assert.deepEqual(await numbers(person), [null, []]);
+    refused(await post(server, "login", { phone, password: PASSWORD }), 401, "invalid_credentials");
+    await mailTo(server, person.email, "Your phone number was removed");
+    await done(other, "set-phone", { phone });
+    const trail = await audited(server, person);
+    for (const event of ["phone_set", "phone_verified_set", "phone_verified_cleared", "phone_removed"]) assert.ok(trail.some((line) => line.startsWith(event)), event);
+  });
+
+  test("takes no number from an account that has nothing else", async () => {
+    const phone = newNumber();
+    const { body } = await operator.ask("POST", "", { body: { phone, name: "Ada", password: PASSWORD } });
+    const person = { account: body.id };
+    refused(await operator.order(person, "set-phone", { phone: null }), 409, "last_way_in");
+    const next = newNumber();
+    await done(person, "set-phone", { phone: next });
+    assert.ok((await mailTo(server, phone)).text.includes("another phone number"), "the old number is told");
+    assert.equal((await post(server, "login", { phone: next, password: PASSWORD })).status, 200);
   });
 
   test("says whether an address is proven, with a line in the trail", async () => {

@@ -70,8 +70,8 @@ describe("the list of users", () => {
     const { users: [user], next_cursor: next } = await operator.users({ email: " Grace@SHOWN.example" });
     assert.equal(next, null);
     const { created_at: createdAt, identifiers: [identifier], last_login_at: _, profile, ...rest } = user;
-    assert.deepEqual(rest, { id: person.account, email: "grace@shown.example", username: null, name: "Grace", is_verified: true, has_password: true, roles: claimsOf(person.access).roles, root: false, status: "active", allowed: true, status_change: null });
-    assert.deepEqual(profile, { biography: null, locale: null, updated_at: null, pending_email: null, usernames: [] });
+    assert.deepEqual(rest, { id: person.account, email: "grace@shown.example", phone: null, username: null, name: "Grace", is_verified: true, has_password: true, roles: claimsOf(person.access).roles, root: false, status: "active", allowed: true, status_change: null, entitlements: [] });
+    assert.deepEqual(profile, { biography: null, locale: null, updated_at: null, pending_email: null, pending_phone: null, usernames: [] });
     assert.deepEqual(identifier, { kind: "email", value: "grace@shown.example", verified_at: createdAt, created_at: createdAt });
     assert.deepEqual(Object.keys(await operator.show(person)), Object.keys(user));
   });

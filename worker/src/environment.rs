@@ -23,7 +23,7 @@ use postern_core::password::{AcceptedHashes, Argon2Params, PasswordPolicy, Signe
 use postern_core::session::{
     BindingRule, DeviceBinding, NetworkPrefixes, OpenPolicy, OverCap, RefreshLimit, RotationPolicy,
 };
-use postern_core::throttle::LockoutPolicy;
+use postern_core::throttle::{AutoLockout, LockoutPolicy};
 use postern_core::time::Seconds;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -293,11 +293,16 @@ impl Environment {
     }
 
     pub(crate) fn lockout_policy(&self) -> LockoutPolicy {
-        let lockout = self.config().lockout();
+        let (lockout, automatic) = (self.config().lockout(), self.config().auto_lockout());
         LockoutPolicy {
             per_source_failures: lockout.per_source_failures,
             per_identifier_failures: lockout.per_identifier_failures,
             duration: lockout.duration,
+            automatic: if automatic.enabled {
+                AutoLockout { failures: automatic.failures, duration: automatic.duration }
+            } else {
+                AutoLockout::OFF
+            },
         }
     }
 

@@ -8,8 +8,8 @@
 )]
 
 use postern_core::throttle::{
-    Attempt, LockScope, LockoutPolicy, LockoutRecord, LockoutRecords, RateDecision, RateLimit, decide,
-    decide_attempt,
+    Attempt, AutoLockout, LockScope, LockoutPolicy, LockoutRecord, LockoutRecords, RateDecision, RateLimit,
+    decide, decide_attempt,
 };
 use postern_core::time::{Seconds, UnixMillis};
 use proptest::prelude::*;
@@ -165,16 +165,19 @@ proptest! {
 #[derive(Default)]
 struct LockoutStore {
     identifier: Option<LockoutRecord>,
+    automatic: Option<LockoutRecord>,
     pairs: HashMap<String, LockoutRecord>,
 }
 
 impl LockoutStore {
     fn load(&self, source: &str) -> LockoutRecords {
-        LockoutRecords { pair: self.pairs.get(source).copied(), identifier: self.identifier }
+        let pair = self.pairs.get(source).copied();
+        LockoutRecords { pair, identifier: self.identifier, automatic: self.automatic }
     }
 
     fn save(&mut self, source: &str, records: LockoutRecords) {
         self.identifier = records.identifier;
+        self.automatic = records.automatic;
         match records.pair {
             Some(pair) => self.pairs.insert(source.into(), pair),
             None => self.pairs.remove(source),
@@ -186,6 +189,7 @@ const fn name(scope: LockScope) -> &'static str {
     match scope {
         LockScope::Pair => "pair",
         LockScope::Identifier => "identifier",
+        LockScope::Automatic => "automatic",
     }
 }
 
@@ -235,6 +239,65 @@ fn attempts_in_flight_at_once_are_all_counted() {
     assert_eq!(admitted.count(), 3);
 }
 
+/// The owner of a locked identifier is let in by whoever lifts the lock, and by nothing else before its end.
+#[test]
+fn an_automatic_lock_outlasts_pauses_and_ends_by_itself_or_when_it_is_lifted() {
+    let policy = |duration| LockoutPolicy {
+        per_source_failures: 3,
+        automatic: AutoLockout { failures: 5, duration: Seconds::new(duration) },
+        ..LockoutPolicy::default()
+    };
+    for (duration, told, ends) in [(1_800, 1_800, 1_800), (0, 86_400, 365 * 86_400)] {
+        let policy = policy(duration);
+        let mut store = LockoutStore::default();
+        let mut now = UnixMillis::new(0);
+        let fails =
+            |store: &mut LockoutStore, now: UnixMillis| match decide_attempt(store.load("a"), now, &policy) {
+                Attempt::Admitted { records, locks_on_failure } => {
+                    store.save("a", records);
+                    Ok(locks_on_failure)
+                }
+                Attempt::Locked { scope, retry_after_seconds, .. } => Err((scope, retry_after_seconds)),
+            };
+        // Slower than any pause, so that neither of the other counters ever locks.
+        for failure in 1..=5 {
+            let expected = (failure == 5).then_some(LockScope::Automatic);
+            assert_eq!(fails(&mut store, now), Ok(expected), "failure {failure}");
+            now = now.plus(Seconds::new(86_400));
+        }
+        let locked_at = UnixMillis::new(4 * 86_400_000);
+        let at = |seconds| locked_at.plus(Seconds::new(seconds));
+        assert_eq!(fails(&mut store, at(0)), Err((LockScope::Automatic, told)));
+        assert!(fails(&mut store, at(ends - 1)).is_err());
+        let mut lifted = LockoutStore::default();
+        lifted.save("a", LockoutRecords::after_success());
+        assert_eq!(fails(&mut lifted, at(1)), Ok(None), "the lock was lifted");
+        assert_eq!(fails(&mut store, at(ends)), Ok(None), "the lock has ended, with a clean count");
+    }
+}
+
+#[test]
+fn failures_below_an_automatic_lock_are_forgotten_after_thirty_days_or_a_success() {
+    let policy = LockoutPolicy {
+        automatic: AutoLockout { failures: 2, duration: Seconds::new(60) },
+        ..LockoutPolicy::default()
+    };
+    const MONTH: u64 = 30 * 86_400_000;
+    for (pause, locks) in [(MONTH - 1, Some(LockScope::Automatic)), (MONTH, None)] {
+        let mut records = LockoutRecords::default();
+        for (at, expected) in [(0, None), (pause, locks)] {
+            let Attempt::Admitted { records: next, locks_on_failure } =
+                decide_attempt(records, UnixMillis::new(at), &policy)
+            else {
+                panic!("locked at {at}");
+            };
+            assert_eq!(locks_on_failure, expected, "{pause} at {at}");
+            records = next;
+        }
+    }
+    assert_eq!(LockoutRecords::after_success(), LockoutRecords::default());
+}
+
 #[test]
 fn records_survive_storage() {
     let record = LockoutRecord { failures: 2, last_attempt_at: UnixMillis::new(1_800_000_000_123) };
@@ -257,6 +320,7 @@ proptest! {
             per_source_failures: 0,
             per_identifier_failures: threshold,
             duration: Seconds::new(duration),
+            automatic: AutoLockout::OFF,
         };
         let mut times = times;
         if sorted {

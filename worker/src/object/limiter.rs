@@ -22,6 +22,9 @@ const SWEEP_EVERY_MILLIS: i64 = 600_000;
 #[derive(Serialize, Deserialize)]
 pub(crate) struct TakeCall {
     pub(crate) takes: Vec<Take>,
+    /// Buckets to be forgotten: what was taken from them was no guess.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) forgets: Vec<String>,
 }
 
 /// One bucket and its limit.
@@ -72,7 +75,7 @@ impl DurableObject for LimiterObject {
         let now = Ambient::read().now();
         let call: TakeCall = call::receive(request).await?;
         let storage = self.state.storage();
-        let answer = self.take(&call.takes, now)?;
+        let answer = self.take(&call, now)?;
         // What was taken is taken: a sweep that is not planned now is planned by the next call.
         if let Err(error) = plan_sweep(&storage).await {
             worker::console_error!("limiter: no sweep is planned: {error}");
@@ -95,12 +98,15 @@ impl DurableObject for LimiterObject {
 }
 
 impl LimiterObject {
-    fn take(&self, takes: &[Take], now: UnixMillis) -> Result<TakeAnswer> {
+    fn take(&self, TakeCall { takes, forgets }: &TakeCall, now: UnixMillis) -> Result<TakeAnswer> {
         let storage = self.state.storage();
         let sql = storage.sql();
         let table = Expiring::new(&sql, BUCKETS);
         commit(&storage, || {
             records::create_expiring(&sql, &[BUCKETS])?;
+            for bucket in forgets {
+                table.delete(bucket)?;
+            }
             let mut asked = Vec::with_capacity(takes.len());
             let mut retry_after_seconds = None;
             for take in takes {

@@ -7,7 +7,9 @@
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
-use crate::outbox::message::{AuditEvent, Mail, Message, Owner, Parcel, Recipient};
+use crate::outbox::message::{
+    AuditEvent, Incident, Mail, MailTemplate, Message, NOTICE_EVERY_MILLIS, Owner, Parcel, Recipient,
+};
 use crate::outbox::sender::Fate;
 use crate::outbox::{mail, sms};
 use crate::store::accounts::Accounts;
@@ -77,10 +79,48 @@ async fn deliver(
             }
         }
         Message::Audit(event) => directory.record_audit(&parcel.id, &audit_row(event)).await?,
+        Message::Incident(about) => {
+            incident(environment, &directory, parcel, about, ambient.now()).await?;
+        }
         // Owners deliver these themselves.
         Message::Mark(_) | Message::Status | Message::Snapshot { .. } => {}
     }
     acknowledge(environment, parcel).await
+}
+
+/// Something that was tried in vain, if the identifier is an account's: a line of the trail, and another with a word to the
+/// owner, once a day, if that has locked the password.
+async fn incident(
+    environment: &Environment,
+    directory: &Directory,
+    parcel: &Parcel,
+    about: &Incident,
+    now: UnixMillis,
+) -> std::result::Result<(), Problem> {
+    let Incident { tenant, kind, identifier, at, event, locks } = about;
+    let Some(owner) = directory.owner_of_value(tenant, *kind, identifier, now).await? else { return Ok(()) };
+    let line = |event| AuditRow {
+        occurred_at: *at,
+        tenant,
+        account: Some(owner.account_id.to_string()),
+        session: None,
+        event,
+        detail: Some(kind.as_str()),
+    };
+    directory.record_audit(&parcel.id, &line(event)).await?;
+    if !locks {
+        return Ok(());
+    }
+    directory.record_audit(&format!("{}-lock", parcel.id), &line("password_locked")).await?;
+    let notice = format!("lock-notice/{}/{}", owner.account_id, at.as_millis() / NOTICE_EVERY_MILLIS);
+    if !directory.was_delivered(&notice).await? {
+        let to = Recipient::Account(owner.account_id);
+        let (tenant, template) = (tenant.clone(), MailTemplate::PasswordLocked);
+        let mail = Mail { tenant, to, template, language: None };
+        send(environment, directory, parcel, &mail, now).await?;
+        directory.record_delivery(&notice, *at).await?;
+    }
+    Ok(())
 }
 
 /// By mail or by SMS, as the recipient is an address or a number. An account that has neither, or is restricted, gets
@@ -101,7 +141,9 @@ async fn send(
         Some(Identifier::Email(to)) => {
             mail::send(environment, directory, parcel, message, reader, &to, now).await
         }
-        Some(Identifier::Phone(to)) => sms::send(environment, directory, parcel, message, &to, now).await,
+        Some(Identifier::Phone(to)) => {
+            sms::send(environment, directory, parcel, message, reader, &to, now).await
+        }
         Some(Identifier::Username(_)) | None => Ok(Fate::Sent),
     }
 }

@@ -2,6 +2,7 @@
 
 use postern_core::factor::FactorChange;
 use postern_core::id::{AccountId, SessionId};
+use postern_core::identifier::IdentifierKind;
 use postern_core::intake::CodePurpose;
 use postern_core::revocation::RevocationMark;
 use postern_core::session::CredentialChange;
@@ -23,6 +24,8 @@ pub(crate) enum Owner {
 pub(crate) enum Message {
     Mail(Mail),
     Audit(AuditEvent),
+    /// A line of the audit trail, and perhaps a word to the owner, if the identifier is an account's.
+    Incident(Incident),
     Mark(RevocationMark),
     /// Bring the copy of the account's status in the directory up to what is stored when this is delivered.
     Status,
@@ -36,7 +39,7 @@ pub(crate) enum Message {
 impl Message {
     /// Whether the queue's consumer delivers it, and acknowledges it to the owner.
     pub(crate) const fn goes_by_queue(&self) -> bool {
-        matches!(self, Self::Mail(_) | Self::Audit(_))
+        matches!(self, Self::Mail(_) | Self::Audit(_) | Self::Incident(_))
     }
 
     /// The first moment at which delivering it does nothing for anybody. `None`: never, it must arrive.
@@ -51,16 +54,20 @@ impl Message {
                 | MailTemplate::CredentialChanged(_)
                 | MailTemplate::FactorChanged(_)
                 | MailTemplate::Welcome
-                | MailTemplate::NewDevice => NOTICE_MATTERS_FOR,
+                | MailTemplate::NewDevice
+                | MailTemplate::PasswordLocked => NOTICE_MATTERS_FOR,
             })),
             Self::Mark(mark) => Some(mark.until),
-            Self::Audit(_) | Self::Status | Self::Snapshot { .. } => None,
+            Self::Audit(_) | Self::Incident(_) | Self::Status | Self::Snapshot { .. } => None,
         }
     }
 }
 
 /// How long it is worth telling somebody what happened to their account.
 const NOTICE_MATTERS_FOR: Seconds = Seconds::new(3 * 86_400);
+
+/// Owners are told of what anybody can bring about once in this time.
+pub(crate) const NOTICE_EVERY_MILLIS: u64 = 86_400_000;
 
 /// A mail or SMS to be written and sent by the consumer. Which of the two it is, the recipient says.
 #[derive(Clone, Serialize, Deserialize)]
@@ -107,6 +114,26 @@ pub(crate) enum MailTemplate {
     /// Somebody signed in from a device that the account has not seen lately. Only to a proven address: whoever typed
     /// another into a sign-up would have strangers mailed.
     NewDevice,
+    /// The password was tried in vain too often, and is not compared for a while.
+    PasswordLocked,
+}
+
+/// The line of the audit trail for a mailed secret that came back after it was used.
+pub(crate) const REPLAYED: &str = "password_reset_replay";
+
+/// What somebody did that proved nothing, such as typing a wrong password. Whether there is such an account, the consumer
+/// looks up.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Incident {
+    pub(crate) tenant: String,
+    pub(crate) kind: IdentifierKind,
+    pub(crate) identifier: String,
+    pub(crate) at: UnixMillis,
+    /// How the audit trail calls it.
+    pub(crate) event: String,
+    /// Whether it has locked the password for everybody.
+    #[serde(default)]
+    pub(crate) locks: bool,
 }
 
 /// One line of the audit trail.

@@ -13,7 +13,6 @@ pub(crate) mod message;
 pub(crate) mod rows;
 pub(crate) mod sender;
 pub(crate) mod sms;
-mod sms_text;
 pub(crate) mod snapshot;
 pub(crate) mod status;
 pub(crate) mod templates;

@@ -116,7 +116,7 @@ async fn deliver(
     now: UnixMillis,
 ) -> Result<()> {
     match &row.message {
-        Message::Mail(_) | Message::Audit(_) => {
+        Message::Mail(_) | Message::Audit(_) | Message::Incident(_) => {
             let parcel = Parcel {
                 id: id.into(),
                 owner: owner.clone(),

@@ -1,12 +1,11 @@
 //! Who carries a mail: a mail service by HTTP, Cloudflare's Email Service by a binding, or the development mailbox.
 
 use crate::environment::Environment;
-use crate::outbox::letter::Draft;
 use crate::outbox::message::Parcel;
 use crate::wire::outgoing;
 use crate::wire::problem::Problem;
 use postern_core::config::{MailSender, MailService};
-use postern_core::mail::{MailRequest, OutgoingMail, Rendered, Verdict, verdict};
+use postern_core::mail::{Letter, MailRequest, OutgoingMail, Rendered, Verdict, verdict};
 use postern_core::secret::SecretText;
 use std::fmt::Display;
 use wasm_bindgen_futures::JsFuture;
@@ -32,7 +31,7 @@ pub(crate) enum Fate {
 pub(super) struct Envelope<'a> {
     pub(super) parcel: &'a Parcel,
     pub(super) to: &'a str,
-    pub(super) draft: &'a Draft,
+    pub(super) letter: Letter,
     pub(super) values: &'a [(&'a str, &'a str)],
     pub(super) language: &'a str,
     pub(super) rendered: Rendered,
@@ -57,7 +56,7 @@ async fn post(
         id: &envelope.parcel.id,
         brand_name: &environment.config().mail().brand_name,
         to: envelope.to,
-        letter: envelope.draft.letter,
+        letter: envelope.letter,
         language: envelope.language,
         rendered: &envelope.rendered,
         values: envelope.values,
@@ -124,6 +123,9 @@ fn failed(error: &dyn Display) -> Problem {
 async fn keep(environment: &Environment, envelope: Envelope<'_>) -> Result<Fate, Problem> {
     use crate::store::mailbox::{self, SentMail};
     let Rendered { subject, text, html } = envelope.rendered;
+    let value = |wanted| {
+        envelope.values.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned())
+    };
     let mail = SentMail {
         to: envelope.to.into(),
         channel: "mail".into(),
@@ -131,8 +133,8 @@ async fn keep(environment: &Environment, envelope: Envelope<'_>) -> Result<Fate,
         text,
         html,
         language: envelope.language.into(),
-        code: envelope.draft.value("code"),
-        link: envelope.draft.value("link"),
+        code: value("code"),
+        link: value("link"),
         created_at: envelope.parcel.created_at.as_millis(),
     };
     mailbox::keep(&environment.mailbox()?, &envelope.parcel.id, &mail)

@@ -1,32 +1,30 @@
 //! SMS: written from what the outbox says, sent by the configured sender. No log says a number or a code.
 
 use crate::environment::Environment;
-use crate::outbox::message::{Mail, MailTemplate, Parcel};
+use crate::outbox::letter::{self, Draft};
+use crate::outbox::message::{Mail, NOTICE_EVERY_MILLIS, Parcel};
 use crate::outbox::sender::Fate;
-use crate::outbox::sms_text::{self, SmsText};
-use crate::store::directory::Directory;
+use crate::outbox::templates;
+use crate::store::directory::{Directory, Reader};
 use crate::wire::outgoing;
 use crate::wire::problem::Problem;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use postern_core::config::{SmsOrigin, SmsSender, TwilioAccount};
+use postern_core::config::{Config, SmsOrigin, SmsSender, TwilioAccount};
 use postern_core::identifier::{Identifier, PhoneNumber};
-use postern_core::intake::{CodePurpose, Told, told};
 use postern_core::json;
-use postern_core::mail::{Verdict, verdict};
+use postern_core::mail::{Letter, Verdict, verdict};
 use postern_core::time::UnixMillis;
 use serde::Serialize;
 use std::time::Duration;
 use worker::{Headers, Response};
 
-/// Owners of a number are told of others' attempts on it once in this time.
-const NOTICE_EVERY_MILLIS: u64 = 86_400_000;
-
-/// An SMS, and what is remembered once it is sent.
-struct Draft {
-    text: SmsText,
-    /// The name of a notice that is sent once in a while only.
-    once: Option<String>,
+/// An SMS without its number.
+struct Written {
+    text: String,
+    language: &'static str,
+    code: Option<String>,
+    link: Option<String>,
 }
 
 /// Writes and sends one SMS.
@@ -35,27 +33,38 @@ pub(crate) async fn send(
     directory: &Directory,
     parcel: &Parcel,
     message: &Mail,
+    Reader { name, locale, .. }: Reader,
     to: &PhoneNumber,
     now: UnixMillis,
 ) -> Result<Fate, Problem> {
-    let draft = write(environment, directory, parcel, message, to, now).await?;
-    let Some(Draft { text, once }) = draft else { return Ok(Fate::Sent) };
+    let contact = Identifier::Phone(to.clone());
+    let Some(draft) = letter::draft(environment, directory, message, &contact, name, now).await? else {
+        return Ok(Fate::Sent);
+    };
+    let once = once_a_day(&draft, parcel);
+    if let Some(notice) = &once
+        && directory.was_delivered(notice).await?
+    {
+        return Ok(Fate::Sent);
+    }
+    let wanted = [locale.or_else(|| draft.locale.clone()), message.language.clone()];
+    let Some(sms) = write(environment.config(), draft, &wanted)? else { return Ok(Fate::Sent) };
     let settings = environment.config().sms();
     match &settings.sender {
         // Switched off since this was asked for.
         SmsSender::None => return Ok(Fate::Sent),
-        SmsSender::DevelopmentMailbox => keep(environment, parcel, to, text).await?,
+        SmsSender::DevelopmentMailbox => keep(environment, parcel, to, sms).await?,
         SmsSender::Twilio { url, account, from } => {
             let token = environment.twilio_token().unwrap_or_default();
             let headers = headers("application/x-www-form-urlencoded", parcel)?;
             let credentials = STANDARD.encode(format!("{}:{}", account.as_str(), token.as_str()));
             set(&headers, "authorization", &format!("Basic {credentials}"))?;
-            let form = form(from, to, &text.text);
+            let form = form(from, to, &sms.text);
             post(&messages_of(url.as_str(), account), &headers, &form, &parcel.id, settings.timeout).await?;
         }
         SmsSender::Http { url, from } => {
             let headers = headers("application/json", parcel)?;
-            let body = posted(&parcel.id, from.as_ref(), to, &text)?;
+            let body = posted(&parcel.id, from.as_ref(), to, &sms)?;
             post(url.as_str(), &headers, &body, &parcel.id, settings.timeout).await?;
         }
     }
@@ -65,48 +74,34 @@ pub(crate) async fn send(
     Ok(Fate::Sent)
 }
 
-/// The SMS, or `None` if nobody is to get one: whether a number has an account is looked up here, where no request can
-/// measure it.
-async fn write(
-    environment: &Environment,
-    directory: &Directory,
-    parcel: &Parcel,
-    message: &Mail,
-    to: &PhoneNumber,
-    now: UnixMillis,
-) -> Result<Option<Draft>, Problem> {
-    let config = environment.config();
-    let owner = match &message.template {
-        MailTemplate::SignUpCode { .. } | MailTemplate::SetPassword { .. } | MailTemplate::Code { .. } => {
-            directory.owner(&message.tenant, &Identifier::Phone(to.clone()), now).await?
-        }
-        _ => None,
-    };
-    if owner.as_ref().is_some_and(|owner| owner.status.is_restricted()) {
-        return Ok(None);
-    }
-    let (purpose, code, ttl_seconds) = match &message.template {
-        MailTemplate::SignUpCode { code, ttl_seconds } => (CodePurpose::SignUp, code, *ttl_seconds),
-        MailTemplate::Code { purpose, code, ttl_seconds } => (*purpose, code, *ttl_seconds),
-        template => return Ok(sms_text::other(config, template).map(|text| Draft { text, once: None })),
-    };
-    let is_proven = owner.as_ref().map(|owner| owner.verified_at.is_some());
-    let text = match told(purpose, is_proven, config.sign_in().creates_accounts) {
-        Told::Code => {
-            let text = sms_text::code(config, purpose, code, ttl_seconds);
-            return Ok(Some(Draft { text, once: None }));
-        }
-        Told::Nothing => return Ok(None),
-        Told::HasAccount => sms_text::account_exists(config),
-        Told::Taken => sms_text::number_taken(config),
-    };
-    // Anybody can have these sent, so that their number is bounded by the day and not by who asks.
+/// The name under which it is remembered that an owner was told of others' attempts on the number. Anybody can have
+/// these sent, so that their number is bounded by the day and not by who asks.
+fn once_a_day(draft: &Draft, parcel: &Parcel) -> Option<String> {
     let day = parcel.created_at.as_millis() / NOTICE_EVERY_MILLIS;
-    let once = owner.map(|owner| format!("sms-notice/{}/{day}", owner.account_id));
-    match &once {
-        Some(notice) if directory.was_delivered(notice).await? => Ok(None),
-        _ => Ok(Some(Draft { text, once })),
-    }
+    let owner =
+        draft.owner.filter(|_| matches!(draft.letter, Letter::AccountExists | Letter::AddressTaken))?;
+    Some(format!("sms-notice/{owner}/{day}"))
+}
+
+/// Writes it in the first of `wanted` that there are texts in; `None` if this goes by mail only.
+fn write(config: &Config, draft: Draft, wanted: &[Option<String>]) -> Result<Option<Written>, Problem> {
+    let pack = templates::pack(config.mail(), wanted)?;
+    let mut values: Vec<_> = draft.values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    values.push(("service", service(config)));
+    let value =
+        |wanted| values.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned());
+    Ok(pack.render_sms(draft.letter, &values).map(|text| Written {
+        text,
+        language: pack.language,
+        code: value("code"),
+        link: value("link"),
+    }))
+}
+
+/// How the service is called: its issuer, without what every one begins with.
+fn service(config: &Config) -> &str {
+    let issuer = config.issuer().as_str();
+    issuer.split_once("://").map_or(issuer, |(_, rest)| rest)
 }
 
 /// What an SMS service is told.
@@ -117,6 +112,7 @@ struct Posted<'a> {
     from: Option<&'a str>,
     to: &'a str,
     text: &'a str,
+    language: &'a str,
     /// The code or link in the text, for services that fill templates of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'a str>,
@@ -124,14 +120,15 @@ struct Posted<'a> {
     link: Option<&'a str>,
 }
 
-fn posted(id: &str, from: Option<&SmsOrigin>, to: &PhoneNumber, text: &SmsText) -> Result<String, Problem> {
+fn posted(id: &str, from: Option<&SmsOrigin>, to: &PhoneNumber, sms: &Written) -> Result<String, Problem> {
     let posted = Posted {
         id,
         from: from.map(SmsOrigin::as_str),
         to: to.as_str(),
-        text: &text.text,
-        code: text.code.as_deref(),
-        link: text.link.as_deref(),
+        text: &sms.text,
+        language: sms.language,
+        code: sms.code.as_deref(),
+        link: sms.link.as_deref(),
     };
     json::write(&posted).map_err(|error| unavailable(&error))
 }
@@ -217,13 +214,13 @@ async fn keep(
     environment: &Environment,
     parcel: &Parcel,
     to: &PhoneNumber,
-    sms: SmsText,
+    sms: Written,
 ) -> Result<(), Problem> {
     use crate::store::mailbox::{self, SentMail};
-    let SmsText { text, code, link } = sms;
+    let Written { text, language, code, link } = sms;
     let (channel, created_at) = ("sms".into(), parcel.created_at.as_millis());
     let (to, nothing) = (to.as_str().into(), String::new);
-    let (subject, html, language) = (nothing(), nothing(), "en".into());
+    let (subject, html, language) = (nothing(), nothing(), language.into());
     let sent = SentMail { to, channel, subject, text, html, language, code, link, created_at };
     mailbox::keep(&environment.mailbox()?, &parcel.id, &sent)
         .await
@@ -232,6 +229,6 @@ async fn keep(
 
 /// A release build has refused this configuration when it was opened.
 #[cfg(not(feature = "development"))]
-async fn keep(_: &Environment, _: &Parcel, _: &PhoneNumber, _: SmsText) -> Result<(), Problem> {
+async fn keep(_: &Environment, _: &Parcel, _: &PhoneNumber, _: Written) -> Result<(), Problem> {
     Err(Problem::misconfigured("sms.sender"))
 }

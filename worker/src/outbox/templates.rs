@@ -1,7 +1,8 @@
 //! The templates that were compiled in: `worker/templates`, as `worker/build.rs` has checked them.
 
+use crate::wire::problem::Problem;
 use postern_core::config::MailSettings;
-use postern_core::mail::{Brand, Letter, Pack, Rendered, Template, preferred_language};
+use postern_core::mail::{Brand, Letter, Pack, Template, preferred_language};
 
 include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 
@@ -15,22 +16,25 @@ pub(crate) fn preferred(accept_language: &str) -> Option<&'static str> {
     preferred_language(accept_language, languages())
 }
 
-/// Writes a letter in the first of `wanted` that there are templates of, or else in the language of the configuration.
-pub(super) fn render(
-    settings: &MailSettings,
-    wanted: &[Option<String>],
-    letter: Letter,
-    values: &[(&str, &str)],
-) -> Option<(&'static str, Rendered)> {
+/// The templates of the first of `wanted` that there are any of, or else those of the configuration's language.
+///
+/// # Errors
+///
+/// `misconfigured` if there are none of that either.
+pub(super) fn pack(settings: &MailSettings, wanted: &[Option<String>]) -> Result<&'static Pack, Problem> {
     let wanted = wanted.iter().flatten().map(String::as_str).chain([settings.language.as_str()]);
-    let pack = wanted
+    wanted
         .filter_map(preferred)
-        .find_map(|language| PACKS.iter().find(|pack| pack.language == language))?;
-    let brand = Brand {
+        .find_map(|language| PACKS.iter().find(|pack| pack.language == language))
+        .ok_or_else(|| Problem::misconfigured("there are no templates in mail.language"))
+}
+
+/// Whose mails they are.
+pub(super) fn brand(settings: &MailSettings) -> Brand<'_> {
+    Brand {
         name: &settings.brand_name,
         color: &settings.brand_color,
         logo_url: settings.logo_url.as_ref().map(|url| url.as_str()),
         support_address: settings.support_address.as_ref().map(|address| address.as_str()),
-    };
-    Some((pack.language, pack.render(LAYOUT, letter, values, &brand)?))
+    }
 }

@@ -1,7 +1,8 @@
 //! Another address or phone number for the account, or its first of that kind:
 //! `POST /api/v1/auth/request-email-change {email, current_password?}`,
 //! `POST /api/v1/auth/resend-email-change`,
-//! `POST /api/v1/auth/confirm-email-change {email, otp}`, and the same for `phone`.
+//! `POST /api/v1/auth/confirm-email-change {email, otp}`, and the same for `phone`; and no phone number any more:
+//! `DELETE /api/v1/auth/me/phone {current_password?, code? | backup_code?}`.
 //!
 //! The code goes to the new one, and until it comes back nothing changes. Whether the new one belongs to somebody is
 //! looked up by the consumer of the message; where the account was reached before is told when the change is made.
@@ -10,7 +11,7 @@ use crate::route::contact::{check_enabled, of_kind};
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{Kind, code, limit_presented, limit_requested, mail, new_operation};
 use crate::route::presence::{Bearer, Proof};
-use crate::store::contact::ContactChange;
+use crate::store::contact::{ContactChange, Replacement};
 use crate::store::fence;
 use crate::store::intake::{Intake, PresentedSecret};
 use crate::store::limiter::Limits;
@@ -101,12 +102,36 @@ pub(crate) async fn confirm(exchange: &Exchange, kind: IdentifierKind) -> Answer
     });
     change.notify = found.contact().map(|contact| contact.value().into());
     let by = ContactChange::proven(&used);
-    if !directory.change_contact(found, &to, by, &change, exchange.ambient.now()).await? {
+    if !directory.change_contact(found, Replacement::With(&to), by, &change, exchange.ambient.now()).await? {
         // Somebody else has it, or another change came first. To whoever asks, the code is not valid.
         return Err(Problem::code_invalid());
     }
     let version = used.against().saturating_add(1);
     fence::close(&exchange.environment, &directory, &account, version, Some(change)).await?;
+    success()
+}
+
+/// The account has no phone number any more, and is reached at its address. All sessions end but the one that asks.
+pub(crate) async fn remove_phone(exchange: &Exchange) -> Answer {
+    let bearer = Bearer::of(exchange).await?;
+    let mut body = Body::read_optional(&exchange.request).await?;
+    let against = bearer.prove_owner(exchange, Proof::read(&mut body)?).await?;
+    let (account, found) = (bearer.subject.account, &bearer.credential);
+    if found.phone.is_none() {
+        return success();
+    }
+    if found.email.is_none() {
+        return Err(Problem::last_way_in());
+    }
+    let change = bearer.keeping(CredentialChange::PhoneRemoved);
+    let by = ContactChange { operation: new_operation(exchange)?, against, is_proven: false };
+    let (directory, none) = (exchange.directory()?, Replacement::Nothing(IdentifierKind::Phone));
+    if !directory.change_contact(found, none, by, &change, exchange.ambient.now()).await? {
+        // Another change came first; the password that was checked is not the current one any more.
+        return Err(Problem::presence("current_password_wrong"));
+    }
+    fence::close(&exchange.environment, &directory, &account, against.saturating_add(1), Some(change))
+        .await?;
     success()
 }
 

@@ -42,13 +42,17 @@ pub(crate) fn of_kind(
         return email(body).map(Identifier::Email);
     }
     check_enabled(environment, kind)?;
-    let number = PhoneNumber::parse(&body.text("phone")?);
-    let number = number.map_err(|error| Problem::invalid_field("phone", error))?;
-    if environment.config().sms().serves(&number) {
-        Ok(Identifier::Phone(number))
-    } else {
-        Err(Problem::invalid_field("phone", "is of a country that is not served"))
+    match phone(&body.text("phone")?)? {
+        Identifier::Phone(number) if !environment.config().sms().serves(&number) => {
+            Err(Problem::invalid_field("phone", "is of a country that is not served"))
+        }
+        number => Ok(number),
     }
+}
+
+/// The number that a member `phone` has, whether or not SMS are sent to it.
+pub(crate) fn phone(text: &str) -> Result<Identifier, Problem> {
+    PhoneNumber::parse(text).map(Identifier::Phone).map_err(|error| Problem::invalid_field("phone", error))
 }
 
 /// Refuses what has to do with phones if nobody carries SMS.
@@ -70,9 +74,7 @@ pub(crate) fn identifier(body: &mut Body) -> Result<Identifier, Problem> {
     let text = body.text(field)?;
     match field {
         "identifier" => Identifier::parse(&text).map_err(|error| Problem::invalid_field(field, error)),
-        "phone" => PhoneNumber::parse(&text)
-            .map(Identifier::Phone)
-            .map_err(|error| Problem::invalid_field(field, error)),
+        "phone" => phone(&text),
         "username" => Username::parse(&text)
             .map(Identifier::Username)
             .map_err(|error| Problem::invalid_field(field, error)),

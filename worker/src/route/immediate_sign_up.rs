@@ -48,7 +48,7 @@ pub(crate) async fn create(
     let new = NewAccount {
         account,
         tenant: exchange.environment.config().tenant(),
-        contact: Some(NewContact { identifier: &input.contact, is_proven: false }),
+        contacts: &[NewContact { identifier: &input.contact, is_proven: false }],
         username: input.username.as_ref(),
         name: input.name.as_str(),
         password_hash: Some(hash.as_str()),

@@ -6,6 +6,7 @@
 //! asked only after the password was right, and a failure waits for the slowest hash there may be.
 
 use crate::route::exchange::Exchange;
+use crate::route::mailed::new_operation;
 use crate::route::turn::Turn;
 use crate::route::{contact, password, tokens};
 use crate::store::accounts::{Accounts, NewSession};
@@ -13,7 +14,7 @@ use crate::store::directory::Credential;
 use crate::store::factors::DeviceToken;
 use crate::store::intake::Intake;
 use crate::store::keyring::Keyring;
-use crate::store::limiter::Limits;
+use crate::store::limiter::{Limits, Taken};
 use crate::wire::answer::Answer;
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
@@ -25,6 +26,9 @@ use postern_core::password::{PasswordHash, PasswordInput};
 use postern_core::proof::FirstFactor;
 use postern_core::secret::SecretText;
 use std::rc::Rc;
+
+/// The line of the audit trail for a wrong password.
+pub(crate) const FAILED: &str = "login_failed";
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
@@ -38,12 +42,12 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let keyring = exchange.keyring().await?;
     let source = exchange.source();
     let limits = environment.config().limits();
-    Limits::new(environment, &keyring, &source)
+    let taken = Limits::new(environment, &keyring, &source)
         .per_key("login_per_source", limits.login_per_source)
         .per_pair("login_per_pair", limits.login_per_pair, identifier.value())
         .take()
         .await?;
-    let pending = Intake::of_identifier(environment, &keyring, &identifier).begin_attempt(&source).await?;
+    let attempt = Intake::of_identifier(environment, &keyring, &identifier).begin_attempt(&source).await?;
     let found = exchange.directory()?.credential(environment.config().tenant(), &identifier).await?;
     let stored = found.as_ref().map(|found| found.stored(environment));
     let authorization = found.as_ref().map(Credential::authorization).transpose()?.unwrap_or_default();
@@ -55,8 +59,9 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let (proof, needs_rehash) = match password::check(exchange, &keyring, &password, stored.as_ref()) {
         LoginOutcome::Proven { proof, needs_rehash } => (proof, needs_rehash),
         LoginOutcome::Refused(_) => {
-            let problem = refusal(exchange, &keyring, &password, pending.as_ref());
+            let problem = refusal(exchange, &keyring, &password, attempt.pending.as_ref());
             drop(turn);
+            report_afterwards(exchange, keyring, identifier, FAILED, attempt.locks_on_failure)?;
             return Err(floor.hold(problem).await);
         }
         LoginOutcome::Unavailable(error) => {
@@ -69,7 +74,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         rehash_afterwards(exchange, &keyring, &password, account, version);
     }
     drop(turn);
-    clear_afterwards(exchange, keyring.clone(), identifier, source);
+    clear_afterwards(exchange, keyring.clone(), identifier, source, taken);
 
     let status = found.map_or(AccountStatus::Active, |found| found.status);
     let device = exchange.device();
@@ -101,17 +106,36 @@ fn refusal(
     }
 }
 
-/// Takes the failed attempts of this source on this identifier back.
+/// Takes the failed attempts of this source on this identifier back, and what they have taken from the limit of both.
 pub(crate) fn clear_afterwards(
     exchange: &Exchange,
     keyring: Rc<Keyring>,
     identifier: Identifier,
     source: String,
+    taken: Taken,
 ) {
     let environment = exchange.environment.clone();
     exchange.afterwards(async move {
-        Intake::of_identifier(&environment, &keyring, &identifier).clear_attempts(&source).await
+        Intake::of_identifier(&environment, &keyring, &identifier).clear_attempts(&source).await?;
+        taken.forgive(&environment).await
     });
+}
+
+/// Has an incident written to the audit trail, whether or not there is such an account: only the consumer looks.
+pub(crate) fn report_afterwards(
+    exchange: &Exchange,
+    keyring: Rc<Keyring>,
+    identifier: Identifier,
+    event: &'static str,
+    locks: bool,
+) -> Result<(), Problem> {
+    let (environment, operation) = (exchange.environment.clone(), new_operation(exchange)?);
+    let now = exchange.ambient.now();
+    exchange.afterwards(async move {
+        let intake = Intake::of_identifier(&environment, &keyring, &identifier);
+        intake.report(&identifier, operation, now, event, locks).await
+    });
+    Ok(())
 }
 
 /// Replaces a hash of other parameters while the password is at hand. If it fails, the next login does it: the

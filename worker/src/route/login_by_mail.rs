@@ -95,7 +95,7 @@ async fn create(
     let new = NewAccount {
         account,
         tenant,
-        contact: Some(NewContact { identifier: contact, is_proven: true }),
+        contacts: &[NewContact { identifier: contact, is_proven: true }],
         username: None,
         name: &contact.placeholder_name(),
         password_hash: None,

@@ -186,29 +186,26 @@ pub(crate) struct Met<'a> {
 impl Met<'_> {
     /// Has the secret accepted and used up.
     pub(crate) async fn use_up(&self, exchange: &Exchange) -> Result<UsedSecret, Problem> {
-        let (bound_to, sent_to) = self.sent_to();
-        let (presented, source) = (self.presented(), exchange.source());
-        self.intake.present_secret(self.purpose, bound_to, sent_to, presented, &source).await
+        // What was used up is never only right.
+        self.present(exchange, true).await?.ok_or_else(Problem::code_invalid)
     }
 
     /// Has the secret accepted, and not used up; with its use, if it was used a moment ago.
     pub(crate) async fn compare(&self, exchange: &Exchange) -> Result<Option<UsedSecret>, Problem> {
-        let (bound_to, sent_to) = self.sent_to();
-        let (presented, source) = (self.presented(), exchange.source());
-        self.intake.compare_secret(self.purpose, bound_to, sent_to, presented, &source).await
+        self.present(exchange, false).await
     }
 
-    fn sent_to(&self) -> (&str, IdentifierKind) {
-        self.contact.as_ref().map_or(("", IdentifierKind::Email), |to| (to.value(), to.kind()))
-    }
-
-    fn presented(&self) -> PresentedSecret<'_> {
-        PresentedSecret {
+    async fn present(&self, exchange: &Exchange, use_up: bool) -> Result<Option<UsedSecret>, Problem> {
+        let (bound_to, sent_to) =
+            self.contact.as_ref().map_or(("", IdentifierKind::Email), |to| (to.value(), to.kind()));
+        let presented = PresentedSecret {
             secret: self.secret.expose(),
             operation: self.operation,
             against: self.credential.as_ref().map_or(0, |credential| credential.credential_version),
             changed_at: self.credential.as_ref().and_then(Credential::changed_at),
-        }
+        };
+        let source = exchange.source();
+        self.intake.ask_of_secret(self.purpose, bound_to, sent_to, presented, &source, use_up).await
     }
 }
 
@@ -235,7 +232,7 @@ pub(crate) async fn limit_source(
     limit: Option<RateLimit>,
 ) -> Result<(), Problem> {
     let (keyring, source) = (exchange.keyring().await?, exchange.source());
-    Limits::new(&exchange.environment, &keyring, &source).per_key(rule, limit).take().await
+    Limits::new(&exchange.environment, &keyring, &source).per_key(rule, limit).take().await.map(drop)
 }
 
 /// Drawn for this request; nothing else has it.

@@ -8,9 +8,9 @@ use crate::route::{login, password};
 use crate::store::accounts::Accounts;
 use crate::store::directory::Credential;
 use crate::store::fence;
-use crate::store::intake::Intake;
+use crate::store::intake::{Attempt, Intake};
 use crate::store::keyring::Keyring;
-use crate::store::limiter::Limits;
+use crate::store::limiter::{Limits, Taken};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::authentication::{AuthenticationClass, AuthenticationDemand};
@@ -120,16 +120,17 @@ impl Bearer {
     ) -> Result<u32, Problem> {
         let presence = self.presence(exchange, presented);
         let stored = self.credential.stored(&exchange.environment);
-        let counted = presented.is_some() && stored.password.is_some();
         let contact = self.credential.contact();
         let source = exchange.source();
-        if counted {
-            self.count(exchange, contact.as_ref(), &source).await?;
-        }
+        let counted = if presented.is_some() && stored.password.is_some() {
+            Some(self.count(exchange, contact.as_ref(), &source).await?)
+        } else {
+            None
+        };
         match password::present(exchange, &self.keyring, presence, &stored) {
             PresenceOutcome::Proven(owner) => {
-                if let Some(contact) = contact.filter(|_| counted) {
-                    login::clear_afterwards(exchange, self.keyring.clone(), contact, source);
+                if let (Some(contact), Some((_, taken))) = (contact, counted) {
+                    login::clear_afterwards(exchange, self.keyring.clone(), contact, source, taken);
                 }
                 Ok(owner.credential_version())
             }
@@ -137,21 +138,28 @@ impl Bearer {
                 Err(Problem::invalid_field("current_password", "is required"))
             }
             PresenceOutcome::Refused(PresenceRefusal::TooLongAgo) => Err(reauthentication(exchange)),
-            PresenceOutcome::Refused(refusal) => Err(Problem::presence(refusal.code())),
+            PresenceOutcome::Refused(refusal) => {
+                if let (Some(contact), Some((attempt, _))) = (contact, counted) {
+                    let (keyring, locks) = (self.keyring.clone(), attempt.locks_on_failure);
+                    login::report_afterwards(exchange, keyring, contact, login::FAILED, locks)?;
+                }
+                Err(Problem::presence(refusal.code()))
+            }
             PresenceOutcome::Unavailable(error) => Err(Problem::unavailable("password hash", error)),
         }
     }
 
+    /// Counts an attempt on the password, as a login does.
     async fn count(
         &self,
         exchange: &Exchange,
         contact: Option<&Identifier>,
         source: &str,
-    ) -> Result<(), Problem> {
+    ) -> Result<(Attempt, Taken), Problem> {
         let environment = &exchange.environment;
         let limits = environment.config().limits();
         let account = self.subject.account.to_string();
-        Limits::new(environment, &self.keyring, source)
+        let taken = Limits::new(environment, &self.keyring, source)
             .per_key("login_per_source", limits.login_per_source)
             .per_pair("login_per_pair", limits.login_per_pair, contact.map_or(&*account, Identifier::value))
             .take()
@@ -160,7 +168,7 @@ impl Bearer {
             Some(contact) => Intake::of_identifier(environment, &self.keyring, contact),
             None => Intake::of_account(environment, &self.keyring, &self.subject.account),
         };
-        intake.begin_attempt(source).await.map(|_| ())
+        Ok((intake.begin_attempt(source).await?, taken))
     }
 }
 

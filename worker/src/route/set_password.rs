@@ -6,13 +6,13 @@
 //! drops what the old credential opened; until it has confirmed, the answer is 503 and the cron goes on.
 
 use crate::object::account::FenceChange;
-use crate::outbox::message::MailTemplate;
+use crate::outbox::message::{MailTemplate, REPLAYED};
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{Kind, Presented, limit_presented};
 use crate::route::recovery::Recovery;
 use crate::route::second_factor::Factor;
 use crate::route::turn::Turn;
-use crate::route::{breach, password, verify_contact};
+use crate::route::{breach, login, password, verify_contact};
 use crate::store::directory::Credential;
 use crate::store::fence;
 use crate::store::intake::{Intake, NewSecret};
@@ -108,17 +108,27 @@ async fn put(
     let (account, operation, against) = (credential.account_id, used.operation(), used.against());
     if recovery.was_made() {
         // The first try went through; only its fence may still be open.
-        is_the_one_that_was_set(exchange, password, credential).await?;
+        if !is_the_one_that_was_set(exchange, password, credential).await? {
+            return Err(replayed(exchange, recovery).await?);
+        }
         return fence::settle(environment, &directory, &account).await.map(drop);
     }
     fence::settle(environment, &directory, &account).await?;
     let now = exchange.ambient.now();
     if !directory.change_password(&account, against, Some(hash.as_str()), operation, &change, now).await? {
         // Another change came first; what this was for is over.
-        return Err(Problem::code_invalid());
+        return Err(replayed(exchange, recovery).await?);
     }
     let version = against.saturating_add(1);
     fence::close(environment, &directory, &account, version, Some(change)).await
+}
+
+/// The refusal of a secret that has done what it was for, with a line of the audit trail.
+async fn replayed(exchange: &Exchange, recovery: &Recovery) -> Result<Problem, Problem> {
+    if let Some(contact) = recovery.contact.clone() {
+        login::report_afterwards(exchange, exchange.keyring().await?, contact, REPLAYED, false)?;
+    }
+    Ok(Problem::code_invalid())
 }
 
 /// A secret that has set its password gives a lost answer again, and takes no other password.
@@ -126,11 +136,11 @@ async fn is_the_one_that_was_set(
     exchange: &Exchange,
     password: &PasswordInput,
     credential: &Credential,
-) -> Result<(), Problem> {
+) -> Result<bool, Problem> {
     let keyring = exchange.keyring().await?;
     match password::check(exchange, &keyring, password, Some(&credential.stored(&exchange.environment))) {
-        LoginOutcome::Proven { .. } => Ok(()),
-        LoginOutcome::Refused(_) => Err(Problem::code_invalid()),
+        LoginOutcome::Proven { .. } => Ok(true),
+        LoginOutcome::Refused(_) => Ok(false),
         LoginOutcome::Unavailable(error) => Err(Problem::unavailable("password hash", error)),
     }
 }

@@ -123,7 +123,7 @@ async fn create(
     let new = NewAccount {
         account: claimed.account,
         tenant: environment.config().tenant(),
-        contact: Some(NewContact { identifier: &input.contact, is_proven: true }),
+        contacts: &[NewContact { identifier: &input.contact, is_proven: true }],
         username: input.username.as_ref().or(chosen.as_ref()),
         name,
         password_hash: claimed.password.as_ref().map(|hash| hash.as_str()),

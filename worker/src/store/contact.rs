@@ -5,7 +5,7 @@ use crate::store::directory::{Credential, Directory, millis, unavailable};
 use crate::store::intake::UsedSecret;
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId, TenantId};
-use postern_core::identifier::Identifier;
+use postern_core::identifier::{Identifier, IdentifierKind};
 use postern_core::time::UnixMillis;
 use worker::wasm_bindgen::JsValue;
 
@@ -26,16 +26,41 @@ impl ContactChange {
     }
 }
 
+/// What an account is to have in place of its address or number.
+#[derive(Clone, Copy)]
+pub(crate) enum Replacement<'a> {
+    /// This address or number.
+    With(&'a Identifier),
+    /// None any more.
+    Nothing(IdentifierKind),
+}
+
+impl Replacement<'_> {
+    const fn kind(&self) -> IdentifierKind {
+        match self {
+            Self::With(contact) => contact.kind(),
+            Self::Nothing(kind) => *kind,
+        }
+    }
+
+    fn value(&self) -> Option<&str> {
+        match self {
+            Self::With(contact) => Some(contact.value()),
+            Self::Nothing(_) => None,
+        }
+    }
+}
+
 impl Directory {
-    /// Gives an account another address or number in place of the one of its kind, if it has one, and opens a
-    /// fence, in one batch.
+    /// Gives an account another address or number in place of the one of its kind, if it has one, or takes that away, and
+    /// opens a fence, in one batch.
     ///
     /// `false` if the credential was no longer what the change is made against, the address or number is somebody's, or the
     /// fence of another change is open.
     pub(crate) async fn change_contact(
         &self,
         found: &Credential,
-        to: &Identifier,
+        to: Replacement<'_>,
         by: ContactChange,
         change: &FenceChange,
         now: UnixMillis,
@@ -43,7 +68,8 @@ impl Directory {
         let ContactChange { operation, against, is_proven } = by;
         let account = found.account_id;
         let (id, by): (JsValue, JsValue) = (account.to_string().into(), operation.to_string().into());
-        let (kind, value, at) = (JsValue::from(to.kind().as_str()), JsValue::from(to.value()), millis(now));
+        let (kind, at) = (JsValue::from(to.kind().as_str()), millis(now));
+        let value = to.value().map_or(JsValue::NULL, JsValue::from);
         // The column of `users` is called like the kind, and so is the table of wishes.
         let of_kind = |query: &str| query.replace("{kind}", to.kind().as_str());
         let proven_at = if is_proven { at.clone() } else { JsValue::NULL };
@@ -63,8 +89,9 @@ impl Directory {
         )?;
         let new = self.prepare(
             "INSERT INTO identifiers (tenant, kind, value, account_id, verified_at, created_at) \
-             SELECT u.tenant, ?, ?, u.account_id, ?, ? FROM users u \
-             JOIN credentials c ON c.account_id = u.account_id WHERE u.account_id = ? AND c.operation_id = ?",
+             SELECT u.tenant, ?1, ?2, u.account_id, ?3, ?4 FROM users u \
+             JOIN credentials c ON c.account_id = u.account_id \
+             WHERE ?2 IS NOT NULL AND u.account_id = ?5 AND c.operation_id = ?6",
             &[kind.clone(), value.clone(), proven_at, at, id.clone(), by.clone()],
         )?;
         let user = self.prepare(
@@ -85,12 +112,12 @@ impl Directory {
         let changed = self.batch(vec![version, old, new, user, wish, fence]).await;
         // Read back instead of counting changes: a batch repeated after a lost answer changes nothing twice.
         let query = of_kind(
-            "SELECT u.{kind} FROM users u JOIN credentials c ON c.account_id = u.account_id \
+            "SELECT COALESCE(u.{kind}, '') AS stored FROM users u JOIN credentials c ON c.account_id = u.account_id \
              WHERE u.account_id = ? AND c.operation_id = ?",
         );
         let statement = self.prepare(&query, &[id.clone(), by])?;
-        let stored: Option<String> = statement.first(Some(to.kind().as_str())).await.map_err(unavailable)?;
-        if stored.as_deref() == Some(to.value()) {
+        let stored: Option<String> = statement.first(Some("stored")).await.map_err(unavailable)?;
+        if stored.is_some_and(|stored| stored == to.value().unwrap_or_default()) {
             return Ok(true);
         }
         // The batch is gone as a whole. Whether that was a rival or an outage, the owner tells.

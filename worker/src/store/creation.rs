@@ -14,7 +14,8 @@ use worker::wasm_bindgen::JsValue;
 pub(crate) struct NewAccount<'a> {
     pub(crate) account: AccountId,
     pub(crate) tenant: &'a TenantId,
-    pub(crate) contact: Option<NewContact<'a>>,
+    /// At most one of each kind.
+    pub(crate) contacts: &'a [NewContact<'a>],
     pub(crate) username: Option<&'a Username>,
     pub(crate) name: &'a str,
     pub(crate) password_hash: Option<&'a str>,
@@ -54,8 +55,8 @@ impl Directory {
         let shared = Shared { account, tenant, at: millis(now) };
         let Shared { account, tenant, at } = &shared;
         let mut statements = Vec::new();
-        if let Some(NewContact { identifier, is_proven }) = new.contact {
-            let proven_at = if is_proven { at.clone() } else { JsValue::NULL };
+        for NewContact { identifier, is_proven } in new.contacts {
+            let proven_at = if *is_proven { at.clone() } else { JsValue::NULL };
             let kind = identifier.kind().as_str();
             statements.push(self.identifier(&shared, kind, identifier.value(), proven_at)?);
         }
@@ -67,7 +68,8 @@ impl Directory {
             statements.push(self.identifier(&shared, "username", username.as_str(), JsValue::NULL)?);
         }
         let optional = |text: Option<&str>| text.map_or(JsValue::NULL, JsValue::from);
-        let of_kind = |kind| new.contact.map(|new| new.identifier).filter(|contact| contact.kind() == kind);
+        let of_kind =
+            |kind| new.contacts.iter().map(|new| new.identifier).find(|contact| contact.kind() == kind);
         let email = optional(of_kind(IdentifierKind::Email).map(Identifier::value));
         let phone = optional(of_kind(IdentifierKind::Phone).map(Identifier::value));
         let username = optional(new.username.map(Username::as_str));
@@ -133,7 +135,7 @@ impl Directory {
         error: worker::Error,
     ) -> Result<Creation, Problem> {
         let ours = new.account.to_string();
-        if let Some(contact) = &new.contact {
+        for contact in new.contacts {
             let query = "SELECT account_id FROM identifiers WHERE tenant = ? AND kind = ? AND value = ?";
             match self.owner_of(query, &key_of(new.tenant.as_str(), contact.identifier)).await? {
                 Some(owner) if owner == ours => return Ok(Creation::Ours),

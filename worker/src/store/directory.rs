@@ -13,7 +13,7 @@ use crate::wire::problem::Problem;
 use postern_core::account::AccountStatus;
 use postern_core::flow::login::StoredCredential;
 use postern_core::id::{AccountId, OperationId, TenantId};
-use postern_core::identifier::{EmailAddress, Identifier, PhoneNumber};
+use postern_core::identifier::{EmailAddress, Identifier, IdentifierKind, PhoneNumber};
 use postern_core::json;
 use postern_core::json::record;
 use postern_core::password::StoredHash;
@@ -193,15 +193,25 @@ impl Directory {
         identifier: &Identifier,
         now: UnixMillis,
     ) -> Result<Option<Owner>, Problem> {
+        self.owner_of_value(tenant, identifier.kind(), identifier.value(), now).await
+    }
+
+    /// The same, for an identifier as it is stored.
+    pub(crate) async fn owner_of_value(
+        &self,
+        tenant: &str,
+        kind: IdentifierKind,
+        value: &str,
+        now: UnixMillis,
+    ) -> Result<Option<Owner>, Problem> {
         let query = concat!(
             "SELECT i.account_id, i.verified_at, u.locale, ",
             status!(),
             " AS status FROM identifiers i JOIN users u ON u.account_id = i.account_id \
              WHERE i.tenant = ?2 AND i.kind = ?3 AND i.value = ?4"
         );
-        let [tenant, kind, value] = key_of(tenant, identifier);
-        let statement = self.prepare(query, &[millis(now), tenant, kind, value])?;
-        statement.first(None).await.map_err(unavailable)
+        let values = [millis(now), tenant.into(), kind.as_str().into(), value.into()];
+        self.prepare(query, &values)?.first(None).await.map_err(unavailable)
     }
 
     /// Whoever messages to an account go to; none if it is restricted, or is gone.

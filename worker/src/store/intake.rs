@@ -3,11 +3,11 @@
 use crate::environment::Environment;
 use crate::object::call::{Unconfirmed, ask, ask_once};
 use crate::object::intake::{
-    AttemptAnswer, ClaimAnswer, ClaimSignUpCall, Claimed, IntakeCall, LimitAnswer, MailSecretCall,
-    OpenSignUpCall, PresentSecretCall, ResendAnswer, ResendSignUpCall, SHARDS, SecretAnswer, SecretName,
-    Selector, name,
+    AttemptAnswer, ClaimAnswer, ClaimSignUpCall, Claimed, FailedAttempts, IntakeCall, LimitAnswer,
+    MailSecretCall, OpenSignUpCall, PresentSecretCall, ReportCall, ResendAnswer, ResendSignUpCall, SHARDS,
+    SecretAnswer, SecretName, Selector, name,
 };
-use crate::outbox::message::MailTemplate;
+use crate::outbox::message::{Incident, MailTemplate};
 use crate::store::keyring::{Keyring, row_name};
 use crate::wire::problem::Problem;
 use crate::wire::rate_limits::CountedLimit;
@@ -55,6 +55,14 @@ pub(crate) struct NewSecret<'a> {
     pub(crate) template: MailTemplate,
     /// The language that the request would like best.
     pub(crate) language: Option<&'static str>,
+}
+
+/// An attempt on a password that was counted and may be compared.
+pub(crate) struct Attempt {
+    /// The password of a sign-up that waits for its code.
+    pub(crate) pending: Option<PasswordHash>,
+    /// Whether the automatic lock holds from now on if it fails.
+    pub(crate) locks_on_failure: bool,
 }
 
 /// A code or link that came back.
@@ -220,14 +228,14 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Counts an attempt on a password, before it is compared. With the password of a sign-up that waits for its code.
-    pub(crate) async fn begin_attempt(&self, source: &str) -> Result<Option<PasswordHash>, Problem> {
+    /// Counts an attempt on a password, before it is compared.
+    pub(crate) async fn begin_attempt(&self, source: &str) -> Result<Attempt, Problem> {
         let call = IntakeCall::BeginAttempt { subject: self.subject.clone(), source: source.into() };
         let namespace = self.environment.intakes()?;
         let answer: AttemptAnswer =
             ask_once(&namespace, &name(self.shard), &call).await.map_err(unavailable)?;
         match answer.retry_after_seconds {
-            None => Ok(answer.pending),
+            None => Ok(Attempt { pending: answer.pending, locks_on_failure: answer.locks_on_failure }),
             Some(seconds) => Err(self.environment.refused_by(CountedLimit::Lockout, seconds)),
         }
     }
@@ -236,6 +244,29 @@ impl<'a> Intake<'a> {
         let call = IntakeCall::ClearAttempts { subject: self.subject.clone(), source: source.into() };
         self.ask::<bool>(&call).await.map_err(unavailable)?;
         Ok(())
+    }
+
+    /// Has something written to the audit trail if the identifier, whose shard this is, is an account's: that is looked up
+    /// where no request can measure it.
+    pub(crate) async fn report(
+        &self,
+        identifier: &Identifier,
+        operation: OperationId,
+        at: UnixMillis,
+        event: &str,
+        locks: bool,
+    ) -> Result<(), Problem> {
+        let (tenant, kind, event) = (self.tenant.to_string(), identifier.kind(), event.into());
+        let incident = Incident { tenant, kind, identifier: identifier.value().into(), at, event, locks };
+        let call = ReportCall { shard: self.shard, operation, incident };
+        self.ask::<bool>(&IntakeCall::Report(Box::new(call))).await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// The failed attempts on this identifier.
+    pub(crate) async fn attempts(&self) -> Result<FailedAttempts, Problem> {
+        let call = IntakeCall::ShowAttempts { subject: self.subject.clone() };
+        self.ask(&call).await.map_err(unavailable)
     }
 
     /// Forgets the failed attempts of every source on this identifier: an operator unlocks it.
@@ -268,7 +299,7 @@ impl<'a> Intake<'a> {
         self.admitted(&answer)
     }
 
-    /// Presents a code or link.
+    /// Presents a code or link, to be used up.
     ///
     /// # Errors
     ///
@@ -281,49 +312,35 @@ impl<'a> Intake<'a> {
         presented: PresentedSecret<'_>,
         source: &str,
     ) -> Result<UsedSecret, Problem> {
-        let call = self.presenting(purpose, bound_to, sent_to, presented, source);
-        // What was used up is never only right.
-        self.presented(&IntakeCall::PresentSecret(call)).await?.ok_or_else(Problem::code_invalid)
+        let used = self.ask_of_secret(purpose, bound_to, sent_to, presented, source, true).await?;
+        used.ok_or_else(Problem::code_invalid)
     }
 
-    /// Compares a code or link, for something else to be shown before it is used up; with its use, if it was used a
-    /// moment ago.
+    /// Presents a code or link, with `use_up` unless something else is to be shown before; then with its use, if it was
+    /// used a moment ago.
     ///
     /// # Errors
     ///
-    /// As for [`Intake::present_secret`]; a wrong guess counts as there.
-    pub(crate) async fn compare_secret(
+    /// As for [`Intake::present_secret`]; a wrong guess counts in either case.
+    pub(crate) async fn ask_of_secret(
         &self,
         purpose: CodePurpose,
         bound_to: &str,
         sent_to: IdentifierKind,
         presented: PresentedSecret<'_>,
         source: &str,
+        use_up: bool,
     ) -> Result<Option<UsedSecret>, Problem> {
-        let call = self.presenting(purpose, bound_to, sent_to, presented, source);
-        self.presented(&IntakeCall::CompareSecret(call)).await
-    }
-
-    fn presenting(
-        &self,
-        purpose: CodePurpose,
-        bound_to: &str,
-        sent_to: IdentifierKind,
-        presented: PresentedSecret<'_>,
-        source: &str,
-    ) -> Box<PresentSecretCall> {
-        Box::new(PresentSecretCall {
+        let call = Box::new(PresentSecretCall {
             name: self.name_of(purpose, bound_to, sent_to),
             operation: presented.operation,
             against: presented.against,
             changed_at_millis: presented.changed_at.map(UnixMillis::as_millis),
             secret: presented.secret.into(),
             source: source.into(),
-        })
-    }
-
-    async fn presented(&self, call: &IntakeCall) -> Result<Option<UsedSecret>, Problem> {
-        match self.ask(call).await.map_err(unavailable)? {
+        });
+        let call = if use_up { IntakeCall::PresentSecret(call) } else { IntakeCall::CompareSecret(call) };
+        match self.ask(&call).await.map_err(unavailable)? {
             SecretAnswer::Used { operation, against } => Ok(Some(UsedSecret { operation, against })),
             SecretAnswer::Right => Ok(None),
             SecretAnswer::Refused => Err(Problem::code_invalid()),

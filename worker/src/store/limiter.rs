@@ -15,11 +15,31 @@ pub(crate) struct Limits<'a> {
     key: &'a str,
     limits: Vec<(&'static str, RateLimit)>,
     takes: Vec<Take>,
+    /// The bucket of the pair, if that is the last of them.
+    pair: Option<String>,
+}
+
+/// What was taken.
+pub(crate) struct Taken {
+    shard: u8,
+    /// The bucket of the pair, if there was something in it before.
+    pair: Option<String>,
+}
+
+impl Taken {
+    /// Gives back what the pair has taken, now and before: it was no guess. What the key has taken stays taken, or whoever
+    /// guesses would give it back by an account of their own.
+    pub(crate) async fn forgive(self, environment: &Environment) -> Result<(), Problem> {
+        let Some(pair) = self.pair else { return Ok(()) };
+        let call = TakeCall { takes: Vec::new(), forgets: vec![pair] };
+        let asked = ask_once::<_, TakeAnswer>(&environment.limiters()?, &name(self.shard), &call).await;
+        asked.map(drop).map_err(|error| Problem::unavailable("limiter", error))
+    }
 }
 
 impl<'a> Limits<'a> {
     pub(crate) const fn new(environment: &'a Environment, keyring: &'a Keyring, key: &'a str) -> Self {
-        Self { environment, keyring, key, limits: Vec::new(), takes: Vec::new() }
+        Self { environment, keyring, key, limits: Vec::new(), takes: Vec::new(), pair: None }
     }
 
     /// A limit on the key alone. `rule` is the name of its setting.
@@ -29,7 +49,9 @@ impl<'a> Limits<'a> {
 
     /// A limit on the key together with something it names.
     pub(crate) fn per_pair(self, rule: &'static str, limit: Option<RateLimit>, value: &str) -> Self {
-        self.with(rule, limit, value.as_bytes())
+        let with = self.with(rule, limit, value.as_bytes());
+        let pair = limit.and_then(|_| with.takes.last()).map(|take| take.bucket.clone());
+        Self { pair, ..with }
     }
 
     fn with(mut self, rule: &'static str, limit: Option<RateLimit>, value: &[u8]) -> Self {
@@ -50,27 +72,38 @@ impl<'a> Limits<'a> {
     ///
     /// A limiter that does not answer refuses too, unless the settings of all limits let such requests through.
     pub(crate) async fn take(self) -> Result<(), Problem> {
-        if self.takes.is_empty() {
-            return Ok(());
-        }
+        self.take_forgivably().await.map(drop)
+    }
+
+    /// The same, for a guess that may turn out to be none.
+    pub(crate) async fn take_forgivably(self) -> Result<Taken, Problem> {
         let [first, ..] = self.keyring.digest(&[b"limiter shard", self.key.as_bytes()]);
-        let call = TakeCall { takes: self.takes };
-        let answer =
-            ask_once::<_, TakeAnswer>(&self.environment.limiters()?, &name(first % SHARDS), &call).await;
+        let shard = first % SHARDS;
+        let nothing = Taken { shard, pair: None };
+        if self.takes.is_empty() {
+            return Ok(nothing);
+        }
+        let call = TakeCall { takes: self.takes, forgets: Vec::new() };
+        let answer = ask_once::<_, TakeAnswer>(&self.environment.limiters()?, &name(shard), &call).await;
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) if self.limits.iter().all(|(_, limit)| limit.fail_mode() == FailMode::Admit) => {
                 worker::console_error!("limiter: not counted: {error}");
-                return Ok(());
+                return Ok(nothing);
             }
             Err(error) => return Err(Problem::unavailable("limiter", error)),
         };
+        let last = self.limits.last().zip(answer.levels.last());
+        let is_repeated = last.is_some_and(|((_, limit), level)| level.remaining.saturating_add(1) < limit.count());
         for ((name, limit), level) in self.limits.into_iter().zip(answer.levels) {
             let (quota, window_seconds) = (limit.count(), limit.period().as_secs());
             let (remaining, reset_seconds) = (level.remaining, level.reset_seconds);
             let met = MetLimit { name, quota, window_seconds, remaining, reset_seconds, is_shared: false };
             self.environment.met_limits().push(met);
         }
-        answer.retry_after_seconds.map_or(Ok(()), |seconds| Err(Problem::rate_limited(seconds)))
+        match answer.retry_after_seconds {
+            None => Ok(Taken { shard, pair: self.pair.filter(|_| is_repeated) }),
+            Some(seconds) => Err(Problem::rate_limited(seconds)),
+        }
     }
 }

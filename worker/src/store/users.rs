@@ -8,7 +8,7 @@ use crate::wire::problem::Problem;
 use postern_core::account::AccountRecord;
 use postern_core::codec::base64url;
 use postern_core::id::{AccountId, OperationId, TenantId};
-use postern_core::identifier::Identifier;
+use postern_core::identifier::{Identifier, IdentifierKind};
 use postern_core::time::UnixMillis;
 use serde::Deserialize;
 use worker::wasm_bindgen::JsValue;
@@ -25,7 +25,7 @@ pub(super) use status;
 macro_rules! user {
     () => {
         concat!(
-            "json_object('id', u.account_id, 'email', u.email, 'username', u.username, 'name', u.name, \
+            "json_set(json_object('id', u.account_id, 'email', u.email, 'phone', u.phone, 'username', u.username, 'name', u.name, \
              'is_verified', json(iif(EXISTS (SELECT 1 FROM identifiers v WHERE v.tenant = u.tenant \
              AND v.kind = iif(u.email IS NULL, 'phone', 'email') AND v.value = COALESCE(u.email, u.phone) \
              AND v.verified_at IS NOT NULL), 'true', 'false')), \
@@ -38,11 +38,14 @@ macro_rules! user {
              'status', u.status, 'at', u.status_at, 'until', u.status_until, 'by', u.status_by, 'reason', u.status_reason))), \
              'created_at', u.created_at, 'last_login_at', u.last_login_at, 'profile', json_object('biography', u.biography, \
              'locale', u.locale, 'updated_at', u.updated_at, 'pending_email', (SELECT e.email FROM email_changes e \
-             WHERE e.account_id = u.account_id), 'usernames', json((SELECT json_group_array(o.name) FROM owner_names o \
+             WHERE e.account_id = u.account_id), 'pending_phone', (SELECT p.phone FROM phone_changes p \
+             WHERE p.account_id = u.account_id), 'usernames', json((SELECT json_group_array(o.name) FROM owner_names o \
              WHERE o.owner_id = u.account_id))), \
              'identifiers', json((SELECT json_group_array(json_object('kind', i.kind, 'value', i.value, \
              'verified_at', i.verified_at, 'created_at', i.created_at)) FROM identifiers i \
-             WHERE i.account_id = u.account_id))) AS document"
+             WHERE i.account_id = u.account_id))), '$.entitlements', json((SELECT json_group_array(DISTINCT e.name) \
+             FROM entitlements e WHERE e.account_id = u.account_id AND e.revoked_at IS NULL \
+             AND (e.expires_at IS NULL OR e.expires_at > ?1)))) AS document"
         )
     };
 }
@@ -259,33 +262,40 @@ impl Directory {
         self.batch(statements.collect::<Result<_, _>>()?).await
     }
 
-    /// Takes the address of an account for proven or not, with a line of the audit trail. `false` if it has none.
-    pub(crate) async fn set_email_verified(
+    /// Takes the address or number of an account for proven or not, with a line of the audit trail. `false` if it has none.
+    pub(crate) async fn set_verified(
         &self,
         tenant: &TenantId,
         account: &AccountId,
+        kind: IdentifierKind,
         verified: bool,
         operation: OperationId,
         now: UnixMillis,
     ) -> Result<bool, Problem> {
+        // The column of `users` is called like the kind.
+        let of_kind = |query: &str| query.replace("{kind}", kind.as_str());
         let (id, tenant): (JsValue, JsValue) = (account.to_string().into(), tenant.as_str().into());
         let update = self.prepare(
-            "UPDATE identifiers SET verified_at = iif(?1, COALESCE(verified_at, ?2), NULL) WHERE kind = 'email' \
-             AND (tenant, value) IN (SELECT tenant, email FROM users WHERE account_id = ?3 AND tenant = ?4)",
+            &of_kind(
+                "UPDATE identifiers SET verified_at = iif(?1, COALESCE(verified_at, ?2), NULL) WHERE kind = '{kind}' \
+                 AND (tenant, value) IN (SELECT tenant, {kind} FROM users WHERE account_id = ?3 AND tenant = ?4)",
+            ),
             &[u32::from(verified).into(), millis(now), id.clone(), tenant.clone()],
         )?;
-        let event = if verified { "email_verified_set" } else { "email_verified_cleared" };
+        let event = of_kind(if verified { "{kind}_verified_set" } else { "{kind}_verified_cleared" });
         let audit = self.prepare(
-            "INSERT OR IGNORE INTO audit_events (event_id, occurred_at, tenant, account_id, event, detail) \
-             SELECT ?1, ?2, tenant, account_id, ?3, 'by operator' FROM users WHERE account_id = ?4 AND tenant = ?5 \
-             AND email IS NOT NULL",
+            &of_kind(
+                "INSERT OR IGNORE INTO audit_events (event_id, occurred_at, tenant, account_id, event, detail) \
+                 SELECT ?1, ?2, tenant, account_id, ?3, 'by operator' FROM users WHERE account_id = ?4 AND tenant = ?5 \
+                 AND {kind} IS NOT NULL",
+            ),
             &[operation.to_string().into(), millis(now), event.into(), id.clone(), tenant.clone()],
         )?;
         self.batch(vec![update, audit]).await?;
-        let query = "SELECT email FROM users WHERE account_id = ? AND tenant = ?";
-        let email: Option<String> =
-            self.prepare(query, &[id, tenant])?.first(Some("email")).await.map_err(unavailable)?;
-        Ok(email.is_some())
+        let query = of_kind("SELECT {kind} AS value FROM users WHERE account_id = ? AND tenant = ?");
+        let value: Option<String> =
+            self.prepare(&query, &[id, tenant])?.first(Some("value")).await.map_err(unavailable)?;
+        Ok(value.is_some())
     }
 }
 

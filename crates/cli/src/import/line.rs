@@ -1,16 +1,16 @@
 //! One line of the file: a JSON object, taken apart member by member, with every rule that it breaks.
 
 use postern_core::config::{PermissionSettings, UsernameRule};
-use postern_core::identifier::{DisplayName, EmailAddress, Username};
+use postern_core::identifier::{DisplayName, EmailAddress, PhoneNumber, Username};
 use postern_core::json::{self, Value};
 use postern_core::password::{FirebaseParams, ForeignHash, HashFormat};
-use postern_core::permission::RoleName;
+use postern_core::permission::{AuthorizationSnapshot, RoleName};
 use std::fmt::Display;
 
 /// The most bytes of one line.
 pub(crate) const MAX_LINE_BYTES: usize = 64 * 1024;
 /// The most roles of one account.
-const MAX_ROLES: usize = 64;
+const MAX_ROLES: usize = AuthorizationSnapshot::MOST_ROLES;
 /// Milliseconds of 1973-03-03: anything less was meant in seconds.
 const EARLIEST_MS: u64 = 100_000_000_000;
 
@@ -28,8 +28,11 @@ pub(crate) struct Rules<'a> {
 pub(crate) struct Person {
     /// The id in the other system.
     pub(crate) source_id: Option<String>,
-    pub(crate) email: EmailAddress,
+    /// Or a phone number, or both.
+    pub(crate) email: Option<EmailAddress>,
     pub(crate) email_verified: bool,
+    pub(crate) phone: Option<PhoneNumber>,
+    pub(crate) phone_verified: bool,
     pub(crate) username: Option<Username>,
     pub(crate) name: DisplayName,
     pub(crate) hash: Option<ForeignHash>,
@@ -38,6 +41,14 @@ pub(crate) struct Person {
 }
 
 impl Person {
+    /// How it signs in: kind, value, and whether that is proven, the address first.
+    pub(crate) fn identifiers(&self) -> impl Iterator<Item = (&'static str, &str, bool)> {
+        let email = self.email.as_ref().map(|email| ("email", email.as_str(), self.email_verified));
+        let phone = self.phone.as_ref().map(|phone| ("phone", phone.as_str(), self.phone_verified));
+        let username = self.username.as_ref().map(|name| ("username", name.as_str(), false));
+        [email, phone, username].into_iter().flatten()
+    }
+
     /// Reads one line, or says every rule that it breaks, as `member: rule`.
     pub(crate) fn read(line: &[u8], rules: &Rules<'_>) -> Result<Self, Vec<String>> {
         if line.len() > MAX_LINE_BYTES {
@@ -59,10 +70,12 @@ struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    const KNOWN: [&'static str; 10] = [
+    const KNOWN: [&'static str; 12] = [
         "id",
         "email",
         "email_verified",
+        "phone",
+        "phone_verified",
         "username",
         "name",
         "password_hash",
@@ -94,22 +107,45 @@ impl<'a> Members<'a> {
         if source_id.as_deref().is_some_and(|id| id.is_empty() || id.len() > 256) {
             self.refuse("id", "must have 1 to 256 bytes");
         }
-        let email = self.text("email");
-        if email.is_none() && self.get("email").is_none() {
-            self.refuse("email", "is required");
+        if self.get("email").is_none() && self.get("phone").is_none() {
+            self.refuse("email", "is required unless there is a phone");
         }
-        let email = email.and_then(|text| self.check("email", EmailAddress::parse(&text)));
+        let email = self.text("email").and_then(|text| self.check("email", EmailAddress::parse(&text)));
+        let phone = self.text("phone").and_then(|text| self.check("phone", PhoneNumber::parse(&text)));
         let name = match self.text("name") {
             Some(text) => self.check("name", DisplayName::parse(&text)),
+            None if self.get("email").is_none() && self.get("name").is_none() => {
+                // A number is nobody's name.
+                self.refuse("name", "is required without an email");
+                None
+            }
             None => email.as_ref().and_then(|email| DisplayName::parse(email.local_part()).ok()),
         };
         let username = self.username(rules.usernames);
         let hash = self.hash(rules);
         let roles = self.roles(rules);
-        let email_verified = self.flag("email_verified");
+        let [email_verified, phone_verified] = [("email_verified", "email"), ("phone_verified", "phone")]
+            .map(|(flag, of)| {
+                let is_verified = self.flag(flag);
+                if is_verified && self.get(of).is_none() {
+                    self.refuse(flag, format_args!("has no {of} beside it"));
+                }
+                is_verified
+            });
         let created_at_ms = self.created_at(rules);
-        let (email, name) = (email?, name?);
-        Some(Person { source_id, email, email_verified, username, name, hash, roles, created_at_ms })
+        let name = name?;
+        Some(Person {
+            source_id,
+            email,
+            email_verified,
+            phone,
+            phone_verified,
+            username,
+            name,
+            hash,
+            roles,
+            created_at_ms,
+        })
     }
 
     fn username(&mut self, rule: UsernameRule) -> Option<Username> {
@@ -168,6 +204,9 @@ impl<'a> Members<'a> {
             .any(|(index, role)| roles.iter().skip(index.saturating_add(1)).any(|next| next == role))
         {
             self.refuse("roles", "must not name one twice");
+        }
+        if let Err(error) = AuthorizationSnapshot::of_roles(roles.clone()).check_size() {
+            self.refuse("roles", error);
         }
         roles
     }
@@ -242,7 +281,7 @@ mod tests {
                 "hash_format": "bcrypt", "password_salt": null, "roles": ["admin"], "created_at": 1700000000000}}"#
         ))
         .expect("valid");
-        assert_eq!(person.email.as_str(), "ann@example.com");
+        assert_eq!(person.email.as_ref().map(EmailAddress::as_str), Some("ann@example.com"));
         assert_eq!((person.source_id.as_deref(), person.email_verified), (Some("17"), true));
         assert_eq!(
             (person.roles.as_slice(), person.created_at_ms),
@@ -253,6 +292,18 @@ mod tests {
         let person = read(r#"{"email": "bob@example.com"}"#).expect("valid");
         assert_eq!((person.name.as_str(), person.roles), ("bob", vec!["user".to_owned()]));
         assert_eq!((person.hash, person.email_verified, person.created_at_ms), (None, false, NOW_MS));
+        assert_eq!((person.phone, person.phone_verified), (None, false));
+    }
+
+    #[test]
+    fn a_number_stands_beside_an_address_or_in_its_place() {
+        let number = |person: &Person| person.phone.as_ref().map(|phone| phone.as_str().to_owned());
+        let line = r#"{"phone": "+49 170 1234567", "phone_verified": true, "name": "Ann"}"#;
+        let person = read(line).expect("valid");
+        assert_eq!((person.email.as_ref(), number(&person)), (None, Some("+491701234567".into())));
+        assert!(person.phone_verified && !person.email_verified);
+        let person = read(r#"{"email": "a@b.example", "phone": "+491701234567"}"#).expect("valid");
+        assert!(person.email.is_some() && person.phone.is_some() && !person.phone_verified);
     }
 
     #[test]
@@ -280,8 +331,19 @@ mod tests {
         let cases: &[(&str, &[&str])] = &[
             ("", &["is not JSON"]),
             ("[]", &["is not a JSON object"]),
-            ("{}", &["email: is required"]),
-            (r#"{"email": null}"#, &["email: is required"]),
+            ("{}", &["email: is required unless there is a phone", "name: is required"]),
+            (r#"{"email": null, "name": "A"}"#, &["email: is required unless there is a phone"]),
+            (r#"{"phone": "+491701234567"}"#, &["name: is required without an email"]),
+            (r#"{"phone": "0170 secret", "name": "A"}"#, &["phone: must begin with +"]),
+            (r#"{"phone": 7, "name": "A"}"#, &["phone: must be a string"]),
+            (
+                r#"{"email": "a@b.example", "phone_verified": true}"#,
+                &["phone_verified: has no phone beside it"],
+            ),
+            (
+                r#"{"phone": "+491701234567", "name": "A", "email_verified": true}"#,
+                &["email_verified: has no email beside it"],
+            ),
             (r#"{"email": 7}"#, &["email: must be a string"]),
             (r#"{"email": "secret-address"}"#, &["email: "]),
             (r#"{"email": "a@b.example", "email": "a@b.example"}"#, &["has two members of one name"]),

@@ -84,7 +84,7 @@ fn report(options: &Options, people: &People, now_ms: u64) -> Result<Outcome> {
     let mut conflicts: Vec<String> = of(sql::CONFLICT).filter_map(|row| text(row, "detail")).collect();
     conflicts.sort_by_key(|line| (line.len(), line.clone()));
     for line in &conflicts {
-        eprintln!("{line}: an address or name belongs to another account; the line was left out");
+        eprintln!("{line}: an address, number or name belongs to another account; the line was left out");
     }
     let total = u64::try_from(people.len()).unwrap_or(u64::MAX);
     let in_conflict = u64::try_from(conflicts.len()).unwrap_or(u64::MAX);

@@ -32,7 +32,7 @@ impl People {
         rules: &Rules<'_>,
     ) -> Result<Result<Self, Vec<String>>> {
         let (mut found, mut broken) = (Vec::new(), Vec::new());
-        let (mut ids, mut addresses, mut names) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (mut ids, mut identifiers) = (HashMap::new(), HashMap::new());
         for line in 1.. {
             let mut bytes = Vec::new();
             // One byte more than is allowed, so that what is too long shows, and the rest of it is skipped.
@@ -56,13 +56,10 @@ impl People {
                     if let Some(first) = ids.insert(account, line) {
                         refuse(format!("id: is that of line {first}, too"));
                     }
-                    if let Some(first) = addresses.insert(person.email.as_str().to_owned(), line) {
-                        refuse(format!("email: is that of line {first}, too"));
-                    }
-                    if let Some(name) = &person.username
-                        && let Some(first) = names.insert(name.as_str().to_owned(), line)
-                    {
-                        refuse(format!("username: is that of line {first}, too"));
+                    for (kind, value, _) in person.identifiers() {
+                        if let Some(first) = identifiers.insert((kind, value.to_owned()), line) {
+                            refuse(format!("{kind}: is that of line {first}, too"));
+                        }
                     }
                     found.push(Entry { line, account, person });
                 }
@@ -90,12 +87,13 @@ impl People {
     }
 }
 
-/// The first half of SHA-256 over the tenant and the id of the other system, or the address where there is none: the
-/// same in every import, and another in every tenant.
+/// The first half of SHA-256 over the tenant and the id of the other system, or the address where there is none, or the
+/// number where there is neither: the same in every import, and another in every tenant.
 fn account_id(tenant: &TenantId, person: &Person) -> AccountId {
+    let first = person.identifiers().next().map(|(kind, value, _)| (kind, value));
     let (kind, value) = match &person.source_id {
         Some(id) => ("id", id.as_str()),
-        None => ("email", person.email.as_str()),
+        None => first.unwrap_or_default(),
     };
     let parts = ["postern/v1/import", tenant.as_str(), kind, value].map(str::as_bytes);
     let digest = <[u8; 32]>::from(Sha256::digest(length_prefixed(&parts)));
@@ -131,6 +129,10 @@ mod tests {
         let named = ids("{\"id\": \"17\", \"email\": \"ann@example.com\"}");
         assert_eq!(named, ids("\n{\"email\": \"ann@example.org\", \"id\": \"17\", \"name\": \"Ann\"}\r\n"));
         let unnamed = ids("{\"email\": \"ann@example.com\"}");
+        assert_eq!(unnamed, ids("{\"email\": \"ann@example.com\", \"phone\": \"+491701234567\"}"));
+        let by_number = ids("{\"phone\": \"+49 170 1234567\", \"name\": \"Ann\"}");
+        assert_eq!(by_number, ids("{\"phone\": \"+491701234567\", \"name\": \"Eve\"}"));
+        assert_ne!(by_number, unnamed);
         assert_eq!(unnamed, ids("{\"email\": \"ANN@example.com\"}"));
         assert_ne!(named, unnamed);
         assert_ne!(unnamed, ids("{\"id\": \"ann@example.com\", \"email\": \"ann@example.com\"}"));
@@ -139,7 +141,8 @@ mod tests {
     #[test]
     fn every_bad_line_is_named_and_nobody_comes_twice() {
         let file = "{\"email\": \"a@b.example\", \"id\": \"1\"}\n\nnot json\n{\"email\": \"c@b.example\", \"id\": \"1\"}\n\
-                    {\"email\": \"A@b.example\", \"id\": \"2\"}\n{\"email\": 1, \"name\": 2}";
+                    {\"email\": \"A@b.example\", \"id\": \"2\"}\n{\"email\": 1, \"name\": 2}\n\
+                    {\"phone\": \"+491701234567\", \"name\": \"A\"}\n{\"email\": \"d@b.example\", \"phone\": \"+49-1701234567\"}";
         assert_eq!(
             read(file).expect_err("refused"),
             [
@@ -148,6 +151,7 @@ mod tests {
                 "line 5: email: is that of line 1, too",
                 "line 6: email: must be a string",
                 "line 6: name: must be a string",
+                "line 8: phone: is that of line 7, too",
             ]
         );
         let long = format!("{{\"email\": \"{}\"}}\nnot json\n", "a".repeat(3 * MAX_LINE_BYTES));

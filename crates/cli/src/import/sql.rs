@@ -1,8 +1,8 @@
 //! The statements of an import: a few hundred accounts each, and every one repeatable.
 //!
 //! An account's credential is written last, and an account that has one is left alone, whatever it has become since.
-//! So a repeated import changes nothing, and one that was cut off goes on where it was. Somebody with an address of
-//! another account is left out as a whole.
+//! So a repeated import changes nothing, and one that was cut off goes on where it was. Somebody with an address or
+//! number of another account is left out as a whole.
 
 use super::people::{Entry, People};
 use postern_core::id::TenantId;
@@ -49,16 +49,17 @@ pub(crate) fn outcome(now_ms: u64) -> String {
 
 fn row(entry: &Entry) -> Value {
     let person = &entry.person;
-    let verified_at = person.email_verified.then_some(person.created_at_ms);
-    let username = person.username.as_ref().map(|name| name.as_str());
-    let mut identifiers = vec![json!(["email", person.email.as_str(), verified_at])];
-    identifiers.extend(username.map(|name| json!(["username", name, null])));
+    let verified_at = |is_verified: bool| is_verified.then_some(person.created_at_ms);
+    let identifiers = person.identifiers();
+    let identifiers: Vec<Value> =
+        identifiers.map(|(kind, value, verified)| json!([kind, value, verified_at(verified)])).collect();
     json!({
         "line": format!("line {}", entry.line),
         "account": entry.account.to_string(),
         "identifiers": identifiers,
-        "username": username,
-        "email": person.email.as_str(),
+        "username": person.username.as_ref().map(|name| name.as_str()),
+        "email": person.email.as_ref().map(|email| email.as_str()),
+        "phone": person.phone.as_ref().map(|phone| phone.as_str()),
         "name": person.name.as_str(),
         "roles": Value::from(person.roles.clone()).to_string(),
         "hash": person.hash.as_ref().map(|hash| hash.as_str()),
@@ -77,7 +78,7 @@ fn batch(rows: &str, tenant: &str, now_ms: u64) -> String {
     // which table comes first: the other way round it would walk through all identifiers.
     let people = format!(
         "WITH given AS MATERIALIZED (SELECT value ->> '$.line' AS line, value ->> '$.account' AS account, \
-         value -> '$.identifiers' AS identifiers, value ->> '$.email' AS email, value ->> '$.name' AS name, \
+         value -> '$.identifiers' AS identifiers, value ->> '$.email' AS email, value ->> '$.phone' AS phone, value ->> '$.name' AS name, \
          value ->> '$.username' AS username, value ->> '$.roles' AS roles, value ->> '$.hash' AS hash, value ->> '$.created_at' AS created_at \
          FROM json_each('[{rows}]')), \
          unfinished AS MATERIALIZED (SELECT *, EXISTS (SELECT 1 FROM json_each(g.identifiers) AS w \
@@ -87,8 +88,8 @@ fn batch(rows: &str, tenant: &str, now_ms: u64) -> String {
          WHERE NOT EXISTS (SELECT 1 FROM credentials AS c WHERE c.account_id = g.account)) "
     );
     format!(
-        "{people}INSERT OR IGNORE INTO users (account_id, tenant, email, username, name, status, roles, created_at) \
-         SELECT account, '{tenant}', email, username, name, 'active', roles, created_at FROM unfinished WHERE NOT taken;\n\
+        "{people}INSERT OR IGNORE INTO users (account_id, tenant, email, phone, username, name, status, roles, created_at) \
+         SELECT account, '{tenant}', email, phone, username, name, 'active', roles, created_at FROM unfinished WHERE NOT taken;\n\
          {people}INSERT OR IGNORE INTO owner_names (tenant, name, owner_kind, owner_id, created_at) \
          SELECT '{tenant}', username, 'account', account, created_at FROM unfinished \
          WHERE username IS NOT NULL AND NOT taken;\n\

@@ -37,21 +37,25 @@ pub enum AuthorizationOutcome {
     Purged,
 }
 
-/// Gives an account what the database says that it was given. Snapshots may be repeated and may overtake each other:
-/// the newest stays.
+/// Gives an account what the database says that it was given: the authorization of `seed`, resolved by the same
+/// configuration as that of `account`. Snapshots may be repeated and may overtake each other: the newest stays.
+///
+/// An account that was never opened is stored all the same, as the seed has it, since a login that read the database
+/// before may be on its way.
 pub fn change_authorization(
-    account: &AccountRecord,
-    snapshot: AuthorizationSnapshot,
+    account: Option<&AccountRecord>,
+    seed: AccountRecord,
     now: UnixMillis,
 ) -> AuthorizationOutcome {
+    let Some(account) = account else { return AuthorizationOutcome::Applied(seed) };
     if account.status == AccountStatus::Purged {
         return AuthorizationOutcome::Purged;
     }
-    if snapshot.version <= account.authorization.version {
+    if seed.authorization.version <= account.authorization.version {
         return AuthorizationOutcome::AlreadyApplied;
     }
     let clock = ObjectClock::new(account.clock.read(now));
-    let account = account.clone().with_authorization(snapshot);
+    let account = account.clone().with_authorization(*seed.authorization);
     AuthorizationOutcome::Applied(AccountRecord { clock, ..account })
 }
 
@@ -75,6 +79,10 @@ mod tests {
 
     fn of(snapshot: AuthorizationSnapshot) -> AccountRecord {
         AccountRecord { authorization: Box::new(snapshot), ..account() }
+    }
+
+    fn given(account: &AccountRecord, snapshot: AuthorizationSnapshot) -> AuthorizationOutcome {
+        change_authorization(Some(account), of(snapshot), NOW)
     }
 
     fn applied(outcome: AuthorizationOutcome) -> AccountRecord {
@@ -101,7 +109,7 @@ mod tests {
             ),
         ];
         for (change, raised) in changes {
-            let after = applied(change_authorization(&before, change.clone(), NOW));
+            let after = applied(given(&before, change.clone()));
             assert_eq!(after.account_version, before.account_version + raised, "{change:?}");
             assert_eq!(*after.authorization, change);
             assert_eq!(after.credential_version, before.credential_version, "no proof is out of date");
@@ -113,15 +121,21 @@ mod tests {
     fn snapshots_may_be_repeated_and_overtaken() {
         let after = of(snapshot(3, "reader", "AQ"));
         for version in [0, 1, 2, 3] {
-            let late = change_authorization(&after, snapshot(version, "admin", "_w"), NOW);
+            let late = given(&after, snapshot(version, "admin", "_w"));
             assert_eq!(late, AuthorizationOutcome::AlreadyApplied, "{version}");
         }
     }
 
     #[test]
+    fn an_account_that_was_never_opened_begins_with_it() {
+        let seed = of(snapshot(2, "editor", "Aw"));
+        assert_eq!(applied(change_authorization(None, seed.clone(), NOW)), seed);
+    }
+
+    #[test]
     fn a_purged_account_gets_nothing() {
         let purged = AccountRecord { status: AccountStatus::Purged, ..of(snapshot(1, "reader", "AQ")) };
-        let outcome = change_authorization(&purged, snapshot(2, "admin", "_w"), NOW);
+        let outcome = given(&purged, snapshot(2, "admin", "_w"));
         assert_eq!(outcome, AuthorizationOutcome::Purged);
     }
 

@@ -223,6 +223,16 @@ fn cookies(config: &Config, findings: &mut Findings) {
 }
 
 fn proofs(config: &Config, findings: &mut Findings) {
+    if config.auto_lockout.enabled {
+        let message =
+            "auto_lockout.enabled: whoever knows an identifier can keep its owner from using the password";
+        findings.add(Severity::Info, "auto_lockout_by_anybody", message);
+        if config.auto_lockout.duration.as_secs() == 0 {
+            let message =
+                "auto_lockout.duration_seconds is 0: only an operator or a reset unlocks a password";
+            findings.add(Severity::Warn, "auto_lockout_manual", message);
+        }
+    }
     let (memory, iterations) = (config.passwords.memory_kib, config.passwords.iterations);
     if !OWASP_ARGON2ID.iter().any(|(least, passes)| memory >= *least && iterations >= *passes) {
         let message =

@@ -37,7 +37,8 @@ pub use passwords::{BreachCheck, Composition, PasswordSettings};
 pub use permissions::{Ineffective, PermissionSettings};
 pub use second_factor::SecondFactorSettings;
 pub use settings::{
-    LockoutSettings, Preset, SessionLimit, SessionSettings, ValidationMode, ValidationSettings,
+    AutoLockoutSettings, LockoutSettings, Preset, SessionLimit, SessionSettings, ValidationMode,
+    ValidationSettings,
 };
 pub use sms::{NumberPrefix, SmsOrigin, SmsSender, SmsSettingError, SmsSettings, TwilioAccount};
 pub use tokens::{
@@ -75,6 +76,7 @@ pub struct Config {
     password_reset: PasswordResetSettings,
     accounts: AccountSettings,
     lockout: LockoutSettings,
+    auto_lockout: AutoLockoutSettings,
     limits: Limits,
     permissions: PermissionSettings,
     organizations: OrganizationSettings,
@@ -315,6 +317,12 @@ impl Config {
         &self.lockout
     }
 
+    /// The lock that outlasts the pauses.
+    #[must_use]
+    pub const fn auto_lockout(&self) -> &AutoLockoutSettings {
+        &self.auto_lockout
+    }
+
     /// Rate limits.
     #[must_use]
     pub const fn limits(&self) -> &Limits {
@@ -375,6 +383,7 @@ impl Config {
             password_reset: PasswordResetSettings::read(root.section("password_reset")),
             accounts: AccountSettings::read(root.section("accounts")),
             lockout: LockoutSettings::read(root.section("lockout"), preset),
+            auto_lockout: AutoLockoutSettings::read(root.section("auto_lockout")),
             limits: Limits::read(root.section("limits"), preset),
             permissions: PermissionSettings::read(root.section("permissions")),
             organizations: OrganizationSettings::read(root.section("organizations")),
@@ -387,6 +396,13 @@ impl Config {
         check_organizations(&mut root, &config);
         if config.registration.mode == RegistrationMode::Closed && config.sign_in.creates_accounts {
             root.refuse("sign_in.creates_accounts", "must be false when registration.mode is \"closed\"");
+        }
+        let has_other_way_in = config.password_reset.enabled || config.sign_in.codes || config.sign_in.links;
+        if config.auto_lockout.enabled && !has_other_way_in {
+            root.refuse(
+                "auto_lockout.enabled",
+                "must be false without password_reset.enabled, sign_in.codes and sign_in.links",
+            );
         }
         issuer.map(|_| config)
     }

@@ -2,9 +2,9 @@
 
 use super::section::{Section, Value};
 use crate::permission::{
-    AuthorizationSnapshot, Explanation, GroupName, GroupTable, Holdings, MaskWidth, NamedPermissions,
-    PermissionMask, PermissionName, PermissionRegistry, PermissionTable, RegistryError, RoleName, RoleTable,
-    SetName, explain,
+    AuthorizationError, AuthorizationSnapshot, Explanation, GroupName, GroupTable, Holdings, MaskWidth,
+    NamedPermissions, PermissionMask, PermissionName, PermissionRegistry, PermissionTable, RegistryError,
+    RoleName, RoleTable, SetName, explain,
 };
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -97,6 +97,21 @@ impl PermissionSettings {
             given.permissions.iter().filter_map(|name| name.parse().ok()).collect();
         let holdings = Holdings { roles: &roles, direct: &direct, groups: &groups, has_root: given.has_root };
         explain(&self.registry, &holdings, permission).map(|explanation| answer(&explanation))
+    }
+
+    /// Whether there are all of these to be given.
+    ///
+    /// # Errors
+    ///
+    /// The first name that there is not.
+    pub fn check_known(&self, roles: &[String], permissions: &[String]) -> Result<(), AuthorizationError> {
+        if let Some(role) = roles.iter().find(|role| self.roles.get(role).is_none()) {
+            return Err(AuthorizationError::UnknownRole(role.clone()));
+        }
+        match permissions.iter().find(|name| self.registry.bit_of(name).is_none()) {
+            None => Ok(()),
+            Some(name) => Err(AuthorizationError::UnknownPermission(name.clone())),
+        }
     }
 
     /// What of it grants nothing.
@@ -240,6 +255,21 @@ mod tests {
         assert_eq!(resolved.permission_mask, settings.mask_of(&lost).to_text());
         assert_eq!(resolved.registry_version, settings.registry.version().as_u32());
         assert_eq!((resolved.roles, resolved.groups), (lost.roles, lost.groups), "the names stay");
+    }
+
+    #[test]
+    fn only_what_is_defined_is_given() {
+        let settings = sound();
+        let checked = |roles: &[usize], permissions: &[usize]| {
+            let given = given(roles, &[], permissions, false);
+            settings.check_known(&given.roles, &given.permissions)
+        };
+        assert_eq!(checked(&[0, 1, 2], &[0, 4]), Ok(()));
+        assert_eq!(checked(&[1, 9], &[9]), Err(AuthorizationError::UnknownRole("r9".into())));
+        for gone in [5, 6] {
+            let name = format!("p:{gone}");
+            assert_eq!(checked(&[1], &[0, gone]), Err(AuthorizationError::UnknownPermission(name)));
+        }
     }
 
     #[test]

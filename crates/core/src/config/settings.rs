@@ -178,3 +178,25 @@ impl LockoutSettings {
         settings
     }
 }
+
+/// `auto_lockout`: failed proofs over any time, and the lock of the password that follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AutoLockoutSettings {
+    /// Whether there is such a lock, default false.
+    pub enabled: bool,
+    /// Failures against one identifier since its last success, from everywhere, 1 to 100, default 10.
+    pub failures: u32,
+    /// How long the lock lasts, 0 or 1 second to 30 days, default 30 minutes; 0: until it is lifted.
+    pub duration: Seconds,
+}
+
+impl AutoLockoutSettings {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        Self {
+            enabled: section.flag("enabled", false),
+            failures: section.number("failures", 10, 1..=100),
+            duration: section.seconds("duration_seconds", 1_800, 0..=2_592_000),
+        }
+    }
+}

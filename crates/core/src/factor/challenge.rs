@@ -9,7 +9,7 @@ use crate::intake::{CodeBinding, CodeDigest, CodePurpose};
 use crate::password::{Pepper, Peppers};
 use crate::secret::Secret;
 use crate::session::{DeviceBinding, DeviceFingerprint, DeviceHint, DeviceVerdict};
-use crate::throttle::{Attempt, LockoutPolicy, LockoutRecord, LockoutRecords, decide_attempt};
+use crate::throttle::{Attempt, AutoLockout, LockoutPolicy, LockoutRecord, LockoutRecords, decide_attempt};
 use crate::time::{Seconds, UnixMillis};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,8 +17,12 @@ use serde::{Deserialize, Serialize};
 
 /// Consecutive failures after which second factors of an account are not compared for a while, whatever the challenge:
 /// otherwise whoever knows the password would start a new challenge after each five guesses.
-const GUARD: LockoutPolicy =
-    LockoutPolicy { per_source_failures: 0, per_identifier_failures: 5, duration: Seconds::new(600) };
+const GUARD: LockoutPolicy = LockoutPolicy {
+    per_source_failures: 0,
+    per_identifier_failures: 5,
+    duration: Seconds::new(600),
+    automatic: AutoLockout::OFF,
+};
 /// Logins of one account that may wait for a second factor at the same time; the oldest goes when another comes.
 const MOST_CHALLENGES: usize = 8;
 
@@ -34,7 +38,8 @@ impl FactorGuard {
     ///
     /// The seconds to wait, at least 1, after five failures in a row.
     pub(super) fn count(self, now: UnixMillis) -> Result<Self, u64> {
-        match decide_attempt(LockoutRecords { pair: None, identifier: self.0 }, now, &GUARD) {
+        match decide_attempt(LockoutRecords { identifier: self.0, ..LockoutRecords::default() }, now, &GUARD)
+        {
             Attempt::Admitted { records, .. } => Ok(Self(records.identifier)),
             Attempt::Locked { retry_after_seconds, .. } => Err(retry_after_seconds),
         }

@@ -39,6 +39,8 @@ pub enum Letter {
     AddressChanged,
     /// The account has another phone number now.
     PhoneChanged,
+    /// The account has no phone number any more.
+    PhoneRemoved,
     /// The account has a second factor now.
     SecondFactorEnabled,
     /// The account has other backup codes.
@@ -55,11 +57,13 @@ pub enum Letter {
     Welcome,
     /// Somebody signed in from a device that the account has not seen lately.
     NewDevice,
+    /// The password was tried in vain too often, and is not compared for a while.
+    PasswordLocked,
 }
 
 impl Letter {
     /// All kinds.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::AccountExists,
         Self::AddressTaken,
         Self::SignUpCode,
@@ -78,6 +82,7 @@ impl Letter {
         Self::PasswordSet,
         Self::AddressChanged,
         Self::PhoneChanged,
+        Self::PhoneRemoved,
         Self::SecondFactorEnabled,
         Self::BackupCodesReplaced,
         Self::SecondFactorDisabled,
@@ -86,6 +91,7 @@ impl Letter {
         Self::PasskeyRemoved,
         Self::Welcome,
         Self::NewDevice,
+        Self::PasswordLocked,
     ];
 
     /// The name of its template's files, without their ending, and what mail services know it by.
@@ -110,6 +116,7 @@ impl Letter {
             Self::PasswordSet => "password_set",
             Self::AddressChanged => "address_changed",
             Self::PhoneChanged => "phone_changed",
+            Self::PhoneRemoved => "phone_removed",
             Self::SecondFactorEnabled => "second_factor_enabled",
             Self::BackupCodesReplaced => "backup_codes_replaced",
             Self::SecondFactorDisabled => "second_factor_disabled",
@@ -118,6 +125,7 @@ impl Letter {
             Self::PasskeyRemoved => "passkey_removed",
             Self::Welcome => "welcome",
             Self::NewDevice => "new_device",
+            Self::PasswordLocked => "password_locked",
         }
     }
 
@@ -136,6 +144,19 @@ impl Letter {
             }
             _ => None,
         }
+    }
+
+    /// Whether it goes by SMS to an account, or an attempt at one, that has a phone number and no address.
+    #[must_use]
+    pub const fn goes_by_sms(self) -> bool {
+        !matches!(
+            self,
+            Self::ResetPasswordLink
+                | Self::LoginLink
+                | Self::VerifyAddressLink
+                | Self::Welcome
+                | Self::NewDevice
+        )
     }
 
     /// Whether the template may have this placeholder. `brand_name` may stand everywhere; a name only where its owner

@@ -1,4 +1,4 @@
-//! Mails: which there are, how their templates are filled, and how mail services are told of them.
+//! Mails and SMS: which there are, how their templates are filled, and how mail services are told of them.
 //!
 //! Templates have placeholders and nothing else: no conditions, no loops, no code. A value is put where its placeholder
 //! stands and is never read again, so nothing in it can be a placeholder, an element or a header.
@@ -8,6 +8,7 @@ mod letter;
 mod render;
 #[cfg(feature = "config")]
 mod request;
+mod sms;
 mod template;
 
 pub use language::{LanguageError, LanguageTag, preferred_language};
@@ -15,4 +16,5 @@ pub use letter::Letter;
 pub use render::{Brand, Pack, Rendered, escape_html};
 #[cfg(feature = "config")]
 pub use request::{MailRequest, OutgoingMail, Verdict, verdict};
+pub use sms::{SmsError, parse_sms};
 pub use template::{Template, TemplateError, check_layout, check_support, parse_durations};

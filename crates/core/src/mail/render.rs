@@ -16,6 +16,8 @@ pub struct Pack {
     pub durations: (&'static str, &'static str),
     /// One template for each kind of mail.
     pub letters: &'static [(Letter, Template)],
+    /// One text for each that goes by SMS.
+    pub sms: &'static [(Letter, &'static str)],
 }
 
 /// Whose mails they are.
@@ -59,8 +61,7 @@ impl Pack {
         let (_, template) = self.letters.iter().find(|(known, _)| *known == letter)?;
         let mut known = alloc::vec![("brand_name", brand.name)];
         known.extend_from_slice(values);
-        let minutes = values.iter().find(|(name, _)| *name == "minutes");
-        let duration = minutes.and_then(|(_, minutes)| Some(self.duration(minutes.parse().ok()?)));
+        let duration = self.duration_of(values);
         known.extend(duration.as_deref().map(|duration| ("duration", duration)));
         let mut subject = String::new();
         fill(&mut subject, template.subject, &known, plain, put_text);
@@ -69,6 +70,12 @@ impl Pack {
             html: self.html(layout, template, &known, brand, &subject),
             subject,
         })
+    }
+
+    /// What a value `minutes` is in words, if there is one.
+    pub(super) fn duration_of(&self, values: &[(&str, &str)]) -> Option<String> {
+        let (_, minutes) = values.iter().find(|(name, _)| *name == "minutes")?;
+        Some(self.duration(minutes.parse().ok()?))
     }
 
     fn duration(&self, minutes: u32) -> String {
@@ -142,12 +149,12 @@ impl Pack {
     }
 }
 
-fn plain(out: &mut String, text: &str) {
+pub(super) fn plain(out: &mut String, text: &str) {
     out.push_str(text);
 }
 
 /// A value in text: nothing in it ends the line.
-fn put_text(out: &mut String, _name: &str, value: &str) {
+pub(super) fn put_text(out: &mut String, _name: &str, value: &str) {
     out.extend(value.chars().map(one_line));
 }
 
@@ -227,6 +234,7 @@ mod tests {
             ),
             (Letter::LoginLink, Template { subject: "Link", text: "{{link}} for {{duration}}", html: None }),
         ],
+        sms: &[],
     };
 
     fn welcome(name: &str) -> Rendered {

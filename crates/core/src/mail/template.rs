@@ -110,7 +110,7 @@ pub fn check_support(text: &str) -> Result<(), TemplateError> {
     require(text, Some("support_address"))
 }
 
-fn check(text: &str, allows: impl Fn(&str) -> bool) -> Result<(), TemplateError> {
+pub(super) fn check(text: &str, allows: impl Fn(&str) -> bool) -> Result<(), TemplateError> {
     if text.trim().is_empty() {
         return Err(TemplateError::Empty);
     }
@@ -127,7 +127,7 @@ fn check(text: &str, allows: impl Fn(&str) -> bool) -> Result<(), TemplateError>
     Ok(())
 }
 
-fn require(text: &str, name: Option<&'static str>) -> Result<(), TemplateError> {
+pub(super) fn require(text: &str, name: Option<&'static str>) -> Result<(), TemplateError> {
     match name {
         Some(name) if !text.contains(&*alloc::format!("{{{{{name}}}}}")) => {
             Err(TemplateError::MissingPlaceholder(name))

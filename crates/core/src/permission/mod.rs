@@ -19,7 +19,7 @@ mod resolve;
 mod snapshot;
 mod table;
 
-pub use authorization::AuthorizationSnapshot;
+pub use authorization::{AuthorizationError, AuthorizationSnapshot, amended};
 pub use bit::{MaskWidth, PermissionBit};
 pub use explain::{Explanation, explain};
 pub use mask::{MaskBits, MaskError, PermissionMask};

@@ -116,6 +116,10 @@ pub enum CredentialChange {
     EmailSet,
     /// The owner, signed in, proved another phone number.
     PhoneChanged,
+    /// An administrator gave the account another phone number, which nobody has proven yet.
+    PhoneSet,
+    /// The owner, signed in, or an administrator has taken the phone number away.
+    PhoneRemoved,
 }
 
 /// What the audit log says of sessions.

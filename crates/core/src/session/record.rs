@@ -244,7 +244,9 @@ impl RevokeReason {
             CredentialChange::PasswordChanged | CredentialChange::PasswordReset => Self::PasswordChange,
             CredentialChange::PasswordSet => Self::AdminSetPassword,
             CredentialChange::EmailChanged | CredentialChange::EmailSet => Self::EmailChange,
-            CredentialChange::PhoneChanged => Self::PhoneChange,
+            CredentialChange::PhoneChanged | CredentialChange::PhoneSet | CredentialChange::PhoneRemoved => {
+                Self::PhoneChange
+            }
         }
     }
 

@@ -8,5 +8,7 @@
 pub mod lockout;
 pub mod rate;
 
-pub use lockout::{Attempt, LockScope, LockoutPolicy, LockoutRecord, LockoutRecords, decide_attempt};
+pub use lockout::{
+    Attempt, AutoLockout, LockScope, LockoutPolicy, LockoutRecord, LockoutRecords, decide_attempt,
+};
 pub use rate::{RateDecision, RateLimit, RateLimitError, TheoreticalArrival, decide};

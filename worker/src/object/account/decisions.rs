@@ -371,18 +371,11 @@ impl Account<'_> {
     }
 
     fn authorize(&self, seed: AccountRecord) -> Result<Ended> {
-        // Never opened: stored all the same, since a login that read the directory before may be on its way.
-        let account = self.load()?;
-        let is_new = account.is_none();
-        let account = account.map_or_else(|| seed.clone(), |account| self.with_resolved(account));
-        if account.tenant != seed.tenant {
+        let account = self.load()?.map(|account| self.with_resolved(account));
+        if account.as_ref().is_some_and(|account| account.tenant != seed.tenant) {
             return Ok(Ended::NOTHING);
         }
-        if is_new {
-            self.commit(Change::of(account))?;
-            return Ok(Ended::now(0));
-        }
-        match change_authorization(&account, self.resolved(*seed.authorization), self.now) {
+        match change_authorization(account.as_ref(), self.with_resolved(seed), self.now) {
             AuthorizationOutcome::Applied(account) => {
                 self.commit(Change::of(account))?;
                 Ok(Ended::now(0))

@@ -1,6 +1,6 @@
 //! What each call on an intake shard comes to: records in, a decision of the core, records and mails out.
 
-use super::{ATTEMPTS, AttemptAnswer, BUDGETS, IntakeCall, LimitAnswer, RATES, SHARD};
+use super::{ATTEMPTS, AttemptAnswer, BUDGETS, FailedAttempts, IntakeCall, LimitAnswer, RATES, SHARD};
 use crate::environment::Environment;
 use crate::object::limiter::drained_at;
 use crate::object::records;
@@ -13,10 +13,13 @@ use postern_core::config;
 use postern_core::intake::{GuessBudget, GuessLimit, pending_password};
 use postern_core::password::Pepper;
 use postern_core::throttle::{
-    Attempt, LockoutRecord, LockoutRecords, RateDecision, RateLimit, decide, decide_attempt,
+    Attempt, LockScope, LockoutRecord, LockoutRecords, RateDecision, RateLimit, decide, decide_attempt,
 };
 use postern_core::time::UnixMillis;
 use worker::{Error, Result, SqlStorage};
+
+/// The most sources that are looked at when somebody asks for the failed attempts on an identifier.
+const MOST_SOURCES: u16 = 1_000;
 
 /// A shard at one moment, inside its transaction.
 pub(super) struct Intake<'a> {
@@ -45,9 +48,15 @@ impl Intake<'_> {
                 records::write(&self.store_attempts(&subject, &source, LockoutRecords::after_success())?)
             }
             IntakeCall::ForgiveAttempts { subject } => {
-                Expiring::new(self.sql, ATTEMPTS).delete_starting_with(&identifier_key(&subject))?;
+                self.forgive_attempts(&subject)?;
                 records::write(&true)
             }
+            IntakeCall::Report(call) => {
+                let id = call.operation.to_string();
+                self.post(call.shard, &id, Message::Incident(call.incident))?;
+                records::write(&true)
+            }
+            IntakeCall::ShowAttempts { subject } => records::write(&self.show_attempts(&subject)?),
             IntakeCall::MailSecret(call) => records::write(&self.mail_secret(*call)?),
             IntakeCall::TakeRequest { subject, purpose, by_sms } => {
                 records::write(&self.take_request(&subject, purpose, by_sms)?)
@@ -96,19 +105,23 @@ impl Intake<'_> {
         let stored = LockoutRecords {
             pair: table.get(&self.pair_key(subject, source))?,
             identifier: table.get(&identifier_key(subject))?,
+            automatic: table.get(&automatic_key(subject))?,
         };
         match decide_attempt(stored, self.now, &self.environment.lockout_policy()) {
-            Attempt::Admitted { records, .. } => {
+            Attempt::Admitted { records, locks_on_failure } => {
                 self.store_attempts(subject, source, records)?;
                 let sign_ups = self.sign_ups(subject)?;
                 let pending = pending_password(&sign_ups, self.now, &self.environment.sign_up_policy());
-                Ok(AttemptAnswer { retry_after_seconds: None, pending: pending.cloned() })
+                let locks_on_failure = locks_on_failure == Some(LockScope::Automatic);
+                let pending = pending.cloned();
+                Ok(AttemptAnswer { retry_after_seconds: None, pending, locks_on_failure })
             }
             Attempt::Locked { retry_after_seconds, records, .. } => {
                 if let Some(records) = records {
                     self.store_attempts(subject, source, records)?;
                 }
-                Ok(AttemptAnswer { retry_after_seconds: Some(retry_after_seconds), pending: None })
+                let retry_after_seconds = Some(retry_after_seconds);
+                Ok(AttemptAnswer { retry_after_seconds, pending: None, locks_on_failure: false })
             }
         }
     }
@@ -121,13 +134,53 @@ impl Intake<'_> {
     ) -> Result<bool> {
         let table = Expiring::new(self.sql, ATTEMPTS);
         let policy = self.environment.lockout_policy();
-        let store = |key: &str, record: Option<LockoutRecord>| match record {
-            Some(record) => table.put(key, &record, record.removable_at(&policy)),
-            None => table.delete(key),
-        };
-        store(&self.pair_key(subject, source), records.pair)?;
-        store(&identifier_key(subject), records.identifier)?;
+        for scope in LockScope::ALL {
+            let key = match scope {
+                LockScope::Pair => self.pair_key(subject, source),
+                LockScope::Identifier => identifier_key(subject),
+                LockScope::Automatic => automatic_key(subject),
+            };
+            match records.of(scope) {
+                Some(record) => table.put(&key, &record, record.removable_at(&policy, scope))?,
+                None => table.delete(&key)?,
+            }
+        }
         Ok(true)
+    }
+
+    /// Forgets the failed attempts of every source on an identifier.
+    pub(super) fn forgive_attempts(&self, subject: &str) -> Result<()> {
+        let table = Expiring::new(self.sql, ATTEMPTS);
+        table.delete_starting_with(&identifier_key(subject))?;
+        table.delete(&automatic_key(subject))
+    }
+
+    fn show_attempts(&self, subject: &str) -> Result<FailedAttempts> {
+        let (table, policy) = (Expiring::new(self.sql, ATTEMPTS), self.environment.lockout_policy());
+        let identifier: Option<LockoutRecord> = table.get(&identifier_key(subject))?;
+        // The record of the identifier itself is the first of them.
+        let sources: Vec<LockoutRecord> = table.starting_with(&identifier_key(subject), MOST_SOURCES)?;
+        let sources: Vec<LockoutRecords> = sources
+            .into_iter()
+            .skip(usize::from(identifier.is_some()))
+            .map(|pair| LockoutRecords { pair: Some(pair), ..LockoutRecords::default() })
+            .map(|records| records.current(self.now, &policy))
+            .filter(|records| records.pair.is_some())
+            .collect();
+        let automatic = table.get(&automatic_key(subject))?;
+        let records = LockoutRecords { pair: None, identifier, automatic }.current(self.now, &policy);
+        let known = || [records.identifier, records.automatic].into_iter().flatten();
+        let lock = records.lock(self.now, &policy);
+        let locked_sources = sources.iter().filter(|source| source.lock(self.now, &policy).is_some());
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Ok(FailedAttempts {
+            failures: known().map(|record| record.failures).max().unwrap_or(0),
+            last_attempt_at: known().map(|record| record.last_attempt_at).max(),
+            locked_by: lock.map(|(scope, _)| scope.name().into()),
+            locked_until: lock.map(|(_, until)| until),
+            locked_sources: count(locked_sources.count()),
+            sources: count(sources.len()),
+        })
     }
 
     /// The wrong guesses at all codes of an address, those of sign-ups and those that are mailed on request.
@@ -163,4 +216,9 @@ impl Intake<'_> {
 
 fn identifier_key(subject: &str) -> String {
     format!("{subject}/")
+}
+
+/// Not among the keys that begin as the identifier's do: those are of its sources.
+fn automatic_key(subject: &str) -> String {
+    format!("{subject}+")
 }

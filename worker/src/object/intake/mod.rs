@@ -16,7 +16,7 @@ use crate::object::call;
 use crate::object::intake::decisions::Intake;
 use crate::object::records::{self, Records};
 use crate::object::transaction::commit;
-use crate::outbox::message::{MailTemplate, Owner};
+use crate::outbox::message::{Incident, MailTemplate, Owner};
 use crate::outbox::rows;
 use crate::store::keyring;
 use crate::wire::problem::Problem;
@@ -63,6 +63,10 @@ pub(crate) enum IntakeCall {
     ClearAttempts { subject: String, source: String },
     /// Forget all failed attempts on an identifier, from wherever. Answered with `true`.
     ForgiveAttempts { subject: String },
+    /// Have something written to the audit trail, if there is such an account. Answered with `true`.
+    Report(Box<ReportCall>),
+    /// The failed attempts on an identifier. Answered with [`FailedAttempts`].
+    ShowAttempts { subject: String },
     /// Send a one-time code or link, whoever the address or number belongs to. Answered with [`LimitAnswer`], the same
     /// for every one.
     MailSecret(Box<MailSecretCall>),
@@ -196,6 +200,30 @@ pub(crate) struct AttemptAnswer {
     /// Of the newest sign-up on the identifier that waits for its code.
     #[serde(default)]
     pub(crate) pending: Option<PasswordHash>,
+    /// Whether the automatic lock holds from now on if this attempt fails.
+    #[serde(default)]
+    pub(crate) locks_on_failure: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ReportCall {
+    pub(crate) shard: u8,
+    pub(crate) operation: OperationId,
+    pub(crate) incident: Incident,
+}
+
+/// The failed attempts on one identifier, as operators see them.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct FailedAttempts {
+    /// Since the last success, from everywhere: as many as are remembered.
+    pub(crate) failures: u32,
+    pub(crate) last_attempt_at: Option<UnixMillis>,
+    /// The lock that holds for everybody, if one does.
+    pub(crate) locked_by: Option<String>,
+    pub(crate) locked_until: Option<UnixMillis>,
+    /// Sources with failures of their own, and how many of them are locked.
+    pub(crate) sources: u32,
+    pub(crate) locked_sources: u32,
 }
 
 /// Which secret: there is one per subject and purpose at a time, and one per account for an address that accounts want

@@ -1,13 +1,14 @@
 //! Codes and links of a shard, by mail or SMS: one record per subject and purpose, issued and used in one transaction each.
 
 use super::decisions::Intake;
-use super::{LINKS, LimitAnswer, MailSecretCall, PresentSecretCall, SecretAnswer, SecretName};
-use crate::object::records::Expiring;
-use crate::outbox::message::{Mail, MailTemplate, Message, Recipient};
+use super::{LINKS, LimitAnswer, MailSecretCall, PresentSecretCall, SHARD, SecretAnswer, SecretName};
+use crate::object::records::{Expiring, Records};
+use crate::outbox::message::{Incident, Mail, MailTemplate, Message, REPLAYED, Recipient};
 use crate::wire::rate_limits::CountedLimit;
+use postern_core::identifier::IdentifierKind;
 use postern_core::intake::{
-    CodeBinding, CodePurpose, MailOutcome, MailedPolicy, MailedSecret, PresentOutcome, PresentedSecret,
-    mail_secret, present_secret,
+    CodeBinding, CodePurpose, ConsumeRefusal, MailOutcome, MailedPolicy, MailedSecret, PresentOutcome,
+    PresentedSecret, mail_secret, present_secret,
 };
 use postern_core::throttle::LockoutRecords;
 use postern_core::time::UnixMillis;
@@ -110,7 +111,10 @@ impl Intake<'_> {
             }
             PresentOutcome::Right => Ok(SecretAnswer::Right),
             PresentOutcome::Repeated { operation, against } => Ok(SecretAnswer::Used { operation, against }),
-            PresentOutcome::Refused { write, budget, .. } => {
+            PresentOutcome::Refused { write, budget, reason } => {
+                if reason == ConsumeRefusal::AlreadyUsed {
+                    self.tell_of_replay(call)?;
+                }
                 if let Some(write) = write {
                     self.store_secret(&key, &write, &policy)?;
                 }
@@ -122,8 +126,27 @@ impl Intake<'_> {
         }
     }
 
-    /// Whoever reads what is sent to the address or number is its owner: failed passwords of this source are forgiven, and a reset takes
-    /// every other way in with it.
+    /// Has it written to the audit trail that the secret of a reset came back long after it was used.
+    fn tell_of_replay(&self, call: &PresentSecretCall) -> Result<()> {
+        let SecretName { tenant, purpose, bound_to, by_sms, .. } = &call.name;
+        // It was sent from here.
+        let shard: Option<u8> = Records::new(self.sql, SHARD).get(SHARD)?;
+        let (CodePurpose::ResetPassword | CodePurpose::SetPassword, Some(shard)) = (purpose, shard) else {
+            return Ok(());
+        };
+        let incident = Incident {
+            tenant: tenant.to_string(),
+            kind: if *by_sms { IdentifierKind::Phone } else { IdentifierKind::Email },
+            identifier: bound_to.clone(),
+            at: self.now,
+            event: REPLAYED.into(),
+            locks: false,
+        };
+        self.post(shard, &call.operation.to_string(), Message::Incident(incident))
+    }
+
+    /// Whoever reads what is sent to the address or number is its owner: failed passwords of this source are forgiven,
+    /// and a reset takes every other way in with it.
     fn after_use(&self, call: &PresentSecretCall) -> Result<()> {
         let subject = &call.name.subject;
         self.store_attempts(subject, &call.source, LockoutRecords::after_success())?;

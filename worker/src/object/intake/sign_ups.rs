@@ -140,6 +140,8 @@ impl Intake<'_> {
         let sign_up = match outcome {
             ClaimOutcome::Claimed { sign_up, writes } => {
                 self.store_sign_ups(&call.subject, writes)?;
+                // They were about no account, or about nobody who could have proven it.
+                self.forgive_attempts(&call.subject)?;
                 sign_up
             }
             ClaimOutcome::Repeated { sign_up } => sign_up,

@@ -14,12 +14,11 @@ use crate::wire::query::Query;
 use postern_core::account::StatusReason;
 use postern_core::config::PermissionSettings;
 use postern_core::id::AccountId;
-use postern_core::permission::AuthorizationSnapshot;
-use postern_core::permission::{Explanation, PermissionName, Source};
+use postern_core::permission::{
+    AuthorizationError, AuthorizationSnapshot, Explanation, PermissionName, Source, amended,
+};
 use serde::Serialize;
 
-/// What the names of an account's roles have together at most: its tokens carry them all.
-const MOST_ROLE_BYTES: usize = 1_024;
 /// How often a change is made anew when another came between.
 const TRIES: usize = 3;
 
@@ -90,7 +89,7 @@ pub(crate) async fn replace(exchange: &Exchange, id: &str) -> Answer {
         if version.is_some_and(|version| version != given.version) {
             return Err(Problem::authorization_conflict());
         }
-        known(settings, &roles, &permissions)?;
+        settings.check_known(&roles, &permissions).map_err(refused)?;
         Ok(AuthorizationSnapshot { roles: roles.clone(), permissions: permissions.clone(), ..given.clone() })
     };
     change(exchange, &operator, &account, &order, &edit).await
@@ -108,7 +107,7 @@ pub(crate) async fn amend(exchange: &Exchange, id: &str) -> Answer {
     let said = format!("amend {add_roles:?} {remove_roles:?} {add_permissions:?} {remove_permissions:?}");
     let order = Order { said, event: AUTHORIZATION_CHANGED, reason: reason(&mut body)? };
     let edit = |settings: &PermissionSettings, given: &AuthorizationSnapshot| {
-        known(settings, &add_roles, &add_permissions)?;
+        settings.check_known(&add_roles, &add_permissions).map_err(refused)?;
         Ok(AuthorizationSnapshot {
             roles: amended(&given.roles, &add_roles, &remove_roles),
             permissions: amended(&given.permissions, &add_permissions, &remove_permissions),
@@ -165,7 +164,7 @@ async fn change(
             return told(environment, &directory, account, &before).await;
         }
         let after = edit(environment.config().permissions(), &before)?;
-        check_size(&after.roles, &after.permissions)?;
+        after.check_size().map_err(refused)?;
         if after == before {
             return told(environment, &directory, account, &before).await;
         }
@@ -272,46 +271,9 @@ fn once_each(names: Vec<String>) -> Vec<String> {
     amended(&[], &names, &[])
 }
 
-fn amended(names: &[String], add: &[String], remove: &[String]) -> Vec<String> {
-    let mut amended: Vec<String> = Vec::with_capacity(names.len().saturating_add(add.len()));
-    for name in names.iter().filter(|name| !remove.contains(name)).chain(add) {
-        if !amended.contains(name) {
-            amended.push(name.clone());
-        }
-    }
-    amended
-}
-
-/// Whether the configuration has all of these.
-fn known(settings: &PermissionSettings, roles: &[String], permissions: &[String]) -> Result<(), Problem> {
-    if let Some(role) = roles.iter().find(|role| settings.roles.get(role).is_none()) {
-        let rule = format_args!("must be names of permissions.roles, and {role:?} is none");
-        return Err(Problem::invalid_field("roles", rule));
-    }
-    match permissions.iter().find(|name| settings.registry.bit_of(name).is_none()) {
-        None => Ok(()),
-        Some(name) => {
-            let rule = format_args!("must be names of permissions.names, and {name:?} is none");
-            Err(Problem::invalid_field("permissions", rule))
-        }
-    }
-}
-
-/// Whether an account may have as much.
-pub(super) fn check_size(roles: &[String], permissions: &[String]) -> Result<(), Problem> {
-    let most = AuthorizationSnapshot::MOST_ROLES;
-    if roles.len() > most {
-        return Err(Problem::invalid_field("roles", format_args!("must be at most {most} in all")));
-    }
-    if roles.iter().map(String::len).sum::<usize>() > MOST_ROLE_BYTES {
-        let rule = format_args!("must have at most {MOST_ROLE_BYTES} bytes together");
-        return Err(Problem::invalid_field("roles", rule));
-    }
-    let most = AuthorizationSnapshot::MOST_PERMISSIONS;
-    if permissions.len() > most {
-        return Err(Problem::invalid_field("permissions", format_args!("must be at most {most} in all")));
-    }
-    Ok(())
+/// An account cannot be given this.
+pub(super) fn refused(error: AuthorizationError) -> Problem {
+    Problem::invalid_field(error.field(), error)
 }
 
 fn reason(body: &mut Body) -> Result<Option<StatusReason>, Problem> {

@@ -1,11 +1,12 @@
-//! `POST /api/v1/auth/admin/users {email?, username?, name, roles?, password?, send_invitation?}` → 201: the operator
+//! `POST /api/v1/auth/admin/users {email?, phone?, username?, name, roles?, password?, send_invitation?}` → 201: the operator
 //! creates an account.
 //!
-//! Its address is not proven by that. An invitation is a link to set the first password; whoever uses it reads the mail.
+//! Its address and number are not proven by that. An invitation is a link to set the first password; whoever uses it reads the mail.
 //! The same `Idempotency-Key` is the same account, however often it is asked for.
 
 use crate::route::admin::authorization;
 use crate::route::admin::operator::{self, Operator};
+use crate::route::contact::{check_enabled, phone};
 use crate::route::exchange::Exchange;
 use crate::route::verify_sign_up::default_roles;
 use crate::route::{password, set_password, username};
@@ -15,7 +16,7 @@ use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId};
-use postern_core::identifier::{DisplayName, EmailAddress, Identifier, Username};
+use postern_core::identifier::{DisplayName, EmailAddress, Identifier, IdentifierKind, Username};
 use postern_core::password::PasswordInput;
 use postern_core::permission::AuthorizationSnapshot;
 use postern_core::secret::SecretText;
@@ -26,6 +27,7 @@ const SAME_KEY_DIGITS: usize = 16;
 
 struct Input {
     email: Option<Identifier>,
+    phone: Option<Identifier>,
     username: Option<Username>,
     name: DisplayName,
     roles: Vec<String>,
@@ -33,10 +35,18 @@ struct Input {
     send_invitation: bool,
 }
 
+impl Input {
+    /// Where its owner is told things: the address, or without one the number.
+    fn contact(&self) -> Option<&Identifier> {
+        self.email.as_ref().or(self.phone.as_ref())
+    }
+}
+
 #[derive(Serialize)]
 struct Created<'a> {
     id: AccountId,
     email: Option<&'a str>,
+    phone: Option<&'a str>,
     username: Option<&'a str>,
     name: &'a str,
     roles: &'a [String],
@@ -48,7 +58,6 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let keyring = exchange.keyring().await?;
     let Ids { account, invitation } = ids(exchange, &keyring, &operator, &input);
     let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
-    let email = input.email.as_ref().map(Identifier::value);
     let before = directory.with_same_beginning(&account, SAME_KEY_DIGITS).await?;
     if before.is_some_and(|before| before != account) {
         return Err(Problem::idempotency_key_reused());
@@ -56,10 +65,13 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     if before.is_none() {
         let hash = input.password.as_ref().map(|password| password::hashed(exchange, &keyring, password));
         let hash = hash.transpose()?;
+        let contacts = [&input.email, &input.phone].into_iter().flatten();
+        let contacts: Vec<_> =
+            contacts.map(|identifier| NewContact { identifier, is_proven: false }).collect();
         let new = NewAccount {
             account,
             tenant,
-            contact: input.email.as_ref().map(|identifier| NewContact { identifier, is_proven: false }),
+            contacts: &contacts,
             username: input.username.as_ref(),
             name: input.name.as_str(),
             password_hash: hash.as_ref().map(|hash| hash.as_str()),
@@ -67,36 +79,41 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
             awaits_proof: false,
         };
         let name = input.name.as_str();
-        let source = input.email.as_ref().map_or(name, |email| username::source(email, name));
+        let source = input.contact().map_or(name, |contact| username::source(contact, name));
         match username::create(exchange, &directory, new, source).await? {
             Creation::Ours => {}
             Creation::Taken => return Err(Problem::account_exists()),
             Creation::UsernameTaken => return Err(Problem::username_taken()),
         }
     }
-    if let Some(email) = input.email.as_ref().filter(|_| input.send_invitation) {
-        set_password::mail_link(exchange, &keyring, account, email, input.name.as_str(), invitation).await?;
+    if let Some(contact) = input.contact().filter(|_| input.send_invitation) {
+        set_password::mail_link(exchange, &keyring, account, contact, input.name.as_str(), invitation)
+            .await?;
     }
     let created = directory.profile(tenant.as_str(), &account).await?;
     let username = created.as_ref().and_then(|created| created.username.as_deref());
-    json(201, &Created { id: account, email, username, name: input.name.as_str(), roles: &input.roles })
+    let email = input.email.as_ref().map(Identifier::value);
+    let phone = input.phone.as_ref().map(Identifier::value);
+    let name = input.name.as_str();
+    json(201, &Created { id: account, email, phone, username, name, roles: &input.roles })
 }
 
 async fn read(exchange: &Exchange) -> Result<Input, Problem> {
     let mut body = Body::read(&exchange.request).await?;
     let email = body.optional_text("email")?.map(|text| EmailAddress::parse(&text)).transpose();
     let email = email.map_err(|error| Problem::invalid_field("email", error))?.map(Identifier::Email);
+    let phone = body.optional_text("phone")?.map(|text| phone(&text)).transpose()?;
     let username = username::optional(exchange, &mut body)?;
-    if email.is_none() && username.is_none() {
-        return Err(Problem::invalid_field("email", "is required unless there is a username"));
+    if email.is_none() && phone.is_none() && username.is_none() {
+        return Err(Problem::invalid_field("email", "is required unless there is a phone or username"));
     }
     let name =
         DisplayName::parse(&body.text("name")?).map_err(|error| Problem::invalid_field("name", error))?;
     let password = match body.optional_text("password")?.map(SecretText::new) {
         None => None,
         Some(text) => {
-            let name = Some(name.as_str());
-            Some(password::chosen(&exchange.environment, "password", &text, email.as_ref(), name)?)
+            let (contact, name) = (email.as_ref().or(phone.as_ref()), Some(name.as_str()));
+            Some(password::chosen(&exchange.environment, "password", &text, contact, name)?)
         }
     };
     let roles = match body.texts("roles", AuthorizationSnapshot::MOST_ROLES)? {
@@ -107,12 +124,19 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
     if roles.iter().any(|role| known.get(role).is_none()) {
         return Err(Problem::invalid_field("roles", "must be names of permissions.roles"));
     }
-    authorization::check_size(&roles, &[])?;
+    AuthorizationSnapshot::of_roles(roles.clone()).check_size().map_err(authorization::refused)?;
     let send_invitation = body.optional_flag("send_invitation")?.unwrap_or(false);
-    if send_invitation && (email.is_none() || password.is_some()) {
-        return Err(Problem::invalid_field("send_invitation", "needs an email, and no password"));
+    if send_invitation && password.is_some() {
+        return Err(Problem::invalid_field("send_invitation", "needs no password"));
     }
-    Ok(Input { email, username, name, roles, password, send_invitation })
+    match (&email, &phone) {
+        (None, Some(_)) if send_invitation => check_enabled(&exchange.environment, IdentifierKind::Phone)?,
+        (None, None) if send_invitation => {
+            return Err(Problem::invalid_field("send_invitation", "needs an email or phone"));
+        }
+        _ => {}
+    }
+    Ok(Input { email, phone, username, name, roles, password, send_invitation })
 }
 
 struct Ids {
@@ -135,7 +159,8 @@ fn ids(exchange: &Exchange, keyring: &Keyring, operator: &Operator, input: &Inpu
         vec![input.password.is_some().into(), input.send_invitation.into()],
     ];
     let roles = input.roles.iter().map(String::as_bytes);
-    let said: Vec<&[u8]> = said.iter().map(Vec::as_slice).chain(roles).collect();
+    let phone = input.phone.as_ref().map(|phone| phone.value().as_bytes());
+    let said: Vec<&[u8]> = said.iter().map(Vec::as_slice).chain(roles).chain(phone).collect();
     let by_key = keyring.digest(&[b"created by operator", tenant, key]);
     let by_order = keyring.digest(&[&[b"created by operator, as", tenant, key], said.as_slice()].concat());
     let by_invitation = keyring.digest(&[b"invited by operator", tenant, key]);

@@ -1,14 +1,14 @@
-//! `POST …/admin/users/{id}/set-password`, `set-email` and `set-email-verified`: what an operator sets for somebody who
-//! cannot.
+//! `POST …/admin/users/{id}/set-password`, `set-email`, `set-phone`, `set-email-verified` and `set-phone-verified`: what an
+//! operator sets for somebody who cannot.
 
 use crate::object::account::FenceChange;
 use crate::route::admin::operator::{self, Operator};
 use crate::route::admin::users;
-use crate::route::contact::email;
+use crate::route::contact::{check_enabled, email, phone};
 use crate::route::exchange::Exchange;
 use crate::route::{password, verify_contact};
 use crate::store::accounts::Accounts;
-use crate::store::contact::ContactChange;
+use crate::store::contact::{ContactChange, Replacement};
 use crate::store::directory::{Credential, Directory};
 use crate::store::fence;
 use crate::store::intake::Intake;
@@ -18,15 +18,15 @@ use crate::wire::problem::Problem;
 use postern_core::account::{AccountStatus, Actor, StatusOrder, StatusRequest};
 use postern_core::flow::login::LoginOutcome;
 use postern_core::id::{AccountId, OperationId};
-use postern_core::identifier::Identifier;
+use postern_core::identifier::{Identifier, IdentifierKind};
 use postern_core::password::PasswordInput;
 use postern_core::session::CredentialChange;
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct EmailSet {
+struct ContactSet {
     success: bool,
-    /// Whether a code to prove the address is on its way.
+    /// Whether a code to prove the address or number is on its way.
     verification_sent: bool,
 }
 
@@ -55,6 +55,12 @@ impl Subject {
     /// Whether this very change was made before; what was open of it has been finished.
     fn was_made(&self, operation: OperationId) -> bool {
         self.credential.operation_id == Some(operation)
+    }
+
+    async fn has_username(&self, exchange: &Exchange) -> Result<bool, Problem> {
+        let tenant = exchange.environment.config().tenant().as_str();
+        let profile = self.directory.profile(tenant, &self.account).await?;
+        Ok(profile.is_some_and(|profile| profile.username.is_some()))
     }
 
     /// Has the account object end what the old credential opened.
@@ -91,49 +97,79 @@ pub(crate) async fn set_password(exchange: &Exchange, id: &str) -> Answer {
     success()
 }
 
-/// `{email}`: the address is not proven, a code to prove it is mailed, every session ends, and the old address is told.
-pub(crate) async fn set_email(exchange: &Exchange, id: &str) -> Answer {
+/// `{email}`, or `{phone}`, which may be null: what is set is not proven, a code to prove it is sent, every session ends, and
+/// whoever was reached before is told.
+pub(crate) async fn set_contact(exchange: &Exchange, id: &str, kind: IdentifierKind) -> Answer {
     let subject = Subject::of(exchange, id).await?;
     let mut body = Body::read(&exchange.request).await?;
-    let to = Identifier::Email(email(&mut body)?);
-    let operation = subject.operation("set-email");
-    let has_it = subject.credential.email.as_deref() == Some(to.value());
+    let to = match kind {
+        IdentifierKind::Phone => optional_phone(&mut body)?,
+        IdentifierKind::Email | IdentifierKind::Username => Some(Identifier::Email(email(&mut body)?)),
+    };
+    let operation = subject.operation(&format!("set-{}", kind.as_str()));
+    let credential = &subject.credential;
+    let (present, change) = match (kind, &to) {
+        (IdentifierKind::Phone, None) => (&credential.phone, CredentialChange::PhoneRemoved),
+        (IdentifierKind::Phone, Some(_)) => (&credential.phone, CredentialChange::PhoneSet),
+        (IdentifierKind::Email | IdentifierKind::Username, _) => {
+            (&credential.email, CredentialChange::EmailSet)
+        }
+    };
+    let has_it = present.as_deref() == to.as_ref().map(Identifier::value);
     if subject.was_made(operation) {
-        let again = || json(200, &EmailSet { success: true, verification_sent: false });
-        return if has_it { again() } else { Err(Problem::idempotency_key_reused()) };
+        return if has_it { contact_set(false) } else { Err(Problem::idempotency_key_reused()) };
     }
     if has_it {
-        return Err(Problem::invalid_field("email", "is the account's address already"));
+        return Err(Problem::invalid_field(kind.as_str(), "is the account's already"));
     }
-    let change = FenceChange {
-        change: CredentialChange::EmailSet,
-        keep: None,
-        notify: subject.credential.contact().map(|contact| contact.value().into()),
-    };
-    let (against, now) = (subject.credential.credential_version, exchange.ambient.now());
+    if to.is_none() && credential.email.is_none() && !subject.has_username(exchange).await? {
+        return Err(Problem::last_way_in());
+    }
+    let notify = credential.contact().map(|contact| contact.value().into());
+    let change = FenceChange { change, keep: None, notify };
+    let (against, now) = (credential.credential_version, exchange.ambient.now());
     let by = ContactChange { operation, against, is_proven: false };
-    if !subject.directory.change_contact(&subject.credential, &to, by, &change, now).await? {
+    let new = to.as_ref().map_or(Replacement::Nothing(kind), Replacement::With);
+    if !subject.directory.change_contact(credential, new, by, &change, now).await? {
         let tenant = exchange.environment.config().tenant().as_str();
-        let owner = subject.directory.owner(tenant, &to, now).await?;
+        let owner = match &to {
+            Some(to) => subject.directory.owner(tenant, to, now).await?,
+            None => None,
+        };
         let taken = owner.is_some_and(|owner| owner.account_id != subject.account);
         return Err(if taken { Problem::account_exists() } else { overtaken() });
     }
     subject.close(exchange, change).await?;
-    let verification_sent = mail_proof(exchange, &to).await.is_ok();
-    json(200, &EmailSet { success: true, verification_sent })
+    contact_set(match &to {
+        Some(to) if check_enabled(&exchange.environment, kind).is_ok() => {
+            send_proof(exchange, to).await.is_ok()
+        }
+        _ => false,
+    })
 }
 
-/// `{verified}`: whether the address counts as proven.
-pub(crate) async fn set_email_verified(exchange: &Exchange, id: &str) -> Answer {
+/// The number in `phone`, or `None` for null. Also one that no SMS is sent to: it logs in with a password all the same.
+fn optional_phone(body: &mut Body) -> Result<Option<Identifier>, Problem> {
+    let text = body.replacement("phone")?;
+    let text = text.ok_or_else(|| Problem::invalid_field("phone", "is required; null for none"))?;
+    text.map(|text| phone(&text)).transpose()
+}
+
+fn contact_set(verification_sent: bool) -> Answer {
+    json(200, &ContactSet { success: true, verification_sent })
+}
+
+/// `{verified}`: whether the address or number counts as proven.
+pub(crate) async fn set_verified(exchange: &Exchange, id: &str, kind: IdentifierKind) -> Answer {
     let operator = operator::authorise(exchange).await?;
     let account = users::account(id)?;
     let mut body = Body::read(&exchange.request).await?;
     let verified = body.optional_flag("verified")?;
     let verified = verified.ok_or_else(|| Problem::invalid_field("verified", "is required"))?;
     let (environment, now) = (&exchange.environment, exchange.ambient.now());
-    let operation = operator.operation_on(&account, &format!("set-email-verified {verified}"));
+    let operation = operator.operation_on(&account, &format!("set-{}-verified {verified}", kind.as_str()));
     let tenant = environment.config().tenant();
-    if !exchange.directory()?.set_email_verified(tenant, &account, verified, operation, now).await? {
+    if !exchange.directory()?.set_verified(tenant, &account, kind, verified, operation, now).await? {
         return Err(Problem::not_found());
     }
     if verified {
@@ -148,8 +184,8 @@ pub(crate) async fn set_email_verified(exchange: &Exchange, id: &str) -> Answer 
     success()
 }
 
-/// Mails a code to prove an address; nobody waits for its owner.
-async fn mail_proof(exchange: &Exchange, to: &Identifier) -> Answer {
+/// Sends a code to prove an address or number; nobody waits for its owner.
+async fn send_proof(exchange: &Exchange, to: &Identifier) -> Answer {
     let intake = Intake::of_identifier(&exchange.environment, &*exchange.keyring().await?, to);
     verify_contact::mail(exchange, &intake, to).await
 }

@@ -1,5 +1,6 @@
 //! The operator's endpoints. Each begins with [`operator::authorise`].
 
+pub(crate) mod attempts;
 pub(crate) mod authorization;
 pub(crate) mod capabilities;
 pub(crate) mod create_user;

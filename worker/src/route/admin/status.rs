@@ -1,16 +1,13 @@
 //! `POST …/admin/users/{id}/ban`, `unban`, `disable`, `enable`, `lock`, `unlock`, `restore` and `purge`, and
 //! `DELETE …/admin/users/{id}`: whether an account may be used.
 
-use crate::route::admin::{operator, users};
+use crate::route::admin::{attempts, operator, users};
 use crate::route::exchange::Exchange;
 use crate::store::accounts::Accounts;
-use crate::store::intake::Intake;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::account::{AccountStatus, Actor, StatusOrder, StatusRequest};
-use postern_core::id::AccountId;
-use postern_core::identifier::Identifier;
 use postern_core::time::UnixMillis;
 use serde::Serialize;
 
@@ -69,7 +66,8 @@ pub(crate) async fn change(exchange: &Exchange, id: &str, verb: Verb) -> Answer 
     let accounts = Accounts::new(&exchange.environment);
     let (changed, now) = accounts.set_status(&account, operator.operation, request).await?;
     if matches!(verb, Verb::Unlock | Verb::Enable) {
-        forgive(exchange, &account).await?;
+        // Whoever is unlocked may try again.
+        attempts::forgive(exchange, &*exchange.keyring().await?, &account).await?;
     }
     let status = now.status_at(exchange.ambient.now());
     let until = now.cause.and_then(|cause| cause.until).filter(|_| status == now.status);
@@ -81,18 +79,4 @@ pub(crate) async fn purge(exchange: &Exchange, id: &str) -> Answer {
     operator::authorise(exchange).await?;
     Accounts::new(&exchange.environment).purge(&users::account(id)?, Actor::Operator, None).await?;
     json(200, &Purged { purged: true })
-}
-
-/// Whoever is unlocked may try again: failed attempts on the account's identifiers are forgotten.
-async fn forgive(exchange: &Exchange, account: &AccountId) -> Result<(), Problem> {
-    let (environment, keyring) = (&exchange.environment, exchange.keyring().await?);
-    let profile = exchange.directory()?.profile(environment.config().tenant().as_str(), account).await?;
-    if let Some(profile) = profile {
-        for text in [profile.email, profile.phone, profile.username].into_iter().flatten() {
-            if let Ok(identifier) = Identifier::parse(&text) {
-                Intake::of_identifier(environment, &keyring, &identifier).forgive_attempts().await?;
-            }
-        }
-    }
-    Intake::of_account(environment, &keyring, account).forgive_attempts().await
 }
