@@ -175,7 +175,7 @@ describe("changing a password", () => {
       const email = newAddress();
       const { access_token: bearer } = await somebody.account(email);
       for (let turn = 0; turn < 3; turn += 1) {
-        refused(await change(somebody, bearer, { current_password: PASSWORD, new_password: PASSWORD }), 400, "invalid_request");
+        refused(await change(somebody, bearer, { current_password: "not the password", new_password: NEW }), 403, "current_password_wrong");
       }
       refused(await change(somebody, bearer, { current_password: PASSWORD, new_password: NEW }), 429, "rate_limited");
       granted(await client(limited, "198.51.100.10").login(email, PASSWORD));

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { audited, expectModes, get, logIn, mails, mailTo, post, PASSWORD, refresh, refused, settled, signUp, tokensOf, until } from "./support/people.mjs";
+import { audited, expectModes, get, logIn, mails, mailTo, post, PASSWORD, refresh, refused, settled, signUp, tokensOf, until, untilQuiet } from "./support/people.mjs";
 import { onIntakes } from "./support/phones.mjs";
 import { operatorOf, signUpAgain, startOperated } from "./support/operator.mjs";
 
@@ -87,7 +87,12 @@ describe("an automatic lock", () => {
   test("answers for an address without an account as for one with, until it signs up", async () => {
     const [person, email] = [await signUp(server), `newcomer-${Date.now()}@example.com`];
     const observed = ({ status, body, headers }) => [status, body.code, body.retry_after_seconds, headers.get("x-postern-operations"), headers.get("x-postern-calls")];
-    const [known, unknown] = [observed(await locks(person.email)), observed(await locks(email))];
+    const locked = async (address) => {
+      await locks(address);
+      await untilQuiet(server);
+      return observed(await enters(address));
+    };
+    const [known, unknown] = [await locked(person.email), await locked(email)];
     assert.deepEqual(unknown.toSpliced(2, 1), known.toSpliced(2, 1));
     const newcomer = await signUpAgain(server, email);
     await logIn(server, newcomer, from(VICTIM));
