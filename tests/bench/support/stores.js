@@ -27,7 +27,7 @@ export const d1 = {
 };
 
 const waiting = [];
-let delivering;
+let isDelivering = false;
 
 /** A queue takes a message by POST, and hands batches of ten to the consumer. */
 export const queue = {
@@ -36,21 +36,23 @@ export const queue = {
     if (format !== "json" && format !== "text") throw new Error(`queue format ${format}`);
     const body = format === "json" ? await request.json() : await request.text();
     waiting.push({ id: crypto.randomUUID(), timestamp: new Date(), body, attempts: 1 });
-    delivering ??= deliver(env);
-    context.waitUntil(delivering);
+    // Whoever finds nobody delivering does it: a promise of one request is not waited for by another.
+    if (!isDelivering) context.waitUntil(deliver(env));
     return Response.json({ metadata: { metrics: { backlogCount: 0, backlogBytes: 0, oldestMessageTimestamp: 0 } } });
   },
 };
 
 async function deliver(env) {
-  await scheduler.wait(20);
-  const batch = waiting.splice(0, 10);
-  // The next message may come while this batch is on its way: it starts a delivery of its own.
-  delivering = waiting.length > 0 ? deliver(env) : undefined;
-  const next = delivering;
-  const answer = await env.MAIN.queue("postern-outbox", batch);
-  if (answer.outcome !== "ok") console.error("queue:", JSON.stringify(answer));
-  await next;
+  isDelivering = true;
+  try {
+    do {
+      await scheduler.wait(20);
+      const answer = await env.MAIN.queue("postern-outbox", waiting.splice(0, 10));
+      if (answer.outcome !== "ok") console.error("queue:", JSON.stringify(answer));
+    } while (waiting.length > 0);
+  } finally {
+    isDelivering = false;
+  }
 }
 
 /** More than a statement of any flow reads, however many accounts there are. */

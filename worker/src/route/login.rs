@@ -45,7 +45,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let taken = Limits::new(environment, &keyring, &source)
         .per_key("login_per_source", limits.login_per_source)
         .per_pair("login_per_pair", limits.login_per_pair, identifier.value())
-        .take()
+        .take_forgivably()
         .await?;
     let attempt = Intake::of_identifier(environment, &keyring, &identifier).begin_attempt(&source).await?;
     let found = exchange.directory()?.credential(environment.config().tenant(), &identifier).await?;

@@ -232,7 +232,7 @@ pub(crate) async fn limit_source(
     limit: Option<RateLimit>,
 ) -> Result<(), Problem> {
     let (keyring, source) = (exchange.keyring().await?, exchange.source());
-    Limits::new(&exchange.environment, &keyring, &source).per_key(rule, limit).take().await.map(drop)
+    Limits::new(&exchange.environment, &keyring, &source).per_key(rule, limit).take().await
 }
 
 /// Drawn for this request; nothing else has it.

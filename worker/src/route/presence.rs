@@ -162,7 +162,7 @@ impl Bearer {
         let taken = Limits::new(environment, &self.keyring, source)
             .per_key("login_per_source", limits.login_per_source)
             .per_pair("login_per_pair", limits.login_per_pair, contact.map_or(&*account, Identifier::value))
-            .take()
+            .take_forgivably()
             .await?;
         let intake = match contact {
             Some(contact) => Intake::of_identifier(environment, &self.keyring, contact),

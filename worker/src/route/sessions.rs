@@ -64,5 +64,4 @@ pub(crate) async fn limit_profile(exchange: &Exchange, account: &AccountId) -> R
         .per_key("profile_per_account", limit)
         .take()
         .await
-        .map(drop)
 }
