@@ -82,7 +82,8 @@ describe("answers say of limits", () => {
     const email = newAddress();
     await from().account(email);
     const person = from();
-    for (let login = 0; login < 6; login += 1) assert.equal(told(await person.login(email, PASSWORD)).login_per_pair.r, 5 - login);
+    // The lockout refuses the last two, which count all the same.
+    for (let login = 0; login < 6; login += 1) assert.equal(told(await person.login(email, "x")).login_per_pair.r, 5 - login);
     for (let again = 0; again < 3; again += 1) {
       const answer = await person.login(email, PASSWORD);
       assert.equal(refuser(answer), "login_per_pair");

@@ -94,7 +94,8 @@ impl<'a> Limits<'a> {
             Err(error) => return Err(Problem::unavailable("limiter", error)),
         };
         let last = self.limits.last().zip(answer.levels.last());
-        let is_repeated = last.is_some_and(|((_, limit), level)| level.remaining.saturating_add(1) < limit.count());
+        let is_repeated =
+            last.is_some_and(|((_, limit), level)| level.remaining.saturating_add(1) < limit.count());
         for ((name, limit), level) in self.limits.into_iter().zip(answer.levels) {
             let (quota, window_seconds) = (limit.count(), limit.period().as_secs());
             let (remaining, reset_seconds) = (level.remaining, level.reset_seconds);
