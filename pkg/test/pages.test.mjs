@@ -16,8 +16,13 @@ const good = await sign();
 const expired = await sign({ exp: NOW - 31 });
 
 const NAVIGATION = { "sec-fetch-mode": "navigate", "sec-fetch-site": "none", accept: "text/html" };
-const page = (path = "/docs", { method = "GET", headers = {}, cookie } = {}) =>
-  new Request(ORIGIN + path, { method, headers: { ...(cookie === undefined ? {} : { cookie }), ...headers } });
+/** The request of a page. Its cookies are as runtimes that read UTF-8 show them; `Request` itself takes no such text. */
+function page(path = "/docs", { method = "GET", headers = {}, cookie } = {}) {
+  const request = new Request(ORIGIN + path, { method, headers });
+  const own = request.headers.get.bind(request.headers);
+  if (cookie !== undefined) request.headers.get = (name) => (name === "cookie" ? cookie : own(name));
+  return request;
+}
 const session = (token) => `theme=dark; ${SESSION}=${token}; __Host-postern_csrf=c`;
 /** Subject, or status and where to, or code. */
 const outcome = async ({ claims, response }) => {
@@ -39,6 +44,9 @@ test("a page is for who is signed in, by cookie or bearer token; others are sent
     [LOGIN, "/docs?a=1&b", { cookie: session("x"), headers: NAVIGATION }],
     // Two of one name: one of them is somebody else's.
     [LOGIN, "/docs?a=1&b", { cookie: `${session(good)}; ${SESSION}=${good}`, headers: NAVIGATION }],
+    // What a neighbour under the domain may set, since its name has no prefix to browsers.
+    ...["\u00a0", "\u2000", "\ufeff", "\v"].map((space) => [LOGIN, "/docs?a=1&b", { cookie: `x=y; ${space}${SESSION}=${good}`, headers: NAVIGATION }]),
+    [SUBJECT, "/docs", { cookie: `x=y; \t ${SESSION}=${good} \t`, headers: NAVIGATION }],
     [LOGIN, "/docs?a=1&b", { cookie: `__host-postern_session=${good}; postern_session=${good}; x=${SESSION}=${good}`, headers: NAVIGATION }],
     // What is no page is told, not sent: scripts follow redirects without noticing.
     ["401 missing_token", "/docs", {}],
@@ -102,6 +110,9 @@ test("a session whose minutes are over is renewed, once for each request", async
   assert.equal(first.headers.getSetCookie().length, 2);
   assert.deepEqual(asked, [["POST", `${ORIGIN}/api/v1/auth/refresh`, refreshable, "c", "browser"]]);
   assert.equal(await outcome(await guard(page("/docs", { cookie: `${refreshable}; ${SESSION}=${expired}`, headers }))), SUBJECT);
+  const strict = createPageGuard(verifier, { renew, maxAuthAgeSeconds: 60 });
+  assert.equal(await outcome(await strict(page("/docs", { cookie: `${refreshable}; ${session(good)}`, headers }))), "401 reauthentication_required");
+  assert.equal(asked.length, 2, "another token would be as old");
   const open = createPageGuard(verifier, { renew, optional: true });
   assert.equal(await outcome(await open(page("/", { cookie: refreshable }))), SUBJECT);
   // Nothing to renew by, nothing to renew, or nobody of ours who asks.
@@ -139,7 +150,7 @@ test("a page for guests sends everybody else on, within this origin", async () =
 });
 
 test("a redirect stays here", () => {
-  for (const [target, written] of [["/"], ["/docs"], ["/docs/a%20b?c=d&e=%2f#f"], ["/docs/../x", "/x"], ["/a//b"], ["/@evil.example"], ["/evil.example"], ["/:80"], ["/a?//evil.example"], ["/a#\u{2f}/"]]) {
+  for (const [target, written] of [["/"], ["/docs"], ["/docs/a%20b?c=d&e=%2f#f"], ["/docs/../x", "/x"], ["/100%25"], ["/%E2%82%AC"], ["/a//b"], ["/@evil.example"], ["/evil.example"], ["/:80"], ["/a?//evil.example"], ["/a#\u{2f}/"]]) {
     assert.equal(safeRedirect(target, "/home"), written ?? target);
   }
   const refused = [
@@ -148,6 +159,7 @@ test("a redirect stays here", () => {
     "https://evil.example", "HTTPS:evil.example", "https:/evil.example", "http:evil.example", "javascript:alert(1)", "data:text/html,x", "mailto:a@b.c", "//user@evil.example",
     "/\t/evil.example", "/\n/evil.example", "/\r\n/evil.example", "\t//evil.example", "/\0", "/docs\r\nset-cookie: a=b", "/\u007f", "/docs\u0085",
     "/.//evil.example", "/..//evil.example", "/a/..//evil.example", "/%2e//evil.example", "/.%2e//evil.example", "/./\\evil.example",
+    "/.%2f/evil.example", "/a/..%2f/evil.example", "/%09/evil.example", "/%0a/evil.example", "/%252f/evil.example", "/.%252f%25252fevil.example", "/%2525252525252f/evil.example",
     "/%2f/evil.example", "/%2F%2Fevil.example", "/%5cevil.example", "/%5C%5Cevil.example", "/./%2fevil.example",
     "/\u{ff0f}evil.example", "/\u{2044}evil.example", "/\u{200b}/evil.example", "/dócs", `/${"a".repeat(2048)}`,
   ];

@@ -259,6 +259,12 @@ test("cookies only, of a page that is elsewhere, sent with no link", async () =>
     // Also a token that came in a body becomes a cookie.
     const refresh_token = setBy(login).get(REFRESH).value;
     assert.equal((await one.post("refresh", { refresh_token }, { headers: WANTED })).body.token_type, "Cookie");
+    // But not that of somebody else, whom a neighbour would sign in here.
+    for (const headers of [{}, { "sec-fetch-site": "same-site" }, { "sec-fetch-site": "same-site", origin: "https://evil.example.com" }, { origin: "null" }]) {
+      const answer = await one.post("refresh", { refresh_token }, { headers });
+      refused(answer, 403, "cross_site_request");
+      assert.deepEqual(answer.headers.getSetCookie(), []);
+    }
 
     // Who does not ask to be remembered is forgotten with the browser; who does, is after 90 days, also behind a second factor.
     const life = (answer) => setBy(answer).get(REFRESH).attributes.find((attribute) => attribute.startsWith("Max-Age"));

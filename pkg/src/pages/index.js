@@ -35,8 +35,7 @@ export function createPageGuard(verifier, options = {}) {
     // A cookie whose time is over is none: nobody has put it there on purpose.
     if (route.optional && token !== undefined && "refusal" in outcome && outcome.refusal.status === 401) outcome = { claims: undefined, headers: {} };
     if ("refusal" in outcome) {
-      const isGuest = outcome.refusal.status === 401 && isNavigation(request);
-      return { response: isGuest ? redirect(`${loginPath}?redirect=${encodeURIComponent(here(request))}`) : responseOf(outcome.refusal) };
+      return { response: isOver(outcome) && isNavigation(request) ? redirect(`${loginPath}?redirect=${encodeURIComponent(here(request))}`) : responseOf(outcome.refusal) };
     }
     for (const [name, value] of Object.entries(outcome.headers)) headers.set(name, value);
     return { claims: outcome.claims, headers };
@@ -83,8 +82,16 @@ function withSession(request, token) {
   return { ...like, header: (/** @type {any} */ name) => (name === "authorization" ? [`Bearer ${token}`] : like.header(name)) };
 }
 
-/** @param {any} outcome */
-const isOver = (outcome) => ("refusal" in outcome ? outcome.refusal.status === 401 : outcome.claims === undefined);
+/**
+ * Whether nobody is signed in, or not any more. Who is, but must prove it once more, gets the challenge: a new token would
+ * say the same, and the page where one signs in would send them back.
+ *
+ * @param {any} outcome
+ */
+function isOver(outcome) {
+  if (!("refusal" in outcome)) return outcome.claims === undefined;
+  return outcome.refusal.status === 401 && outcome.refusal.code !== "reauthentication_required";
+}
 
 /**
  * Whether it is one of our own pages that asks to change something, by what browsers say and no page can write: Fetch

@@ -333,7 +333,11 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         exchange.check_device()?;
     }
     let signs_in = exchange.environment.config().registration().auto_login;
-    cookies::check_site(exchange, route.opens_session() || (signs_in && matches!(route, Route::SignUp)))?;
+    // A refresh token in a body becomes a cookie where there are only those.
+    let sets_cookies = route.opens_session()
+        || matches!(route, Route::Refresh)
+        || (signs_in && matches!(route, Route::SignUp));
+    cookies::check_site(exchange, sets_cookies)?;
     let serving: Pin<Box<dyn Future<Output = Answer> + '_>> = each_on_its_own!(match route {
         Route::Health => health::handle(exchange).await,
         Route::Jwks => keys::jwks(exchange).await,
