@@ -106,7 +106,7 @@ describe("second factors", () => {
     const reset = await owner.post("reset-password", { token, password: "a password of tomorrow", code: codeOf(me.secret) });
     assert.deepEqual([reset.status, reset.body], [200, { success: true }]);
     // A login with the old password is over, whatever it is answered with.
-    refused(await verify({ challenge: waiting, backup_code: me.codes[0] }), 401, "invalid_credentials");
+    refused(await verify({ challenge: waiting, backup_code: me.codes[0] }), 400, "challenge_invalid");
     challenged(await owner.login(me.email, "a password of tomorrow"));
   });
 

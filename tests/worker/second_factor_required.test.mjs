@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { PASSWORD, claimsOf, granted, newAddress, otherThan, refused, startOpenServer } from "./support/accounts.mjs";
+import { PASSWORD, claimsOf, granted, newAddress, otherThan, refused, startOpenServer, tokenOf } from "./support/accounts.mjs";
 import { codeOf, steady } from "./support/authenticator.mjs";
 import { SoftwarePasskey, passkeyClient } from "./support/passkeys.mjs";
 import { audited, until } from "./support/people.mjs";
 
+const NEW = "a password of tomorrow";
 const ELSEWHERE = { headers: { "user-agent": "another device" } };
 
 describe("where every login asks for a second factor", () => {
@@ -96,14 +97,47 @@ describe("where every login asks for a second factor", () => {
     }
   });
 
-  test("what has been enrolled meanwhile is asked for, not replaced", async () => {
+  test("what has been enrolled meanwhile is not replaced: another login that waits has to begin again", async () => {
     const me = await newcomer();
     const second = enrolling(await owner.login(me.email, PASSWORD));
     await steady();
     const { secret } = (await setUp(me.challenge)).body;
     assert.equal((await verify({ challenge: me.challenge, code: codeOf(secret, -1) })).status, 200);
-    refused(await setUp(second), 409, "second_factor_conflict");
-    granted(await verify({ challenge: second, code: codeOf(secret) }));
+    refused(await setUp(second), 400, "challenge_invalid");
+    refused(await verify({ challenge: second, code: codeOf(secret) }), 400, "challenge_invalid");
+    const { body } = await owner.login(me.email, PASSWORD);
+    granted(await verify({ challenge: body.challenge, code: codeOf(secret) }));
+  });
+
+  test("whoever knew the password enrols nothing once it is another", async () => {
+    const me = await newcomer();
+    const thief = enrolling(await owner.login(me.email, PASSWORD));
+    await steady();
+    const { secret } = (await setUp(thief)).body;
+    const token = tokenOf(await owner.mailed("request-password-reset", me.email, "Reset your password"));
+    const reset = await owner.post("reset-password", { token, password: NEW });
+    assert.equal(reset.status, 200, reset.text);
+    for (const challenge of [thief, me.challenge]) {
+      refused(await verify({ challenge, code: codeOf(secret) }), 400, "challenge_invalid");
+      refused(await setUp(challenge), 400, "challenge_invalid");
+    }
+    enrolling(await owner.login(me.email, NEW));
+  });
+
+  test("a login that is not let in enrols nothing", async () => {
+    const me = await newcomer();
+    await steady();
+    const { secret } = (await setUp(me.challenge)).body;
+    const account = Buffer.from(me.challenge.slice(4), "base64url").subarray(1, 17).toString("hex");
+    const storage = await server.objectStorage("ACCOUNT", account);
+    const [{ record }] = await storage.exec("SELECT record FROM account WHERE key = 'account'");
+    const put = (changed) => storage.exec("UPDATE account SET record = ? WHERE key = 'account'", JSON.stringify({ ...JSON.parse(record), ...changed }));
+    await put({ credential_version: JSON.parse(record).credential_version + 1 });
+    refused(await verify({ challenge: me.challenge, code: codeOf(secret) }), 401, "invalid_credentials");
+    const [{ factors }] = await storage.exec("SELECT record AS factors FROM account WHERE key = 'factors'");
+    assert.deepEqual([JSON.parse(factors).totp, JSON.parse(factors).backup], [null, null]);
+    await put({});
+    assert.equal((await verify({ challenge: me.challenge, code: codeOf(secret) })).status, 200);
   });
 
   test("a passkey is one", async () => {

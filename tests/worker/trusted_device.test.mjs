@@ -80,6 +80,12 @@ describe("a trusted device", () => {
     granted(await login(me, me.device, PASSWORD, ELSEWHERE));
   });
 
+  const lifted = async (me, ...orders) => {
+    for (const verb of orders) {
+      const { status, body } = await operator.order(me, verb, { reason: "a try" });
+      assert.equal(status, 200, JSON.stringify(body));
+    }
+  };
   const endings = {
     "its time": async (me) => {
       const storage = await server.objectStorage("ACCOUNT", me.account);
@@ -104,6 +110,10 @@ describe("a trusted device", () => {
       const passkey = await register(me, new SoftwarePasskey({ verifies: false }), { purpose: "second_factor" });
       assert.equal((await remove(me, passkey)).status, 200);
     },
+    "a passkey that is registered": (me) => register(me, new SoftwarePasskey({ verifies: false }), { purpose: "second_factor" }),
+    "a lock, though it is lifted": (me) => lifted(me, "lock", "unlock"),
+    "a ban, though it is lifted": (me) => lifted(me, "ban", "unban"),
+    "being disabled, though it is enabled again": (me) => lifted(me, "disable", "enable"),
     "the end of all sessions": async (me) => assert.equal((await owner.post("sessions/revoke-all", {}, { bearer: me.bearer })).status, 200),
     "the operator": async (me) => assert.equal((await operator.order(me, "revoke-sessions", {})).status, 200),
     "another authenticator": async (me) => {
@@ -116,7 +126,7 @@ describe("a trusted device", () => {
     test(`is trusted no longer after ${what}`, async () => {
       const me = await trusting();
       granted(await login(me, me.device));
-      const password = (await end(me)) ?? PASSWORD;
+      const password = [await end(me)].find((it) => it === NEW) ?? PASSWORD;
       await challenged(login(me, me.device, password));
     });
   }

@@ -12,9 +12,9 @@
 use postern_core::entropy::Random;
 use postern_core::factor::{
     BackupCode, BackupCodes, BackupDigest, ChallengeAnswer, ChallengeId, ChallengeOutcome, ChallengePolicy,
-    ChallengeRefusal, EnrolmentOutcome, EnrolmentRefusal, FactorChallenge, FactorMethod, FactorRecord,
-    PresentedFactor, TotpParameters, TotpSecret, answer_challenge, backup_codes, begin_enrolment,
-    confirm_enrolment, use_factor,
+    ChallengeRefusal, ContactFactor, EnrolmentOutcome, EnrolmentRefusal, FactorChallenge, FactorMethod,
+    FactorRecord, PresentedFactor, TotpParameters, TotpSecret, answer_challenge, backup_codes,
+    begin_enrolment, confirm_enrolment, use_factor,
 };
 use postern_core::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
 use postern_core::password::{Arena, Argon2Params, Pepper, Peppers};
@@ -469,6 +469,35 @@ fn a_login_that_has_to_enrol_is_answered_by_the_first_code() {
     let next = world.code(later(1));
     let asked = world.answer_as(&meanwhile, PresentedFactor::Totp(&next), later(1), enrolling);
     assert_eq!(passed(asked).1, FactorMethod::Totp);
+    // So it is with one that is sent: an authenticator of whoever has the login must not stand in for it.
+    let contact = ContactFactor { value: "a@example.com".into(), confirmed_at: NOW };
+    let sent = FactorRecord { email: Some(contact.clone()), ..begun.clone() };
+    assert_eq!(refused(world.answer_as(&sent, right, NOW, enrolling)).0, ChallengeRefusal::FactorWrong);
+    let sent = FactorRecord { sms: Some(contact), ..begun };
+    assert_eq!(refused(world.answer_as(&sent, right, NOW, enrolling)).0, ChallengeRefusal::FactorWrong);
+}
+
+#[test]
+fn a_factor_that_comes_ends_every_other_login_that_waits() {
+    let world = World::new();
+    let other = SessionId::from_bytes([8; 16]);
+    let two = [world.challenge(other, 6), world.challenge(SESSION, 5)];
+    let waiting = two.map(|challenge| FactorChallenge { enrols: true, ..challenge });
+    let waiting = FactorRecord { challenges: waiting.into(), ..FactorRecord::default() };
+    let begun = stored(begin_enrolment(&waiting, "sealed".into(), 1, TotpParameters::DEFAULT, NOW));
+    assert_eq!(begun.challenges.len(), 2, "nothing has come yet");
+    let code = world.code(NOW);
+    // By one of them, which is kept for an answer that got lost.
+    let (record, _) =
+        passed(world.answer_as(&begun, PresentedFactor::Totp(&code), NOW, |it| it.enrols = true));
+    assert_eq!(record.challenges.iter().map(|left| left.session).collect::<Vec<_>>(), [SESSION]);
+    let settled = record.settled();
+    assert!(settled.is_required() && settled.challenges.len() == 1, "what was answered");
+    // By a session.
+    let record = stored(confirm_enrolment(&begun, Some(&world.secret), &code, world.set(), NOW));
+    assert!(record.challenges.is_empty());
+    // By a change of password or status.
+    assert!(begun.settled().challenges.is_empty());
 }
 
 #[test]

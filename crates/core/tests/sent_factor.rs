@@ -176,6 +176,30 @@ fn a_place_is_a_factor_once_its_code_has_come_back() {
 }
 
 #[test]
+fn a_code_that_is_on_its_way_does_not_outlive_its_place() {
+    let world = World::new();
+    let session = SessionId::from_bytes([4; 16]);
+    for method in METHODS {
+        let sent = world.waiting(&world.enrolled(method), 5, "pwd");
+        let (sent, _) = world.send(&sent, 5, method, CODE, NOW).unwrap();
+        let sent = FactorRecord { sent_at: None, ..sent };
+        let (sent, _) = send_step_up_code(&sent, world.owner(), session, (method, CODE), NOW).unwrap();
+        let sent = FactorRecord { sent_at: None, ..sent };
+        let (place, new) = ("b@example.com".into(), "654321");
+        let begun = begin_contact(&sent, world.owner(), method, place, new, NOW).unwrap();
+        let ContactOutcome::Confirmed(moved) = world.confirm(&begun, method, new, NOW) else { panic!() };
+        let factor = PresentedFactor::Sent(method, CODE);
+        assert!(matches!(world.answer(&begun, 5, factor, NOW), ChallengeOutcome::Passed { .. }));
+        assert_eq!(reason(world.answer(&moved, 5, factor, NOW)), ChallengeRefusal::Unknown);
+        let owner = (&world.tenant, &ME);
+        for (record, works) in [(&begun, true), (&moved, false)] {
+            let used = use_step_up_code(record, owner, session, (method, CODE), &world.peppers, NOW);
+            assert_eq!(used.unwrap().1, works);
+        }
+    }
+}
+
+#[test]
 fn five_guesses_end_a_set_up_and_pause_the_account() {
     let world = World::new();
     let mut record = world.begun(FactorMethod::Email);

@@ -292,7 +292,7 @@ pub fn answer_challenge(
         Ok(guard) => guard,
         Err(retry_after_seconds) => return refused(ChallengeRefusal::Paused { retry_after_seconds }, None),
     };
-    let right = if challenge.enrols && record.totp.is_none() {
+    let right = if challenge.enrols && !record.is_required() {
         enrolled(record, answer, now)
     } else if let PresentedFactor::Sent(method, code) = answer.factor {
         let is_right = challenge.is_sent_code(answer.id, method, code, peppers, now);
@@ -364,9 +364,8 @@ fn find<'a>(
 }
 
 pub(super) fn replaced(record: &FactorRecord, challenge: &FactorChallenge) -> FactorRecord {
-    let challenges = record
-        .challenges
-        .iter()
-        .map(|other| if other.session == challenge.session { challenge.clone() } else { other.clone() });
-    FactorRecord { challenges: challenges.collect(), ..record.clone() }
+    let mut challenges = record.challenges.clone();
+    challenges.retain(|other| other.session != challenge.session);
+    challenges.push(challenge.clone());
+    FactorRecord { challenges, ..record.clone() }
 }

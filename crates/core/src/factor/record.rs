@@ -219,7 +219,7 @@ pub fn confirm_enrolment(
             pending: None,
             backup: Some(backup),
             guard: FactorGuard::default(),
-            ..record.clone().trusting_nothing()
+            ..record.clone().settled()
         }),
         TotpVerdict::Replayed | TotpVerdict::Wrong => EnrolmentOutcome::Refused {
             reason: EnrolmentRefusal::CodeWrong,

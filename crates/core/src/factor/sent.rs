@@ -255,7 +255,7 @@ pub fn confirm_contact(
         guard: Default::default(),
         pending_contact: None,
         backup: Some(backup),
-        ..record.clone().trusting_nothing()
+        ..record.clone().settled()
     };
     ContactOutcome::Confirmed(confirmed.with_contact(method, contact))
 }

@@ -80,10 +80,13 @@ impl FactorRecord {
         })
     }
 
-    /// The record with no trusted device: after a change of the password or of a factor.
+    /// The record after a change of password, factor or status, or the end of all sessions: what was begun or trusted
+    /// before stands no more. There is no trusted device, no login that waits for its second factor, and no code that was
+    /// sent within a session; logins that were answered are kept, for an answer that got lost.
     #[must_use]
-    pub fn trusting_nothing(self) -> Self {
-        Self { trusted: Vec::new(), ..self }
+    pub fn settled(mut self) -> Self {
+        self.challenges.retain(|challenge| challenge.answered_by.is_some());
+        Self { trusted: Vec::new(), step_up: None, ..self }
     }
 }
 
@@ -132,7 +135,7 @@ mod tests {
         assert!(!trusts(&record, "acme", 2, 5, NOW), "another account");
         assert!(!trusts(&record, "acme", 1, 6, NOW), "another secret");
         assert!(!trusts(&record, "acme", 1, 5, until), "its time is over");
-        assert!(!trusts(&record.clone().trusting_nothing(), "acme", 1, 5, NOW));
+        assert!(!trusts(&record.clone().settled(), "acme", 1, 5, NOW));
         let mut rotated = record;
         rotated.trusted[0].pepper_id = 2;
         assert!(!trusts(&rotated, "acme", 1, 5, NOW), "a pepper that is gone");

@@ -154,10 +154,9 @@ impl Account<'_> {
         Ok(record.trusts(id, &call.fingerprint, binding, self.peppers()?, self.now))
     }
 
-    /// The factors without trusted devices, if there are any.
-    fn trusting_nothing(&self) -> Result<Option<FactorRecord>> {
-        let record = self.factors()?.filter(|record| !record.trusted.is_empty());
-        Ok(record.map(FactorRecord::trusting_nothing))
+    /// The factors with nothing that was begun or trusted before.
+    pub(super) fn settled(&self) -> Result<Option<FactorRecord>> {
+        Ok(self.factors()?.map(FactorRecord::settled))
     }
 
     fn refresh(&self, call: RefreshCall) -> Result<AdmissionAnswer> {
@@ -215,7 +214,8 @@ impl Account<'_> {
             RotationOutcome::AllRevoked { refusal, revoke, clock, notices } => {
                 let account = self.with_clock(account, clock)?;
                 let put = self.sessions()?.into_iter().map(|session| revoke.apply(session)).collect();
-                self.commit(Change { put, notices, ..Change::of(account) })?;
+                let factors = self.settled()?;
+                self.commit(Change { put, notices, factors, ..Change::of(account) })?;
                 Ok(refused(refusal))
             }
         }
@@ -284,7 +284,7 @@ impl Account<'_> {
         if let Some(before) = self.last_revoke_all()?.filter(|before| before.operation == operation) {
             return Ok(Ended::now(before.revoked));
         }
-        let factors = self.trusting_nothing()?;
+        let factors = self.settled()?;
         let RevokeAllOutcome { account, revoked, notices } =
             session::revoke_all(&account, &self.sessions()?, reason, keep, self.now);
         let live = revoked.iter().filter(|session| !has_expired(session, self.now)).count();
@@ -347,7 +347,7 @@ impl Account<'_> {
         match session::fence(&account, &self.sessions()?, request, self.now) {
             FenceOutcome::Applied { account, revoked, notices } => {
                 let ended = Ended::now(u32::try_from(revoked.len()).unwrap_or(u32::MAX));
-                let factors = self.trusting_nothing()?;
+                let factors = self.settled()?;
                 self.commit(Change { put: revoked, notices, notify, factors, ..Change::of(account) })?;
                 Ok(ended)
             }

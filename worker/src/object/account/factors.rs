@@ -269,7 +269,7 @@ impl Account<'_> {
                     (Err(answer), _) => return Ok(answer),
                     (Ok(_), None) => {}
                     (Ok(left), Some(backup)) => {
-                        let left = left.trusting_nothing();
+                        let left = left.settled();
                         let factors = Some(FactorRecord { backup: Some(backup), ..left });
                         self.commit(Change {
                             factors,
@@ -434,9 +434,6 @@ impl Account<'_> {
         match answer_challenge(&record, &answer, secret.as_ref(), self.peppers()?, self.now, policy) {
             ChallengeOutcome::Passed { write, challenge, .. } => {
                 let has_enrolled = record.totp.is_none() && write.totp.is_some();
-                if has_enrolled && call.backup.is_none() {
-                    return Ok(AdmissionAnswer::BackupCodesWanted);
-                }
                 let passkeys = asserted.ok().map(|asserted| Ok::<_, Error>(self.passkeys()?.used(&asserted)));
                 let write = match &call.trust {
                     Some(NewChallenge { digest, pepper_id }) => {
@@ -480,7 +477,8 @@ impl Account<'_> {
         }
     }
 
-    /// Opens the session that a challenge has put off. What was used up stays so, whether the account admits or not.
+    /// Opens the session that a challenge has put off. What was used up stays so, whether the account admits or not; what
+    /// would be enrolled is, only where it does.
     fn open_answered(
         &self,
         account: AccountRecord,
@@ -512,7 +510,15 @@ impl Account<'_> {
             fingerprint: challenge.fingerprint,
             remember: challenge.remember,
         };
+        let enrols = used.factor_told.is_some();
         match session::open(&account, &sessions, request, self.now, &self.environment.open_policy()) {
+            OpenOutcome::Refused(refusal) => {
+                if !enrols {
+                    self.commit(used)?;
+                }
+                Ok(AdmissionAnswer::Refused(refusal_of_open(refusal)))
+            }
+            _ if enrols && call.backup.is_none() => Ok(AdmissionAnswer::BackupCodesWanted),
             OpenOutcome::Opened { token, session, evicted, account, mut notices } => {
                 let admission = Box::new(Admission::of(&account, &session, self.now));
                 notices.extend(device.notices(session.id, self.now));
@@ -526,10 +532,6 @@ impl Account<'_> {
                 let admission = Box::new(Admission::of(&account, session, self.now));
                 self.commit(used)?;
                 Ok(AdmissionAnswer::Admitted { token, admission })
-            }
-            OpenOutcome::Refused(refusal) => {
-                self.commit(used)?;
-                Ok(AdmissionAnswer::Refused(refusal_of_open(refusal)))
             }
         }
     }

@@ -279,8 +279,8 @@ impl Account<'_> {
             RegistrationOutcome::Stored(stored) => {
                 let new = stored.find(&registration.id).cloned().ok_or_else(super::commit::vanished)?;
                 let change = Change::told(FactorChange::PasskeyRegistered);
-                let detail = Some(registration.id.to_text());
-                self.commit(Change { passkeys: Some(stored), detail, ..change })?;
+                let (detail, factors) = (Some(registration.id.to_text()), self.settled()?);
+                self.commit(Change { passkeys: Some(stored), detail, factors, ..change })?;
                 Ok(PasskeyAnswer::Registered(Box::new(new)))
             }
             RegistrationOutcome::Refused { reason, write } => {
@@ -315,12 +315,12 @@ impl Account<'_> {
         }
     }
 
-    /// The change, with no trusted device, and no backup codes if it leaves no factor that they stand in for.
+    /// The change, with nothing open or trusted, and no backup codes if it leaves no factor that they stand in for.
     fn without_orphans(&self, change: Change, still_guards: bool) -> Result<Change> {
         let Some(record) = self.factors()? else { return Ok(change) };
         let has_orphans = !still_guards && !record.is_required();
         let backup = record.backup.clone().filter(|_| !has_orphans);
-        let factors = Some(FactorRecord { backup, ..record.trusting_nothing() });
+        let factors = Some(FactorRecord { backup, ..record.settled() });
         Ok(Change { factors, ..change })
     }
 
@@ -348,9 +348,9 @@ impl Account<'_> {
             Used::Right(left) => {
                 let factors = match &change.factors {
                     Some(FactorRecord { backup: None, .. }) => {
-                        FactorRecord { backup: None, ..left.trusting_nothing() }
+                        FactorRecord { backup: None, ..left.settled() }
                     }
-                    Some(_) => left.trusting_nothing(),
+                    Some(_) => left.settled(),
                     None => left,
                 };
                 self.commit(Change { factors: Some(factors), ..change })?;

@@ -43,7 +43,8 @@ impl Account<'_> {
         let (change, answer) = match account::change_status(&account, &self.sessions()?, request, self.now) {
             StatusOutcome::Changed { account, revoked, notices } => {
                 let answer = set(true, &account);
-                (Change { put: revoked, notices, ..Change::of(account) }, answer)
+                let factors = self.settled()?;
+                (Change { put: revoked, notices, factors, ..Change::of(account) }, answer)
             }
             StatusOutcome::Unchanged => {
                 let answer = set(false, &account);
