@@ -64,8 +64,9 @@ const PHONE_QUESTIONS = [
   ["request-otp", { body: ({ phone }) => ({ phone }), status: 202 }],
   ["verify-login", { body: ({ phone }) => ({ phone, otp: WRONG.otp }), status: 400 }],
 ];
-/** Routes that take a token of a session. */
-const OTHERS = ["refresh", "logout", "validate"];
+/** Routes that take a token of a session, and invitations, about which `organizations_access.test.mjs` asks. */
+const INVITATIONS = ["organizations/{id}/invites", "organization-invites/accept", "organization-invites/decline"];
+const OTHERS = [...INVITATIONS, "refresh", "logout", "validate"];
 
 /** Deployments, and what each is asked. */
 const DEPLOYMENTS = [

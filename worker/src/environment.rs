@@ -286,6 +286,8 @@ impl Environment {
                 link(codes.link_ttl, repeatable, codes.resend_after)
             }
             CodePurpose::ChangeIdentifier => code(config.verification().email_change_ttl, repeatable),
+            // An invitation waits for no other, and says itself how long it is open.
+            CodePurpose::Invite => link(config.organizations().invite_ttl, never, never),
             // A day, since it is often opened on another device later.
             CodePurpose::SetPassword => link(Seconds::new(86_400), repeatable, never),
             _ => code(codes.ttl, repeatable),

@@ -51,6 +51,7 @@ pub(crate) async fn draft(
         | MailTemplate::SetPassword { .. }
         | MailTemplate::Code { .. }
         | MailTemplate::Link { .. }
+        | MailTemplate::OrganizationInvite { .. }
         | MailTemplate::NewDevice => directory.owner(&mail.tenant, to, now).await?,
         _ => None,
     };
@@ -84,6 +85,11 @@ fn write(config: &Config, template: &MailTemplate, owner: Option<&Owner>, name: 
             let link = format!("{}#{token}", config.mail().set_password_url.as_str());
             let values = vec![("name", name.into()), ("link", link), minutes(*ttl_seconds)];
             Some(Draft::new(Letter::SetPasswordLink, values))
+        }
+        MailTemplate::OrganizationInvite { organization, token, ttl_seconds } => {
+            let link = format!("{}#{token}", config.mail().invite_url.as_str());
+            let values = vec![("organization", organization.into()), ("link", link), minutes(*ttl_seconds)];
+            Some(Draft::new(Letter::OrganizationInvite, values))
         }
         MailTemplate::Welcome => Some(Draft::new(Letter::Welcome, vec![("name", name)])),
         MailTemplate::NewDevice => (is_proven == Some(true)).then(|| Draft::notice(Letter::NewDevice)),

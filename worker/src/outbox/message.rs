@@ -49,6 +49,7 @@ impl Message {
                 MailTemplate::SignUpCode { ttl_seconds, .. }
                 | MailTemplate::SetPassword { ttl_seconds, .. }
                 | MailTemplate::Code { ttl_seconds, .. }
+                | MailTemplate::OrganizationInvite { ttl_seconds, .. }
                 | MailTemplate::Link { ttl_seconds, .. } => Seconds::new(*ttl_seconds),
                 MailTemplate::SessionReuse
                 | MailTemplate::CredentialChanged(_)
@@ -103,6 +104,8 @@ pub(crate) enum MailTemplate {
     Code { purpose: CodePurpose, code: String, ttl_seconds: u32 },
     /// The secret of a link, which is completed with the account that the address has.
     Link { purpose: CodePurpose, secret: String, ttl_seconds: u32 },
+    /// An invitation to an organization, by the name that it has in addresses.
+    OrganizationInvite { organization: String, token: String, ttl_seconds: u32 },
     /// A session was ended because its refresh token had been used twice.
     SessionReuse,
     /// The way into the account has changed.

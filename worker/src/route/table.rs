@@ -12,6 +12,7 @@ use crate::route::{
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
 use postern_core::identifier::IdentifierKind;
+use postern_core::organization::InviteAction;
 use std::pin::Pin;
 use worker::Method;
 
@@ -221,6 +222,12 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Post, "/api/v1/auth/validate", Route::Validate),
     (Method::Get, "/api/v1/auth/organizations", Route::Organization(Door::Own, Call::List)),
     (Method::Post, "/api/v1/auth/organizations", Route::Organization(Door::Own, Call::Create)),
+    (Method::Get, "/api/v1/auth/organizations/personal", Route::Organization(Door::Own, Call::Personal)),
+    (
+        Method::Post,
+        "/api/v1/auth/organizations/personal",
+        Route::Organization(Door::Own, Call::CreatePersonal),
+    ),
     (Method::Get, "/api/v1/auth/organizations/*", Route::Organization(Door::Own, Call::Show)),
     (Method::Patch, "/api/v1/auth/organizations/*", Route::Organization(Door::Own, Call::Change)),
     (Method::Get, "/api/v1/auth/organizations/*/members", Route::Organization(Door::Own, Call::Members)),
@@ -290,6 +297,49 @@ const ROUTES: &[(Method, &str, Route)] = &[
         Method::Get,
         "/api/v1/auth/admin/users/*/organizations",
         Route::Organization(Door::Operator, Call::ListOfUser),
+    ),
+    (Method::Post, "/api/v1/auth/organizations/*/invites", Route::Organization(Door::Own, Call::Invite)),
+    (Method::Get, "/api/v1/auth/organizations/*/invites", Route::Organization(Door::Own, Call::Invites)),
+    (
+        Method::Delete,
+        "/api/v1/auth/organizations/*/invites/*",
+        Route::Organization(Door::Own, Call::RevokeInvite),
+    ),
+    (
+        Method::Post,
+        "/api/v1/auth/admin/organizations/*/invites",
+        Route::Organization(Door::Operator, Call::Invite),
+    ),
+    (
+        Method::Get,
+        "/api/v1/auth/admin/organizations/*/invites",
+        Route::Organization(Door::Operator, Call::Invites),
+    ),
+    (
+        Method::Delete,
+        "/api/v1/auth/admin/organizations/*/invites/*",
+        Route::Organization(Door::Operator, Call::RevokeInvite),
+    ),
+    (Method::Get, "/api/v1/auth/organization-invites", Route::Organization(Door::Own, Call::OwnInvites)),
+    (
+        Method::Post,
+        "/api/v1/auth/organization-invites/accept",
+        Route::Organization(Door::Own, Call::AnswerMailed(InviteAction::Accept)),
+    ),
+    (
+        Method::Post,
+        "/api/v1/auth/organization-invites/decline",
+        Route::Organization(Door::Own, Call::AnswerMailed(InviteAction::Decline)),
+    ),
+    (
+        Method::Post,
+        "/api/v1/auth/organization-invites/*/accept",
+        Route::Organization(Door::Own, Call::AnswerInvite(InviteAction::Accept)),
+    ),
+    (
+        Method::Post,
+        "/api/v1/auth/organization-invites/*/decline",
+        Route::Organization(Door::Own, Call::AnswerInvite(InviteAction::Decline)),
     ),
     (Method::Get, "/api/v1/auth/owners/*", Route::Owner),
     #[cfg(feature = "development")]

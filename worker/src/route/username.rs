@@ -4,6 +4,7 @@
 //! Names are there to be seen, so anybody may ask for one at a time, within a limit. Whose it is, nobody is told.
 
 use crate::route::exchange::Exchange;
+use crate::route::organizations;
 use crate::store::creation::{Creation, NewAccount};
 use crate::store::directory::Directory;
 use crate::store::intake::Intake;
@@ -116,9 +117,23 @@ pub(crate) fn source<'a>(contact: &'a Identifier, name: &'a str) -> &'a str {
     }
 }
 
-/// Creates an account. One that must have a username and was given none gets one made of `source`, and another if
-/// somebody else was faster.
+/// Creates an account, and its personal organization after the answer.
 pub(crate) async fn create(
+    exchange: &Exchange,
+    directory: &Directory,
+    new: NewAccount<'_>,
+    source: &str,
+) -> Result<Creation, Problem> {
+    let outcome = created(exchange, directory, new, source).await?;
+    if matches!(outcome, Creation::Ours) {
+        organizations::create_afterwards(exchange, new.account)?;
+    }
+    Ok(outcome)
+}
+
+/// One that must have a username and was given none gets one made of `source`, and another if somebody else was
+/// faster.
+async fn created(
     exchange: &Exchange,
     directory: &Directory,
     new: NewAccount<'_>,

@@ -20,6 +20,7 @@ use postern_core::flow::validate::TokenSubject;
 use postern_core::grant::Grant;
 use postern_core::id::{AccountId, OperationId, SessionId, TenantId, TokenId};
 use postern_core::jwt::CustomClaims;
+use postern_core::organization::Refusal;
 use postern_core::permission::AuthorizationSnapshot;
 use postern_core::proof::FirstFactor;
 use postern_core::session::{
@@ -142,13 +143,15 @@ impl<'a> Accounts<'a> {
         }
     }
 
-    /// Asks the account to rotate a refresh token.
+    /// Asks the account to rotate a refresh token. `known` is the version of what the account was given that the rest of
+    /// the answer rests on; `None` if the account knows of a newer one: nothing was done.
     pub(crate) async fn refresh(
         &self,
         token: &PresentedRefreshToken,
         device: DeviceHint,
         keyring: &Keyring,
-    ) -> Result<Admitted, Problem> {
+        known: Option<u32>,
+    ) -> Result<Option<Admitted>, Problem> {
         let token_id = TokenId::from_bytes(drawn()?);
         let about = self.profile_claims(&token.account()).await?;
         let call = AccountCall::Refresh(RefreshCall {
@@ -157,11 +160,15 @@ impl<'a> Accounts<'a> {
             client_id: self.environment.config().client_id().clone(),
             token: claim(token),
             next_edge_key_id: current_edge_key(keyring)?,
+            authorization_version: known,
             fingerprint: self.fingerprint(&token.account(), &device, keyring),
             device,
         });
         let answer = self.ask(&token.account(), &call).await.map_err(unavailable)?;
-        admitted((self.environment, CountedLimit::Refresh), answer, token_id, about)
+        if matches!(answer, AdmissionAnswer::Refused(AdmissionRefusal::AuthorizationOutdated)) {
+            return Ok(None);
+        }
+        admitted((self.environment, CountedLimit::Refresh), answer, token_id, about).map(Some)
     }
 
     /// What the next access token of an account says about its owner. Read before the account is asked: after it
@@ -440,6 +447,7 @@ pub(super) fn believed(
             AdmissionRefusal::NotEnrolled => Problem::second_factor_conflict(),
             AdmissionRefusal::SessionEnded => Problem::token("session_revoked"),
             AdmissionRefusal::RefreshInvalid => Problem::refresh_invalid(),
+            AdmissionRefusal::AuthorizationOutdated => Problem::organization(Refusal::Conflict),
             AdmissionRefusal::AccountNotActive(status) => Problem::account(status.code()),
         }),
     }

@@ -213,10 +213,20 @@ impl Problem {
         Self::new(409, "authorization_conflict", "The account's authorization was changed by somebody else")
     }
 
+    /// The account is no member of the organization that a token is to act in, or there is none.
+    pub(crate) fn not_organization_member() -> Self {
+        Self::new(403, "not_organization_member", "The account is no member of that organization")
+    }
+
+    /// The account has no personal organization yet.
+    pub(crate) fn personal_organization_not_found() -> Self {
+        Self::new(404, "personal_organization_not_found", "There is no personal organization yet")
+    }
+
     /// What an organization does not do, by its reason.
     pub(crate) fn organization(refusal: OrganizationRefusal) -> Self {
         match refusal {
-            OrganizationRefusal::Unknown => Self::not_found(),
+            OrganizationRefusal::Unknown | OrganizationRefusal::InviteUnknown => Self::not_found(),
             OrganizationRefusal::OwnerRequired => {
                 Self::new(403, "organization_owner_required", "Only owners of the organization may do that")
             }
@@ -250,6 +260,21 @@ impl Problem {
             }
             OrganizationRefusal::TooManyRoles => {
                 Self::new(409, "too_many_roles", "There are as many roles as there may be")
+            }
+            OrganizationRefusal::InviteNotPending => {
+                Self::new(409, "invite_not_pending", "The invitation was answered or revoked")
+            }
+            OrganizationRefusal::InviteExpired => {
+                Self::new(409, "invite_expired", "The invitation's time is over")
+            }
+            OrganizationRefusal::AlreadyMember => {
+                Self::new(409, "already_member", "The account is a member already")
+            }
+            OrganizationRefusal::InvitePending => {
+                Self::new(409, "invite_pending", "There is an open invitation already")
+            }
+            OrganizationRefusal::TooManyInvites => {
+                Self::new(409, "too_many_invites", "There are as many open invitations as there may be")
             }
             OrganizationRefusal::Conflict => {
                 Self::new(409, "organization_conflict", "The organization was changed by somebody else")

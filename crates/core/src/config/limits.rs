@@ -134,7 +134,7 @@ limits! {
     logout_per_source: (60, 600), (60, 600), (240, 600), Admit;
     /// Reading the own profile, listing and ending the own sessions: 120 a minute.
     profile_per_account: (120, 60), (120, 60), (600, 60), Admit;
-    /// Creating organizations: 60 an hour.
+    /// Creating organizations and inviting to them: 60 an hour.
     organization_per_account: (60, 3_600), (20, 3_600), (60, 3_600);
     /// Requests to the operator's routes, with a right token or a wrong one: 30 a minute.
     operator_per_source: (30, 60), (10, 60), (30, 60);

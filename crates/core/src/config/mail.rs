@@ -81,6 +81,8 @@ pub struct MailSettings {
     pub login_link_url: WebUrl,
     /// The page that a link to prove an address opens, default the issuer followed by `/verify-email`. No query.
     pub verify_email_url: WebUrl,
+    /// The page that an invitation to an organization opens, default the issuer followed by `/invite`. No query.
+    pub invite_url: WebUrl,
     /// The language of mails to people of whom no better one is known, default `en`.
     pub language: LanguageTag,
     /// The name of the service in its mails, 1 to 64 characters, default the issuer's host.
@@ -112,6 +114,7 @@ impl MailSettings {
         let reset_password = section.parsed::<WebUrl>("reset_password_url");
         let login_link = section.parsed::<WebUrl>("login_link_url");
         let verify_email = section.parsed::<WebUrl>("verify_email_url");
+        let invite = section.parsed::<WebUrl>("invite_url");
         let mut page = |name: &'static str, url: Option<WebUrl>, default: &'static str| {
             if url.as_ref().is_some_and(|url| url.as_str().contains('?')) {
                 section.refuse(name, "must not have a query");
@@ -122,12 +125,14 @@ impl MailSettings {
         let reset_password_url = page("reset_password_url", reset_password, "/reset-password");
         let login_link_url = page("login_link_url", login_link, "/login-link");
         let verify_email_url = page("verify_email_url", verify_email, "/verify-email");
+        let invite_url = page("invite_url", invite, "/invite");
         Self {
             sender,
             set_password_url,
             reset_password_url,
             login_link_url,
             verify_email_url,
+            invite_url,
             language: section.parsed_or("language", "en").unwrap_or_else(LanguageTag::english),
             brand_name: read_brand_name(&mut section, issuer),
             brand_color: read_brand_color(&mut section),

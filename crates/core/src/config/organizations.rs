@@ -2,8 +2,10 @@
 
 use super::permissions::PermissionSettings;
 use super::section::Section;
+use super::settings::DAY;
 use crate::organization::{HeldRole, effective_mask};
 use crate::permission::{PermissionMask, PermissionName};
+use crate::time::Seconds;
 use alloc::vec::Vec;
 
 /// How many organizations people act in.
@@ -11,7 +13,7 @@ use alloc::vec::Vec;
 pub enum OrganizationMode {
     /// `single`: the deployment is one organization. Tokens act nowhere else.
     Single,
-    /// `multi`: accounts create organizations.
+    /// `multi`: tokens may act in an organization, and everybody has a personal one.
     Multi,
 }
 
@@ -26,6 +28,8 @@ pub struct OrganizationSettings {
     /// The permissions that an organization may give its members, out of `permissions.names`; none by default. Its
     /// owners have them all.
     pub permissions: Vec<PermissionName>,
+    /// How long an invitation is open, 1 minute to 90 days, default 7 days.
+    pub invite_ttl: Seconds,
 }
 
 impl OrganizationSettings {
@@ -36,6 +40,7 @@ impl OrganizationSettings {
             mode: section.choice("mode", OrganizationMode::Single, &modes),
             users_may_create: section.flag("users_may_create", true),
             permissions: permissions.into_iter().map(|(_, name)| name).collect(),
+            invite_ttl: section.seconds("invite_ttl_seconds", 7 * DAY, 60..=90 * DAY),
         }
     }
 
@@ -75,6 +80,7 @@ mod tests {
         let config = read("{}").unwrap();
         let settings = config.organizations();
         assert!(!settings.is_multi() && settings.users_may_create && settings.permissions.is_empty());
+        assert_eq!(settings.invite_ttl, Seconds::new(604_800));
         let owner = HeldRole { name: "owner", permissions: &["p:0".into()] };
         let mask = settings.mask_of(config.permissions(), [owner]);
         assert_eq!(mask, PermissionMask::empty(config.permissions().registry.width()));
@@ -82,12 +88,13 @@ mod tests {
 
     #[test]
     fn what_they_may_give_is_in_the_registry() {
-        let settings = read(r#"{"mode":"multi","permissions":["p:1"]}"#).unwrap();
+        let settings = read(r#"{"mode":"multi","permissions":["p:1"],"invite_ttl_seconds":60}"#).unwrap();
         assert!(settings.organizations().is_multi());
         for (text, path) in [
             (r#"{"permissions":["p:2"]}"#, "organizations.permissions[0]"),
             (r#"{"permissions":["p:0","p:9"]}"#, "organizations.permissions[1]"),
             (r#"{"mode":"many"}"#, "organizations.mode"),
+            (r#"{"invite_ttl_seconds":59}"#, "organizations.invite_ttl_seconds"),
             (r#"{"members":1}"#, "organizations.members"),
         ] {
             let error = read(text).unwrap_err().to_string();

@@ -27,6 +27,8 @@ pub enum Letter {
     LoginLink,
     /// The link that proves an address which came without proof.
     VerifyAddressLink,
+    /// The link that makes whoever signs in with it a member of an organization.
+    OrganizationInvite,
     /// A session was ended because its refresh token had been used twice.
     SessionEnded,
     /// The password was changed.
@@ -63,7 +65,7 @@ pub enum Letter {
 
 impl Letter {
     /// All kinds.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::AccountExists,
         Self::AddressTaken,
         Self::SignUpCode,
@@ -76,6 +78,7 @@ impl Letter {
         Self::ResetPasswordLink,
         Self::LoginLink,
         Self::VerifyAddressLink,
+        Self::OrganizationInvite,
         Self::SessionEnded,
         Self::PasswordChanged,
         Self::PasswordReset,
@@ -110,6 +113,7 @@ impl Letter {
             Self::ResetPasswordLink => "reset_password_link",
             Self::LoginLink => "login_link",
             Self::VerifyAddressLink => "verify_address_link",
+            Self::OrganizationInvite => "organization_invite",
             Self::SessionEnded => "session_ended",
             Self::PasswordChanged => "password_changed",
             Self::PasswordReset => "password_reset",
@@ -139,9 +143,11 @@ impl Letter {
             | Self::VerifyAddressCode
             | Self::ChangeAddressCode
             | Self::ResetPasswordCode => Some("code"),
-            Self::SetPasswordLink | Self::ResetPasswordLink | Self::LoginLink | Self::VerifyAddressLink => {
-                Some("link")
-            }
+            Self::SetPasswordLink
+            | Self::ResetPasswordLink
+            | Self::LoginLink
+            | Self::VerifyAddressLink
+            | Self::OrganizationInvite => Some("link"),
             _ => None,
         }
     }
@@ -154,6 +160,7 @@ impl Letter {
             Self::ResetPasswordLink
                 | Self::LoginLink
                 | Self::VerifyAddressLink
+                | Self::OrganizationInvite
                 | Self::Welcome
                 | Self::NewDevice
         )
@@ -166,6 +173,7 @@ impl Letter {
         let own: &[&str] = match self {
             Self::SetPasswordLink => &["name", "link", "duration"],
             Self::Welcome => &["name"],
+            Self::OrganizationInvite => &["organization", "link", "duration"],
             _ => match self.required() {
                 Some("code") => &["code", "duration"],
                 Some(_) => &["link", "duration"],

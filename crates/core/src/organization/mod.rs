@@ -1,15 +1,17 @@
-//! Organizations: names of their own, members, and roles that they define themselves.
+//! Organizations: names of their own, members, roles that they define themselves, invitations.
 //!
 //! Rules only. The host loads what a decision needs, asks, and commits under the same conditions once more, so that two
 //! requests at one moment cannot both be right: no organization loses its last owner.
 
 mod access;
+mod invite;
 mod membership;
 mod role;
 mod slug;
 
 #[cfg(feature = "verify")]
 pub use access::{HeldRole, effective_mask};
+pub use invite::{InviteAction, InviteStatus, Invited, act_on_invite};
 pub use membership::{
     RoleChange, Seat, Standing, Task, amend_roles, check_task, define_role, delete_role, remove,
 };
@@ -28,6 +30,8 @@ pub const MOST_ROLES: usize = 50;
 pub const MOST_ROLE_BYTES: usize = 1_024;
 /// How many names one organization may have had, the present one included: names are kept for good.
 pub const MOST_SLUGS: u32 = 10;
+/// How many invitations of one organization may be open at a time.
+pub const MOST_OPEN_INVITES: u32 = 500;
 
 /// Why an organization does not do what it is asked. One vague answer covers what outsiders may not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +62,18 @@ pub enum Refusal {
     RoleProtected,
     /// As many roles as may be, defined or held.
     TooManyRoles,
+    /// There is no such invitation, or none that whoever asks may know of.
+    InviteUnknown,
+    /// The invitation was answered or revoked before.
+    InviteNotPending,
+    /// The invitation's time is over.
+    InviteExpired,
+    /// Whoever is invited is a member already, as far as whoever invites knows them.
+    AlreadyMember,
+    /// An invitation of the same person is open.
+    InvitePending,
+    /// [`MOST_OPEN_INVITES`] invitations are open.
+    TooManyInvites,
     /// It was changed by somebody else again and again meanwhile.
     Conflict,
 }

@@ -161,6 +161,10 @@ impl Account<'_> {
 
     fn refresh(&self, call: RefreshCall) -> Result<AdmissionAnswer> {
         let account = self.load()?;
+        let is_newer = |known| account.as_ref().is_some_and(|account| account.authorization.version > known);
+        if call.authorization_version.is_some_and(is_newer) {
+            return Ok(AdmissionAnswer::Refused(AdmissionRefusal::AuthorizationOutdated));
+        }
         let session = self.session(call.token.session)?;
         if let Some(answer) = self.repeated_refresh(&call, account.as_ref(), session.as_ref())? {
             return Ok(answer);

@@ -188,6 +188,9 @@ pub(crate) struct RefreshCall {
     pub(crate) device: DeviceHint,
     #[serde(default)]
     pub(crate) fingerprint: DeviceFingerprint,
+    /// The version of what the account was given that the Worker has read for the token.
+    #[serde(default)]
+    pub(crate) authorization_version: Option<u32>,
 }
 
 /// Whether somebody is let in.
@@ -231,6 +234,8 @@ pub(crate) enum AdmissionRefusal {
     /// The session is bound to another device.
     DeviceRejected,
     RefreshInvalid,
+    /// What the Worker has read of the account is not what it was given last.
+    AuthorizationOutdated,
     /// Unknown, expired, answered before, or of another device.
     ChallengeInvalid,
     SecondFactorInvalid,

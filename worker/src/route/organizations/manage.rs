@@ -109,6 +109,11 @@ async fn created(caller: &Caller<'_>, id: OrganizationId) -> Result<Organization
     found.ok_or_else(|| Problem::organization(Refusal::Conflict))
 }
 
+/// An organization of whoever asks.
+pub(super) async fn show_own(caller: &Caller<'_>, status: u16, id: OrganizationId) -> Answer {
+    shown(status, created(caller, id).await?)
+}
+
 /// Why there is no organization of this name.
 async fn not_created(
     caller: &Caller<'_>,

@@ -1,8 +1,11 @@
 //! Organizations: `/api/v1/auth/organizations…` for members, with a bearer token, and
 //! `/api/v1/auth/admin/organizations…` for the operator. The same handlers serve both: who asks is a [`Caller`].
 
+mod access;
+mod invites;
 mod manage;
 mod members;
+mod personal;
 mod roles;
 
 use crate::route::admin::operator;
@@ -16,10 +19,12 @@ use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
 use postern_core::flow::validate::{Mode, RouteMode};
 use postern_core::id::{AccountId, OperationId, OrganizationId};
-use postern_core::organization::{Refusal, Standing, Task, check_task};
+use postern_core::organization::{InviteAction, Refusal, Standing, Task, check_task};
 use std::pin::Pin;
 
+pub(crate) use access::acting;
 pub(crate) use manage::owner;
+pub(crate) use personal::create_afterwards;
 
 /// Through which routes somebody comes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,6 +51,14 @@ pub(crate) enum Call {
     Roles,
     DefineRole,
     DeleteRole,
+    Invite,
+    Invites,
+    RevokeInvite,
+    OwnInvites,
+    AnswerInvite(InviteAction),
+    AnswerMailed(InviteAction),
+    Personal,
+    CreatePersonal,
 }
 
 impl Call {
@@ -53,7 +66,15 @@ impl Call {
     const fn changes(self) -> bool {
         !matches!(
             self,
-            Self::List | Self::ListOfUser | Self::Show | Self::Members | Self::ShowMember | Self::Roles
+            Self::List
+                | Self::ListOfUser
+                | Self::Show
+                | Self::Members
+                | Self::ShowMember
+                | Self::Roles
+                | Self::Invites
+                | Self::OwnInvites
+                | Self::Personal
         )
     }
 }
@@ -77,6 +98,14 @@ pub(crate) async fn serve(exchange: &Exchange, door: Door, call: Call, segments:
         Call::Roles => Box::pin(roles::list(caller, first)),
         Call::DefineRole => Box::pin(roles::define(caller, first, second)),
         Call::DeleteRole => Box::pin(roles::delete(caller, first, second)),
+        Call::Invite => Box::pin(invites::create(caller, first)),
+        Call::Invites => Box::pin(invites::list(caller, first)),
+        Call::RevokeInvite => Box::pin(invites::revoke(caller, first, second)),
+        Call::OwnInvites => Box::pin(invites::list_own(caller)),
+        Call::AnswerInvite(action) => Box::pin(invites::answer(caller, first, action)),
+        Call::AnswerMailed(action) => Box::pin(invites::answer_mailed(caller, action)),
+        Call::Personal => Box::pin(personal::show(caller)),
+        Call::CreatePersonal => Box::pin(personal::create(caller)),
     };
     serving.await
 }

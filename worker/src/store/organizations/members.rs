@@ -28,6 +28,8 @@ macro_rules! is_member {
     };
 }
 
+pub(super) use is_member;
+
 /// `?1` is not the personal organization of `?2`.
 macro_rules! is_shared {
     () => {

@@ -4,8 +4,13 @@
 //! made by what the directory has at that moment, and the rest of the batch only if the line is there: of two requests
 //! that exclude each other one is carried out.
 
+mod access;
+mod invites;
 mod members;
 mod roles;
+
+pub(crate) use access::Acting;
+pub(crate) use invites::{Invite, Invitee};
 
 use crate::environment::Environment;
 use crate::store::authorization::{self, Named};
@@ -113,16 +118,7 @@ impl Directory {
         address: &Address,
         account: Option<&AccountId>,
     ) -> Result<Option<Organization>, Problem> {
-        // A person's name leads to their personal organization.
-        let (by, value) = match address {
-            Address::Id(id) => ("?2", id.to_string()),
-            Address::Name(slug) => (
-                "(SELECT iif(n.owner_kind = 'organization', n.owner_id, (SELECT p.organization_id \
-                 FROM organizations p WHERE p.tenant = n.tenant AND p.personal_of = n.owner_id)) \
-                 FROM owner_names n WHERE n.tenant = ?1 AND n.name = ?2)",
-                slug.as_str().into(),
-            ),
-        };
+        let (by, value) = by_address(address);
         let query = format!(
             "SELECT o.organization_id, o.slug, o.name, o.personal_of, o.created_at, o.updated_at, \
              (SELECT json_group_array(n.name) FROM owner_names n WHERE n.owner_id = o.organization_id) AS names, \
@@ -134,6 +130,17 @@ impl Directory {
         );
         let values = [tenant.as_str().into(), value.into(), optional(account)];
         self.prepare(&query, &values)?.first(None).await.map_err(unavailable)
+    }
+
+    /// The id of the personal organization of an account.
+    pub(crate) async fn personal_organization(
+        &self,
+        tenant: &TenantId,
+        account: &AccountId,
+    ) -> Result<Option<OrganizationId>, Problem> {
+        let query = "SELECT organization_id FROM organizations WHERE tenant = ? AND personal_of = ?";
+        let values = [tenant.as_str().into(), account.to_string().into()];
+        self.prepare(query, &values)?.first(Some("organization_id")).await.map_err(unavailable)
     }
 
     /// Creates an organization with the roles `owner` and `member`, and its owner, if it has one. `false` if the name is
@@ -332,6 +339,20 @@ pub(crate) async fn tell(
                  WHERE u.authorization_operation = ?";
     let left = directory.prepare(query, &[operation.to_string().into()])?.first(Some("waiting")).await;
     Ok(left.map_err(unavailable)?.unwrap_or(0))
+}
+
+/// The id of the organization of an address: a query of which `?1` is the tenant, and `?2` the value. A person's name
+/// leads to their personal organization.
+fn by_address(address: &Address) -> (&'static str, String) {
+    match address {
+        Address::Id(id) => ("?2", id.to_string()),
+        Address::Name(slug) => (
+            "(SELECT iif(n.owner_kind = 'organization', n.owner_id, (SELECT p.organization_id \
+             FROM organizations p WHERE p.tenant = n.tenant AND p.personal_of = n.owner_id)) \
+             FROM owner_names n WHERE n.tenant = ?1 AND n.name = ?2)",
+            slug.as_str().into(),
+        ),
+    }
 }
 
 /// What an account is to an organization, if it is not the operator who asks.
