@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { PASSWORD, claimsOf, granted, newAddress, otherThan, refused, startOpenServer, tokenOf } from "./support/accounts.mjs";
 import { codeOf, steady } from "./support/authenticator.mjs";
+import { OPERATOR_TOKEN, operatorOf } from "./support/operator.mjs";
 import { SoftwarePasskey, passkeyClient } from "./support/passkeys.mjs";
 import { audited, until } from "./support/people.mjs";
 
@@ -15,7 +16,7 @@ describe("where every login asks for a second factor", () => {
   let server;
   let owner, signIn, register;
   before(async () => {
-    server = await startOpenServer({ vars: { second_factor: { required_for_login: true }, sign_in: { codes: true }, mail: { welcome: true } } });
+    server = await startOpenServer({ secrets: { POSTERN_OPERATOR_TOKEN: OPERATOR_TOKEN }, vars: { second_factor: { required_for_login: true }, sign_in: { codes: true }, mail: { welcome: true } } });
     ({ owner, signIn, register } = passkeyClient(server));
   });
   after(() => server?.stop());
@@ -150,6 +151,13 @@ describe("where every login asks for a second factor", () => {
     assert.deepEqual([body.methods, body.enrolment_required], [["passkey"], undefined]);
     refused(await setUp(body.challenge), 400, "challenge_invalid");
     const asked = (await owner.post("passkeys/authentication", { challenge: body.challenge })).body;
-    granted(await verify({ challenge: body.challenge, passkey: passkey.get(asked) }));
+    const { access_token: bearer } = granted(await verify({ challenge: body.challenge, passkey: passkey.get(asked) }));
+    // It gets backup codes, and an operator frees whoever has lost it.
+    assert.equal((await owner.me(bearer)).body.is_2fa_enabled, true);
+    assert.equal((await owner.post("2fa/backup-codes", {}, { bearer })).body.backup_codes.length, 10);
+    const { status, body: removed } = await operatorOf(server).order(me, "remove-second-factor", { reason: "lost the key" });
+    assert.deepEqual([status, removed], [200, { removed: true }]);
+    refused(await signIn(passkey), 401, "invalid_credentials");
+    enrolling(await owner.login(me.email, PASSWORD));
   });
 });

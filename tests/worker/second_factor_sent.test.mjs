@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { AUTH, PASSWORD, claimsOf, granted, newAddress, otherThan, refused, startOpenServer } from "./support/accounts.mjs";
+import { AUTH, PASSWORD, claimsOf, granted, newAddress, otherThan, refused, startOpenServer, tokenOf } from "./support/accounts.mjs";
 import { codeOf, enrol } from "./support/authenticator.mjs";
 import { newNumber, phoneClient, startPhoneServer } from "./support/phones.mjs";
+import { SoftwarePasskey, passkeyClient } from "./support/passkeys.mjs";
 import { until } from "./support/people.mjs";
 
 const ELSEWHERE = { headers: { "user-agent": "another device" } };
@@ -91,7 +92,7 @@ describe("second factors that are sent", () => {
       const answers = await Promise.all(Array.from({ length: 50 }, () => verify({ challenge: first, method, code })));
       const right = answers.filter(({ status }) => status === 200);
       assert.equal(right.length, 1);
-      assert.deepEqual(claimsOf(granted(right[0]).access_token).amr, [method === "email" ? "pwd" : "pwd", me.said, "mfa"]);
+      assert.deepEqual(claimsOf(granted(right[0]).access_token).amr, ["pwd", me.said, "mfa"]);
       for (const answer of answers.filter(({ status }) => status !== 200)) refused(answer, 400, "challenge_invalid");
       // A newer code ends the older.
       await aMinuteLater(me);
@@ -204,6 +205,17 @@ describe("second factors that are sent", () => {
     assert.equal(reset.status, 200, reset.text);
     const { body } = await owner.post("login", { phone: me.to, password: "a password of tomorrow" });
     assert.deepEqual(body.methods, ["backup_code", "sms"]);
+  });
+
+  test("a mailbox alone does not open an account that has a passkey beside it", async () => {
+    const me = await enrolled("email");
+    await passkeyClient(server).register({ ...me, bearer: me.access_token }, new SoftwarePasskey({ verifies: false }), { purpose: "second_factor", backup_code: me.codes[0] });
+    const { code: otp, link } = await owner.mailed("request-password-reset", me.to, "Reset your password");
+    const proof = link === undefined ? { email: me.to, otp } : { token: tokenOf({ link }) };
+    const reset = (more) => owner.post("reset-password", { ...proof, password: "a password of tomorrow", ...more });
+    refused(await reset(), 403, "second_factor_required");
+    const { status, text } = await reset({ backup_code: me.codes[1] });
+    assert.equal(status, 200, text);
   });
 });
 

@@ -15,10 +15,10 @@ const ELSEWHERE = { headers: { "user-agent": "another device" } };
 
 describe("the owner once more", () => {
   let server;
-  let owner, person, begin, register, remove, options, present;
+  let owner, person, begin, register, remove, options, present, signIn;
   before(async () => {
     server = await startOpenServer({ vars: { sign_in: { codes: true }, accounts: { owner_may_delete: true } } });
-    ({ owner, person, begin, register, remove, options, present } = passkeyClient(server));
+    ({ owner, person, begin, register, remove, options, present, signIn } = passkeyClient(server));
   });
   after(() => server?.stop());
 
@@ -96,6 +96,19 @@ describe("the owner once more", () => {
     // A session that has ended is not renewed, whatever is shown.
     assert.equal((await owner.post("logout", { refresh_token: plain.refresh_token })).status, 200);
     refused(await again(plain.bearer, { current_password: PASSWORD }), 401, "session_revoked");
+  });
+
+  test("a key that opened the session is not its second factor by being touched again", async () => {
+    const me = await person();
+    const passkey = await register(me, new SoftwarePasskey());
+    await enrol(owner, me, PASSWORD);
+    const { access_token: bearer } = granted(await signIn(passkey));
+    passkey.verifies = false;
+    refused(await again(bearer, { passkey: passkey.get(await passkeyOptions(bearer)) }), 400, "second_factor_invalid");
+    const withPassword = { current_password: PASSWORD, passkey: passkey.get(await passkeyOptions(bearer)) };
+    renewed(await again(bearer, withPassword), ["pop", "user", "pwd", "mfa"]);
+    passkey.verifies = true;
+    renewed(await again(bearer, { passkey: passkey.get(await passkeyOptions(bearer)) }), ["pop", "user", "pwd", "mfa"]);
   });
 
   test("of fifty uses of one code at once, one renews, and the sixth wrong one waits", { timeout: 60_000 }, async () => {
@@ -240,6 +253,9 @@ describe("where no factor is asked for", () => {
       const change = { current_password: PASSWORD, new_password: NEW };
       // Passkeys would stand in for the factor: they ask for it all the same.
       refused(await begin(me), 401, "reauthentication_required");
+      // So would another factor beside it.
+      const setUp = (method) => owner.post("2fa/setup", { current_password: PASSWORD, method }, { bearer: me.bearer });
+      for (const method of ["totp", "email"]) refused(await setUp(method), 401, "reauthentication_required");
       assert.equal((await owner.post("change-password", change, { bearer: me.bearer })).status, 200);
     } finally {
       await server.stop();

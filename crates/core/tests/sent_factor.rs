@@ -13,6 +13,7 @@ use postern_core::identifier::masked;
 use postern_core::password::{Pepper, Peppers};
 use postern_core::secret::Secret;
 use postern_core::session::{DeviceFingerprint, DeviceHint};
+use postern_core::throttle::RateLimit;
 use postern_core::time::{Seconds, UnixMillis};
 
 const NOW: UnixMillis = UnixMillis::new(1_700_000_000_000);
@@ -277,6 +278,33 @@ fn codes_are_few_and_slow() {
     assert_eq!(world.send(&record, 7, method, CODE, later(170)).unwrap_err(), SendRefusal::NoLogin);
     let other = world.send(&record, 6, FactorMethod::Sms, CODE, later(170));
     assert_eq!(other.unwrap_err(), SendRefusal::NotEnrolled);
+}
+
+#[test]
+fn an_account_is_sent_no_more_than_an_address_is() {
+    let limit = RateLimit::new(2, Seconds::new(600)).unwrap();
+    for [method, other] in [METHODS, [METHODS[1], METHODS[0]]] {
+        let sent = |record: &FactorRecord, method, at| record.clone().rated(method, Some(limit), at);
+        let one = sent(&FactorRecord::default(), method, NOW).unwrap();
+        let two = sent(&one, method, NOW).unwrap();
+        let wait = SendRefusal::TooSoon { retry_after_seconds: 300 };
+        assert_eq!(sent(&two, method, NOW).unwrap_err(), wait);
+        assert_eq!(sent(&two.without_factors(), method, NOW).unwrap_err(), wait, "not by removing it");
+        assert_eq!(sent(&two.clone().settled(), method, NOW).unwrap_err(), wait, "nor by another password");
+        assert!(sent(&two, other, NOW).is_ok() && sent(&two, method, later(300)).is_ok());
+        assert!(two.rated(method, None, NOW).is_ok(), "where nothing is limited");
+    }
+}
+
+#[test]
+fn a_place_alone_does_not_recover_an_account_with_another_factor_beside_it() {
+    let world = World::new();
+    let [email, sms] = METHODS.map(|method| world.enrolled(method));
+    let both = FactorRecord { sms: sms.sms.clone(), ..email.clone() };
+    let nothing = FactorRecord::default();
+    assert!(both.asks_to_recover(false) && email.asks_to_recover(true) && sms.asks_to_recover(true));
+    // What is sent, or a passkey, alone: no code could come with the request, or it would be the same once more.
+    assert!(!email.asks_to_recover(false) && !sms.asks_to_recover(false) && !nothing.asks_to_recover(true));
 }
 
 #[test]

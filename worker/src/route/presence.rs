@@ -95,9 +95,21 @@ impl Bearer {
         self.prove_factor(exchange, None).await
     }
 
+    /// The same wherever there is a second factor: before another is set up beside it.
+    pub(crate) async fn prove_wholly(&self, exchange: &Exchange, proof: Proof) -> Result<(), Problem> {
+        self.prove_presence(exchange, proof.password.as_ref()).await?;
+        self.show_factor(exchange, proof.factor).await
+    }
+
     async fn prove_factor(&self, exchange: &Exchange, factor: Option<Factor>) -> Result<(), Problem> {
-        let is_asked_for = exchange.environment.config().second_factor().required_for_sensitive;
-        if !is_asked_for || self.has_shown_second_factor(exchange) {
+        if !exchange.environment.config().second_factor().required_for_sensitive {
+            return Ok(());
+        }
+        self.show_factor(exchange, factor).await
+    }
+
+    async fn show_factor(&self, exchange: &Exchange, factor: Option<Factor>) -> Result<(), Problem> {
+        if self.has_shown_second_factor(exchange) {
             return Ok(());
         }
         let account = &self.subject.account;

@@ -54,7 +54,7 @@ pub(crate) async fn set_up(exchange: &Exchange) -> Answer {
     if let Some(method) = method {
         return sent_factor::begin(exchange, &bearer, proof, method).await;
     }
-    bearer.prove_owner(exchange, proof).await?;
+    bearer.prove_wholly(exchange, proof).await?;
     begin(exchange, bearer.keyring(), &bearer.credential, None, draws).await
 }
 

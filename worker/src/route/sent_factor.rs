@@ -50,7 +50,7 @@ pub(crate) async fn begin(
 ) -> Answer {
     let kind = offered(exchange, method)?;
     limit_requested(exchange, kind).await?;
-    bearer.prove_owner(exchange, proof).await?;
+    bearer.prove_wholly(exchange, proof).await?;
     let credential = &bearer.credential;
     let to = if kind == IdentifierKind::Phone { &credential.phone } else { &credential.email };
     let to = to

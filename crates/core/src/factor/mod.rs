@@ -23,8 +23,8 @@ pub use record::{
     begin_enrolment, confirm_enrolment, use_factor,
 };
 pub use sent::{
-    CodeOwner, ContactFactor, ContactOutcome, PendingContact, SENT_CODE_TTL, SendRefusal, SentCode,
-    StepUpCode, begin_contact, confirm_contact, send_code, send_step_up_code, use_step_up_code,
+    CodeOwner, ContactFactor, ContactOutcome, PendingContact, SENT_CODE_TTL, SendRefusal, SendingRate,
+    SentCode, StepUpCode, begin_contact, confirm_contact, send_code, send_step_up_code, use_step_up_code,
 };
 pub use totp::{
     TotpAlgorithm, TotpParameters, TotpParametersError, TotpSecret, TotpVerdict, check_totp, provisioning_uri,

@@ -2,7 +2,7 @@
 
 use super::backup::{BackupCodes, BackupDigest};
 use super::challenge::{FactorChallenge, FactorGuard};
-use super::sent::{ContactFactor, PendingContact, StepUpCode};
+use super::sent::{ContactFactor, PendingContact, SendingRate, StepUpCode};
 use super::totp::{TotpParameters, TotpSecret, TotpVerdict, check_totp};
 use super::trusted::TrustedDevice;
 use crate::passkey::AssertedPasskey;
@@ -88,6 +88,9 @@ pub struct FactorRecord {
     /// When a code was sent last.
     #[serde(default)]
     pub sent_at: Option<UnixMillis>,
+    /// How many codes were sent lately.
+    #[serde(default)]
+    pub sending: SendingRate,
     /// Consecutive failures of any second factor.
     #[serde(default)]
     pub guard: FactorGuard,
@@ -128,6 +131,22 @@ impl FactorRecord {
     #[must_use]
     pub const fn has_codes(&self) -> bool {
         self.totp.is_some() || self.backup.is_some()
+    }
+
+    /// Whether a password may be set by whoever reads the mail or SMS, with a factor only: where there is an authenticator,
+    /// or another factor beside one that may be sent to the same place. Whatever is sent comes with backup codes.
+    #[must_use]
+    pub const fn asks_to_recover(&self, has_passkey: bool) -> bool {
+        let is_sent = self.email.is_some() || self.sms.is_some();
+        let has_both = self.email.is_some() && self.sms.is_some();
+        self.totp.is_some() || has_both || (is_sent && has_passkey)
+    }
+
+    /// The record with no factor and nothing that waits for one. What counts attempts and messages goes on.
+    #[must_use]
+    pub fn without_factors(&self) -> Self {
+        let Self { guard, sending, sent_at, .. } = *self;
+        Self { guard, sending, sent_at, ..Self::default() }
     }
 
     /// Whether logins are challenged, whatever passkeys there are.

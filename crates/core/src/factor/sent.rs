@@ -11,6 +11,7 @@ use crate::identifier::length_prefixed;
 use crate::intake::{CodeBinding, CodeDigest, CodePurpose};
 use crate::password::{Pepper, Peppers};
 use crate::session::DeviceHint;
+use crate::throttle::{RateDecision, RateLimit, TheoreticalArrival, decide};
 use crate::time::{Seconds, UnixMillis};
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,15 @@ pub struct StepUpCode {
     pub code: SentCode,
 }
 
+/// How many codes an account was sent lately, by mail and by SMS. It is kept when factors are removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendingRate {
+    #[serde(default)]
+    email: Option<TheoreticalArrival>,
+    #[serde(default)]
+    sms: Option<TheoreticalArrival>,
+}
+
 /// Why no code is sent, in check order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendRefusal {
@@ -75,7 +85,7 @@ pub enum SendRefusal {
     NoLogin,
     /// The account has no such factor, or the login may not be answered with it.
     NotEnrolled,
-    /// The last one was a moment ago.
+    /// The last one was a moment ago, or there were too many.
     TooSoon {
         /// At least 1.
         retry_after_seconds: u64,
@@ -170,6 +180,33 @@ impl FactorRecord {
         match method {
             FactorMethod::Sms => Self { sms: Some(contact), ..self },
             _ => Self { email: Some(contact), ..self },
+        }
+    }
+
+    /// The record of a code about to be sent, which is taken from this limit.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefusal::TooSoon`].
+    pub fn rated(
+        mut self,
+        method: FactorMethod,
+        limit: Option<RateLimit>,
+        now: UnixMillis,
+    ) -> Result<Self, SendRefusal> {
+        let Some(limit) = limit else { return Ok(self) };
+        let rate = match method {
+            FactorMethod::Sms => &mut self.sending.sms,
+            _ => &mut self.sending.email,
+        };
+        match decide(*rate, now, limit, 1) {
+            RateDecision::Admitted { arrival, .. } => {
+                *rate = Some(arrival);
+                Ok(self)
+            }
+            RateDecision::Limited { retry_after_seconds, .. } => {
+                Err(SendRefusal::TooSoon { retry_after_seconds })
+            }
         }
     }
 

@@ -123,10 +123,11 @@ impl PasskeyRecord {
         Some(Self { passkeys, ..self.clone() })
     }
 
-    /// The record without those that only stand behind another way in, and without a registration that waits.
+    /// The record without those that only stand behind another way in, or without any where every one does, and without
+    /// a registration that waits.
     #[must_use]
-    pub fn without_second_factors(&self) -> Self {
-        let signs_in = |passkey: &&Passkey| passkey.registered_for == PasskeyUse::SignIn;
+    pub fn without_second_factors(&self, is_any: bool) -> Self {
+        let signs_in = |passkey: &&Passkey| !is_any && passkey.registered_for == PasskeyUse::SignIn;
         let passkeys = self.passkeys.iter().filter(signs_in).cloned().collect();
         Self { passkeys, pending: None, ..self.clone() }
     }

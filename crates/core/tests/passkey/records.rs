@@ -91,9 +91,10 @@ fn what_only_guards_goes_and_what_signs_in_stays() {
     let guards = registered_as(&behind, PasskeyUse::SecondFactor);
     let passkeys = [signs_in.passkeys.clone(), guards.passkeys].concat();
     let both = PasskeyRecord { passkeys, ..signs_in.clone() };
-    let left = begun(&both, PasskeyUse::SecondFactor).without_second_factors();
+    let left = begun(&both, PasskeyUse::SecondFactor).without_second_factors(false);
     assert_eq!((both.guards(), left.guards()), (true, false));
     assert_eq!((&left.passkeys, left.pending), (&signs_in.passkeys, None));
+    assert!(both.without_second_factors(true).passkeys.is_empty(), "where every one guards");
 }
 
 #[test]

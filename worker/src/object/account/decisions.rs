@@ -81,9 +81,7 @@ impl Account<'_> {
         let factors = if stored.is_some() { self.factors()? } else { None };
         let passkeys = if stored.is_some() { self.passkeys()? } else { PasskeyRecord::default() };
         let is_demanded = self.environment.config().second_factor().required_for_login;
-        let has_factor = factors.as_ref().is_some_and(FactorRecord::is_required)
-            || passkeys.guards()
-            || (is_demanded && !passkeys.passkeys.is_empty());
+        let has_factor = self.is_guarded(&factors.clone().unwrap_or_default(), &passkeys);
         let is_trusted = has_factor && self.is_trusted(&call, factors.as_ref())?;
         let is_guarded = (has_factor || is_demanded) && !call.is_multi_factor && !is_trusted;
         let guarded = is_guarded.then(|| factors.unwrap_or_default());

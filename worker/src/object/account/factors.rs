@@ -220,7 +220,7 @@ impl Account<'_> {
         let record = self.factors()?.unwrap_or_default();
         match call.order {
             FactorOrder::Show => Ok(FactorAnswer::Shown {
-                enabled: record.is_required() || self.passkeys()?.guards(),
+                enabled: self.is_guarded(&record, &self.passkeys()?),
                 backup_codes_left: record.backup.as_ref().map_or(0, |codes| codes.left.len()),
                 email: record.email.map(|contact| contact.value),
                 phone: record.sms.map(|contact| contact.value),
@@ -258,7 +258,7 @@ impl Account<'_> {
                 }
             }
             FactorOrder::ReplaceBackup { presented, recently, backup } => {
-                let is_guarded = record.is_required() || self.passkeys()?.guards();
+                let is_guarded = self.is_guarded(&record, &self.passkeys()?);
                 let left = match presented {
                     Some(presented) => self.tried(&account, &record, &presented)?,
                     None if !is_guarded => return refused(FactorRefusal::NotEnrolled),
@@ -285,15 +285,17 @@ impl Account<'_> {
                     let factor_change = Some(LastFactorChange { operation: call.operation });
                     Change { factors: Some(left), factor_change, ..Change::default() }
                 }),
-                _ if record.is_required() || self.passkeys()?.guards() => refused(FactorRefusal::Missing),
+                _ if self.is_guarded(&record, &self.passkeys()?) => refused(FactorRefusal::Missing),
                 _ => refused(FactorRefusal::NotEnrolled),
             },
             FactorOrder::Recover { presented } => {
                 let status = account.status_at(account.clock.read(self.now));
                 match presented {
                     _ if status.is_restricted() => refused(FactorRefusal::Restricted),
-                    // What is sent, or stands on a device, cannot come with the request.
-                    None if record.totp.is_some() => refused(FactorRefusal::Missing),
+                    // What is sent, or stands on a device, cannot come with the request; but a backup code can.
+                    None if record.asks_to_recover(self.passkeys()?.guards()) => {
+                        refused(FactorRefusal::Missing)
+                    }
                     None => refused(FactorRefusal::NotEnrolled),
                     Some(presented) => self.using(&account, &record, &presented, |left| {
                         let factor_change = Some(LastFactorChange { operation: call.operation });
@@ -308,9 +310,8 @@ impl Account<'_> {
                 self.using(&account, &record, &presented, |left| {
                     let revoke = RevokeReason::PasswordChange;
                     let ended = session::revoke_all(&account, &sessions, revoke, Some(keep), self.now);
-                    let guard = left.guard;
                     Change {
-                        factors: Some(FactorRecord { guard, ..FactorRecord::default() }),
+                        factors: Some(left.without_factors()),
                         account: Some(ended.account),
                         put: ended.revoked,
                         notices: ended.notices,

@@ -227,16 +227,15 @@ impl Account<'_> {
                     Some(keep),
                     self.now,
                 );
-                let still_guards = left.guards();
                 let change = Change {
-                    passkeys: Some(left),
+                    passkeys: Some(left.clone()),
                     account: Some(ended.account),
                     put: ended.revoked,
                     notices: ended.notices,
                     detail: Some(id.to_text()),
                     ..told(operation, FactorChange::PasskeyRemoved)
                 };
-                let change = self.without_orphans(change, still_guards)?;
+                let change = self.without_orphans(change, &left)?;
                 let answer = PasskeyAnswer::Done { pending: false };
                 self.behind_factor(&account, &record, shown, change, answer)
             }
@@ -315,10 +314,16 @@ impl Account<'_> {
         }
     }
 
+    /// Whether the account has a second factor. Where every login asks for one, a passkey that signs in is one too.
+    pub(super) fn is_guarded(&self, record: &FactorRecord, passkeys: &PasskeyRecord) -> bool {
+        let is_demanded = self.environment.config().second_factor().required_for_login;
+        record.is_required() || passkeys.guards() || (is_demanded && !passkeys.passkeys.is_empty())
+    }
+
     /// The change, with nothing open or trusted, and no backup codes if it leaves no factor that they stand in for.
-    fn without_orphans(&self, change: Change, still_guards: bool) -> Result<Change> {
+    fn without_orphans(&self, change: Change, left: &PasskeyRecord) -> Result<Change> {
         let Some(record) = self.factors()? else { return Ok(change) };
-        let has_orphans = !still_guards && !record.is_required();
+        let has_orphans = !self.is_guarded(&record, left);
         let backup = record.backup.clone().filter(|_| !has_orphans);
         let factors = Some(FactorRecord { backup, ..record.settled() });
         Ok(Change { factors, ..change })
@@ -334,8 +339,7 @@ impl Account<'_> {
         answer: PasskeyAnswer,
     ) -> Result<PasskeyAnswer> {
         let record = self.factors()?.unwrap_or_default();
-        let is_guarded = record.is_required() || passkeys.guards();
-        if !is_guarded || shown.recently {
+        if !self.is_guarded(&record, passkeys) || shown.recently {
             self.commit(change)?;
             return Ok(answer);
         }

@@ -11,7 +11,7 @@ use worker::Result;
 
 impl Account<'_> {
     /// Removes all second factors by order of an operator, for whoever has lost them: authenticator, backup codes, and
-    /// passkeys that were registered to stand behind another way in. Every session ends, and no login waits for a factor
+    /// passkeys that were registered to stand behind another way in, or all where every login asks for one. Every session ends, and no login waits for a factor
     /// any more. What came of it is remembered in any case: a late repetition must not remove what
     /// was enrolled since.
     pub(super) fn remove_factors(
@@ -35,14 +35,14 @@ impl Account<'_> {
             return Ok(FactorAnswer::Refused(FactorRefusal::Unknown));
         }
         let passkeys = self.passkeys()?;
-        let is_guarded = passkeys.guards() || self.factors()?.is_some_and(|record| record.is_required());
-        let (change, answer) = if is_guarded {
+        let (change, answer) = if self.is_guarded(&self.factors()?.unwrap_or_default(), &passkeys) {
             let revoke = RevokeReason::AdminRevokeAll;
             let ended = session::revoke_all(&account, &self.sessions()?, revoke, None, self.now);
+            let is_demanded = self.environment.config().second_factor().required_for_login;
             let detail = format!("by {}: {}", Actor::Operator.name(), reason.as_str());
             let change = Change {
                 factors: Some(FactorRecord::default()),
-                passkeys: Some(passkeys.without_second_factors()),
+                passkeys: Some(passkeys.without_second_factors(is_demanded)),
                 put: ended.revoked,
                 notices: ended.notices,
                 event: Some(FactorChange::Removed.event()),

@@ -14,6 +14,7 @@ use postern_core::id::{ClientId, OperationId, SessionId};
 use postern_core::intake::CodePurpose;
 use postern_core::password::Pepper;
 use postern_core::session::DeviceHint;
+use postern_core::throttle::RateLimit;
 use serde::{Deserialize, Serialize};
 use worker::{Error, Result};
 
@@ -52,20 +53,20 @@ impl Account<'_> {
                 let pepper = self.pepper()?;
                 let owner = CodeOwner { tenant: &account.tenant, account: &account.id, pepper };
                 let begun = begin_contact(record, owner, method, to.clone(), &code, self.now);
-                self.send(account, begun.map(|record| (record, to)), operation, code, language)
+                self.send(account, begun.map(|record| (record, to)), operation, (method, code), language)
             }
             SentOrder::ForSession { method, code, session, language } => {
                 let owner =
                     CodeOwner { tenant: &account.tenant, account: &account.id, pepper: self.pepper()? };
                 let sent = send_step_up_code(record, owner, session, (method, &code), self.now);
-                self.send(account, sent, operation, code, language)
+                self.send(account, sent, operation, (method, code), language)
             }
             SentOrder::ForLogin { method, code, client_id, device, secret, language } => {
                 let secret = secret_of(&secret)?;
                 let id = ChallengeId { tenant: &account.tenant, account: &account.id, secret: &secret };
                 let peppers = (self.peppers()?, self.pepper()?);
                 let sent = send_code(record, id, (&client_id, &device), (method, &code), peppers, self.now);
-                self.send(account, sent, operation, code, language)
+                self.send(account, sent, operation, (method, code), language)
             }
             SentOrder::Confirm { method, code, backup } => {
                 let owner = (&account.tenant, &account.id);
@@ -95,10 +96,12 @@ impl Account<'_> {
         account: &AccountRecord,
         sent: std::result::Result<(FactorRecord, String), SendRefusal>,
         operation: OperationId,
-        code: String,
+        (method, code): (FactorMethod, String),
         language: Option<String>,
     ) -> Result<FactorAnswer> {
-        let (record, to) = match sent {
+        let limit = self.limit_of(method)?;
+        let rated = sent.and_then(|(record, to)| Ok((record.rated(method, limit, self.now)?, to)));
+        let (record, to) = match rated {
             Ok(sent) => sent,
             Err(SendRefusal::NoLogin) => return Ok(FactorAnswer::Refused(FactorRefusal::NoLogin)),
             Err(SendRefusal::NotEnrolled) => return Ok(FactorAnswer::Refused(FactorRefusal::NotEnrolled)),
@@ -116,6 +119,15 @@ impl Account<'_> {
         let factor_change = Some(LastFactorChange { operation });
         self.commit(Change { factors: Some(record), factor_change, mail: Some(mail), ..Change::default() })?;
         Ok(FactorAnswer::Sent { to })
+    }
+
+    /// What an account may be sent, as anybody who asks for codes to one address or number may.
+    fn limit_of(&self, method: FactorMethod) -> Result<Option<RateLimit>> {
+        let limits = self.environment.config().limits();
+        let limit =
+            if method == FactorMethod::Sms { limits.sms_per_identifier } else { limits.code_per_identifier };
+        let limit = limit.map(|limit| RateLimit::new(limit.count(), limit.period())).transpose();
+        limit.map_err(|error| Error::RustError(error.to_string()))
     }
 
     fn pepper(&self) -> Result<&Pepper> {

@@ -12,7 +12,7 @@ use postern_core::passkey::{
     Assertion, CheckedAssertion, Expected, Octets, PasskeyRecord, PasskeyRefusal, SignIn, SignInOutcome,
     sign_in_again,
 };
-use postern_core::session::{ShownAgain, StepUpOutcome, StepUpRefusal, step_up};
+use postern_core::session::{SessionRecord, ShownAgain, StepUpOutcome, StepUpRefusal, step_up};
 use postern_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use worker::Result;
@@ -37,6 +37,9 @@ pub(crate) struct StepUpChallenge {
     pub(crate) expires_at: UnixMillis,
 }
 
+/// What a session was opened with that is no passkey, in `amr`.
+const OTHERS: [&str; 3] = ["pwd", "otp", "sms"];
+
 impl Account<'_> {
     pub(super) fn step_up(&self, call: &StepUpCall) -> Result<AdmissionAnswer> {
         let refused = |refusal| Ok(AdmissionAnswer::Refused(refusal));
@@ -53,7 +56,7 @@ impl Account<'_> {
             tenant: &call.tenant,
             password: call.password,
             factor: call.presented.as_ref().map(Presented::amr),
-            is_guarded: record.is_required() || passkeys.guards(),
+            is_guarded: self.is_guarded(&record, &passkeys),
         };
         let (renewed, clock, notices) = match step_up(&account, session.as_ref(), &shown, self.now) {
             StepUpOutcome::Renewed { session, clock, notices } => (session, clock, notices),
@@ -153,21 +156,20 @@ impl Account<'_> {
         }
     }
 
-    /// Behind another factor it is the session's first factor that a passkey stands with; elsewhere it has to be two by
-    /// itself.
+    /// Behind another factor it is the session's first factor that a passkey stands with, unless that was a passkey too;
+    /// elsewhere it has to be two by itself.
     fn expected_again<'a>(&'a self, call: &'a StepUpCall) -> Result<Option<(Expected<'a>, UnixMillis)>> {
         let (Some(Presented::Passkey { user_handle, .. }), Some(challenge), Some(party)) =
             (&call.presented, &call.challenge, self.party())
         else {
             return Ok(None);
         };
-        let is_required = self.factors()?.is_some_and(|record| record.is_required());
-        let is_guarded = is_required || self.passkeys()?.guards();
-        let (bytes, user_handle) = (challenge.bytes.as_bytes(), user_handle.as_bytes());
-        Ok(Some((
-            Expected { party, challenge: bytes, user_handle, alone: !is_guarded },
-            challenge.expires_at,
-        )))
+        let is_guarded = self.is_guarded(&self.factors()?.unwrap_or_default(), &self.passkeys()?);
+        let has_other = |session: SessionRecord| session.amr.iter().any(|method| OTHERS.contains(&&**method));
+        let is_behind = call.password.is_some() || self.session(call.session)?.is_some_and(has_other);
+        let alone = !(is_guarded && is_behind);
+        let (challenge, expires_at) = (challenge.bytes.as_bytes(), challenge.expires_at);
+        Ok(Some((Expected { party, challenge, user_handle: user_handle.as_bytes(), alone }, expires_at)))
     }
 }
 
