@@ -4,6 +4,7 @@ import { request as send } from "node:http";
 import { test } from "node:test";
 import { createVerifier, KeysError } from "postern";
 import { createDpopChecker, createDpopNonces, MemoryReplayStore } from "postern/dpop";
+import { authenticate, requires } from "postern/express";
 import { createAuthenticator, createGuard } from "postern/guard";
 import { createProver, ORIGIN } from "./support/proofs.mjs";
 import { FRAMEWORKS } from "./support/servers.mjs";
@@ -26,6 +27,9 @@ const authTime = Math.floor(Date.now() / 1_000) - 60;
 const fresh = await sign({ auth_time: authTime, acr: ONE });
 const strong = await sign({ auth_time: authTime, acr: TWO });
 const expired = await sign({ exp: NOW - 31 });
+// Its owner has given themselves every permission that organizations give, and a role of a fine name.
+const ada = await sign({ org: "ada", roles: ["owner", "editor"] });
+const eve = await sign({ org: "eve", roles: ["owner", "editor"] });
 
 /** One request, headers as given: an array is sent as several. */
 async function ask(url, { method = "GET", headers = {} } = {}) {
@@ -67,6 +71,10 @@ const CASES = [
   ["/bound", await proven(bound, "/bound"), SUBJECT],
   ["/open-bound", await proven(bound, "/open-bound"), SUBJECT],
   ["/open-bound", {}, null],
+  ["/teams/ada", bearer(ada), SUBJECT],
+  ["/teams/renamed", bearer(ada), SUBJECT],
+  ["/teams/any", bearer(ada), SUBJECT],
+  ["/teams/any", bearer(good), SUBJECT],
 
   ["/private", {}, 401, "missing_token", REALM],
   ["/private", { authorization: "" }, 401, "missing_token", REALM],
@@ -126,6 +134,11 @@ const CASES = [
   ["/editors", bearer(reader), 403, "permission_denied", DENIED],
   ["/careless", bearer(good), 403, "permission_denied", DENIED],
   ["/behind", {}, 401, "missing_token"],
+  ...["/private", "/open", "/write", "/editors", "/behind", "/either"].map((path) => [path, bearer(ada), 403, "permission_denied"]),
+  ...["/teams/ada", "/teams/renamed", "/teams/none"].flatMap((path) => [eve, good].map((token) => [path, bearer(token), 403, "permission_denied"])),
+  ["/teams/none", bearer(ada), 403, "permission_denied"],
+  ["/teams/ada", bearer(await sign({ org: "ADA" })), 403, "permission_denied"],
+  ["/teams/ada", bearer(await sign({ org: "ada", pm: mask(64, [0]) })), 403, "permission_denied"],
   ["/behind", bearer(reader), 403, "permission_denied"],
   ["/misspelt", bearer(good), 500, "permission_unknown"],
 
@@ -229,6 +242,27 @@ test("an error belongs to the scheme that was used, among all that are offered",
   assert.match(await challengeTo({ authorization: `DPoP ${bound}` }), /DPoP realm="docs", error="invalid_dpop_proof", error_description="dpop_proof_missing"/);
 });
 
+test("claims of an organization have permissions only behind a route that was made for it", async () => {
+  const run = async (token, ...chain) => {
+    const request = { method: "GET", url: "/teams/ada", rawHeaders: ["Authorization", `Bearer ${token}`], headers: bearer(token) };
+    const response = { setHeader() {}, end() {}, statusCode: 200 };
+    for (const handler of chain) {
+      const isThrough = await new Promise((next) => {
+        response.end = () => next(false);
+        handler(request, response, () => next(true));
+      });
+      if (!isThrough) break;
+    }
+    return response.statusCode;
+  };
+  const mayWrite = requires("docs:write");
+  const verified = (request, _response, next) => next((request.claims = verifier.verify(request.headers.authorization.slice(7))));
+  assert.equal(await run(ada, authenticate(verifier, { organization: () => "ada" }), mayWrite), 200);
+  assert.equal(await run(ada, authenticate(verifier, { organization: true }), mayWrite), 200);
+  assert.equal(await run(good, verified, mayWrite), 200);
+  assert.equal(await run(ada, verified, mayWrite), 403, "claims that no guard has seen");
+});
+
 test("where keys or memory are missing, the answer is 503, and the client may try again", async () => {
   const down = createVerifier({ ...optionsFor(issuer), jwks: undefined, jwksUrl: "https://auth.example/jwks", fetch: async () => Response.error() });
   const keys = await createGuard(down)(new Request(`${ORIGIN}/x`, { headers: bearer(good) }));
@@ -306,6 +340,9 @@ test("options that are not understood are refused", () => {
     [{ requires: [] }, "requires"],
     [{ requires: [""] }, "requires"],
     [{ authorize: true }, "authorize"],
+    [{ organization: "ada" }, "organization"],
+    [{ organization: null }, "organization"],
+    [{ optional: true, organization: () => "ada" }, "optional"],
     [{ dpop: true }, "dpop"],
     [{ requireDpop: true }, "requireDpop"],
     [{ dpop, requireDpop: 1 }, "requireDpop"],

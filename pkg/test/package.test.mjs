@@ -71,7 +71,7 @@ test("every code and every option is in the README", () => {
 test("the examples of the README run, one after the other", async (t) => {
   const readme = readFileSync(join(PACKAGE, "README.md"), "utf8");
   const examples = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, example]) => example);
-  assert.equal(examples.length, 4);
+  assert.equal(examples.length, 5);
   const issuer = await createIssuer();
   const now = Math.floor(Date.now() / 1000);
   const claims = { iss: "https://auth.example.com", aud: "https://api.example.com", tid: "default", iat: now, exp: now + 300, pm: mask(64, [0]) };
@@ -82,6 +82,7 @@ test("the examples of the README run, one after the other", async (t) => {
     };
     globalThis.permissions = ${JSON.stringify(snapshot(["docs:write"]))};
     globalThis.token = ${JSON.stringify(await issuer.sign(claims))};
+    globalThis.acting = ${JSON.stringify(await issuer.sign({ ...claims, org: "ada" }))};
     globalThis.createDocument = globalThis.listDocuments = globalThis.handler = (c) => c.text("reached");
   `;
   const requests = `
@@ -89,11 +90,13 @@ test("the examples of the README run, one after the other", async (t) => {
     const answers = await Promise.all([
       app.request("/me", { headers }), app.request("/me"), app.request("/docs", { method: "POST", headers }),
       app.request("/docs", { method: "POST" }), app.request("/docs"), app.request("/private", { headers }), app.request("/partners", { headers }),
+      ...["ada", "eve"].map((slug) => app.request("/teams/" + slug + "/docs", { method: "POST", headers: { authorization: "Bearer " + acting } })),
+      app.request("/teams/ada/docs", { method: "POST", headers }), app.request("/me", { headers: { authorization: "Bearer " + acting } }),
     ]);
     console.log(claims.subject, ...answers.map(({ status }) => status));
   `;
   const main = ['import "./world.mjs";', ...examples, requests].join("\n");
   const project = createProject(t, { "world.mjs": world, "main.mjs": main });
   symlinkSync(join(TOOLS, "hono"), join(project.folder, "node_modules", "hono"));
-  assert.equal(project.run(process.execPath, ["main.mjs"]), "00112233445566778899aabbccddeeff 200 401 200 401 200 401 401\n");
+  assert.equal(project.run(process.execPath, ["main.mjs"]), "00112233445566778899aabbccddeeff 200 401 200 401 200 401 401 200 403 403 403\n");
 });

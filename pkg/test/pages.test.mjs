@@ -133,7 +133,10 @@ test("a page for guests sends everybody else on, within this origin", async () =
   const guard = createGuestGuard(verifier, { homePath: "/docs" });
   const ask = async (path, request) => outcome(await guard(page(path, { headers: NAVIGATION, ...request })));
   const cookie = session(good);
+  const acting = session(await sign({ org: "ada" }));
+  assert.equal(await outcome(await createPageGuard(verifier)(page("/docs", { cookie: acting, headers: NAVIGATION }))), "403 permission_denied");
   for (const [expected, path, request] of [
+    ["303 /docs", "/login", { cookie: acting }],
     ["nobody", "/login", {}],
     ["nobody", "/login?redirect=/x", { cookie: session(expired) }],
     ["303 /docs", "/login", { cookie }],

@@ -172,9 +172,16 @@ describe("organizations", () => {
       }
     });
 
-    test("of whom a deleted one counts for no owner", async () => {
+    test("of whom one who is deleted or shut out counts for no owner", async () => {
       const one = await it.create(owner);
-      const second = await it.somebody();
+      const [second, banned, disabled] = await all(it.somebody(), it.somebody(), it.somebody());
+      for (const [person, order] of [[banned, "ban"], [disabled, "disable"]]) {
+        await it.add(one, person, "owner");
+        const shut = await request(it.server, "POST", `/api/v1/auth/admin/users/${person.account}/${order}`, { body: {}, bearer: OPERATOR_TOKEN });
+        assert.equal(shut.status, 200);
+        refused(await dismiss(owner, owner, one), 409, "last_owner");
+        it.ok(await dismiss(undefined, person, one));
+      }
       await it.add(one, second, "owner");
       const deleted = await request(it.server, "DELETE", `/api/v1/auth/admin/users/${second.account}`, { bearer: OPERATOR_TOKEN });
       assert.equal(deleted.status, 200);

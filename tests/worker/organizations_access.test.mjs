@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { audited, claimsOf, expectModes, get, mails, mailTo, PASSWORD, post, refused, request, signUp, tokensOf, until, validate } from "./support/people.mjs";
+import { audited, claimsOf, expectModes, get, logIn, mails, mailTo, PASSWORD, post, refused, request, signUp, tokensOf, until, validate } from "./support/people.mjs";
 import { OPERATOR_TOKEN } from "./support/operator.mjs";
 import { startOrganized } from "./support/organizations.mjs";
 
@@ -147,6 +147,58 @@ describe("organizations", () => {
       assert.equal(await isMember(claimant), false);
     });
 
+    test("nobody who was removed since, and nobody whom somebody invited who was", async () => {
+      const one = await it.create(owner);
+      const [mallory, accomplice] = await all(signUp(it.server), it.somebody());
+      const rogue = await it.somebody();
+      const statusOf = async (id) => it.ok(await it.ask(owner, "GET", `/${one.id}/invites`)).invites.find((found) => found.id === id).status;
+      const over = async (who, id, token) => {
+        assert.equal(await statusOf(id), "revoked");
+        for (const action of ["accept", "decline"]) refused(await answer(who, `${id}/${action}`), 409, "invite_not_pending");
+        if (token) refused(await answer(who, "accept", { token }), 404, "not_found");
+        assert.equal(await isMember(who, one), false);
+      };
+      // Invited twice, and removed after the one: the other has ended with it, whatever address she has by then.
+      const byId = await invited({ account_id: mallory.account }, one);
+      const byMail = await invited({ email: mallory.email }, one);
+      const token = tokenOf(await mailTo(it.server, mallory.email, INVITED));
+      it.ok(await answer(mallory, `${byId.id}/accept`));
+      assert.equal(await statusOf(byMail.id), "revoked");
+      // Invited anew while she was a member.
+      const again = await invited({ email: mallory.email }, one);
+      const elsewhere = await invited({ email: mallory.email });
+      await remove(mallory, one);
+      Object.assign(mallory, await logIn(it.server, mallory));
+      for (const { id } of [byMail, again]) await over(mallory, id, token);
+      assert.deepEqual((await own(mallory, "?status=pending")).map(({ id }) => id), [elsewhere.id], "other organizations' go on");
+      // An owner who loses the role, or the membership, brings nobody.
+      const others = await invited({ account_id: mallory.account }, one);
+      for (const lose of [() => remove(rogue, one), async () => it.ok(await it.ask(owner, "PATCH", `/${one.id}/members/${rogue.account}`, { remove_roles: ["owner"] }))]) {
+        await it.add(one, rogue, "owner");
+        await it.renew(rogue);
+        const email = `${it.newName("accomplice")}@example.com`;
+        const made = [await invite(rogue, { account_id: accomplice.account }, one), await invite(rogue, { email }, one)].map((answered) => it.ok(answered, 201));
+        const mailed = tokenOf(await mailTo(it.server, email, INVITED));
+        await lose();
+        await over(accomplice, made[0].id, mailed);
+        assert.equal(await statusOf(made[1].id), "revoked");
+      }
+      assert.equal(await statusOf(others.id), "pending");
+    });
+
+    test("without reading the invitations of everybody else", async () => {
+      const person = await signUp(it.server);
+      const { id } = await invited({ email: person.email });
+      await it.directory.prepare(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) \
+         INSERT INTO organization_invites (invite_id, organization_id, tenant, email, status, created_at, expires_at) \
+         SELECT printf('%032x', i), ?1, (SELECT tenant FROM organizations LIMIT 1), i || '@example.com', 'revoked', i, i FROM n",
+      ).bind(NOBODY).run();
+      assert.deepEqual((await own(person)).map((found) => found.id), [id]);
+      const { answer: counted } = await (await it.server.fetch("/dev/operations")).json();
+      assert.ok(counted.d1_rows_read < 50, `${counted.d1_rows_read} rows`);
+    });
+
     test("as often as an address may be mailed", async () => {
       const email = `${it.newName("limited")}@example.com`;
       const limited = await startOrganized({}, { limits: { code_per_identifier: { count: 1, period_seconds: 3_600 } } });
@@ -192,6 +244,27 @@ describe("organizations", () => {
       // The global ones come back with the next that acts nowhere.
       const plain = tokensOf(await post(it.server, "refresh", { refresh_token: person.refresh }));
       assert.deepEqual([claimsOf(plain.access).roles, claimsOf(plain.access).org], [["user"], undefined]);
+    });
+
+    test("that have no role of the deployment's, whatever an owner calls theirs", async () => {
+      const one = await it.create(owner);
+      for (const name of ["user", "User", "USER"]) {
+        const { status, body } = await it.ask(owner, "PUT", `/${one.id}/roles/${name}`, { permissions: [] });
+        assert.deepEqual([status, body.code, body.errors?.[0].field], [400, "invalid_request", "role"], name);
+      }
+      refused(await it.ask(owner, "PATCH", `/${one.id}/members/${owner.account}`, { add_roles: ["user"] }), 404, "role_not_found");
+      // Defined before the deployment had one of that name: it says nothing, grants what it did, and may be deleted.
+      const person = await it.somebody();
+      await it.add(one, person);
+      await it.directory.batch([
+        it.directory.prepare("INSERT INTO organization_roles VALUES (?, 'User', '[\"docs:read\"]', 1)").bind(one.id),
+        it.directory.prepare("INSERT INTO organization_member_roles VALUES (?, 'User', ?)").bind(one.id, person.account),
+      ]);
+      const token = await acting(person, one.slug);
+      assert.deepEqual(claimsOf(token).roles, ["member"]);
+      assert.equal((await validate(it.server, token, "strict", { permissions: ["docs:read"] })).status, 200);
+      refused(await it.ask(owner, "PUT", `/${one.id}/roles/User`, { permissions: [] }), 400, "invalid_request");
+      it.ok(await it.ask(owner, "DELETE", `/${one.id}/roles/User`));
     });
 
     test("to members only, and say of no other whether it is there; the session goes on", async () => {
@@ -264,7 +337,18 @@ describe("organizations", () => {
       for (const [method, path, body] of [["GET", ""], ["PATCH", "", { name: "x" }], ["GET", "/members"], ["DELETE", `/members/${owner.account}`], ["PUT", "/roles/x", { permissions: [] }], ["POST", "/invites", { email: "a@example.com" }]]) {
         refused(await it.ask(as, method, `/${two.id}${path}`, body), 404, "not_found");
       }
-      assert.equal(await it.everything(), before);
+      // Nor do they bring their account into others, or out of the way of them.
+      const other = await it.somebody();
+      const theirs = await it.create(other);
+      const made = it.ok(await invite(other, { account_id: owner.account }, theirs), 201);
+      const after = await it.everything();
+      for (const action of ["accept", "decline"]) {
+        refused(await answer(as, `${made.id}/${action}`), 403, "acts_in_organization");
+        refused(await answer(as, action, { token: "x" }), 403, "acts_in_organization");
+      }
+      for (const path of ["", "/personal"]) refused(await it.ask(as, "POST", path, { slug: it.newName() }), 403, "acts_in_organization");
+      assert.equal(await it.everything(), after);
+      assert.equal((await own(owner)).find(({ id }) => id === made.id).status, "pending");
       it.ok(await it.ask(as, "PATCH", `/${one.id}`, { slug: it.newName("renamed-") }));
       it.ok(await it.ask(as, "GET", `/${one.id}`), 200);
     });
@@ -293,6 +377,9 @@ describe("organizations", () => {
       await it.create(owner, `${wanted}-y`);
       const late = await it.somebody({ username: `${wanted}_y` });
       assert.equal((await made(late)).slug, `${wanted}-y-2`);
+      // None that people would take for the service.
+      const clever = await it.somebody({ username: "security_" });
+      assert.equal((await made(clever)).slug, "security-2");
     });
 
     test("made for who has none, once, and without a username too", async () => {
@@ -321,15 +408,24 @@ describe("organizations", () => {
       assert.deepEqual((await it.ownersOf(mine)).sort(), [person.account, guest.account].sort());
     });
 
-    test("gone with their person", async () => {
-      const person = await it.somebody();
+    test("gone with their person, with the tokens that act in them", async () => {
+      const [person, guest] = await all(it.somebody(), it.somebody());
       const mine = await made(person);
+      await it.add(mine, guest);
+      const acting = tokensOf(await post(it.server, "refresh", { refresh_token: guest.refresh, organization: mine.slug })).access;
+      const shared = await it.create(person);
+      const { id } = await it.ok(await invite(person, { account_id: guest.account }, shared), 201);
       const bearer = OPERATOR_TOKEN;
       for (const [method, path] of [["DELETE", ""], ["POST", "/purge"]]) {
         assert.equal((await request(it.server, method, `/api/v1/auth/admin/users/${person.account}${path}`, { bearer, body: method === "POST" ? {} : undefined })).status, 200);
       }
       refused(await it.ask(undefined, "GET", `/${mine.id}`), 404, "not_found");
       assert.ok(!(await it.everything()).includes(mine.id));
+      const { invites } = it.ok(await it.ask(undefined, "GET", `/${shared.id}/invites`));
+      assert.deepEqual(invites.map((found) => [found.id, found.invited_by]), [[id, null]]);
+      // The name is free: whoever has it next is another.
+      await it.server.scheduled();
+      await expectModes(it.server, acting, { strict: "token_stale" });
     });
   });
 });

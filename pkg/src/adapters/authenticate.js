@@ -4,10 +4,17 @@ import { ConfigurationError, KeysError } from "../errors.js";
 import { readCredentials } from "./credentials.js";
 import { refusal, refusalOf } from "./refusal.js";
 
-const OPTIONS = ["optional", "requires", "maxAuthAgeSeconds", "acr", "authorize", "dpop", "requireDpop", "realm"];
+const OPTIONS = ["optional", "requires", "maxAuthAgeSeconds", "acr", "organization", "authorize", "dpop", "requireDpop", "realm"];
 
 /** One factor, and more than one: the weaker first. */
 const ACRS = ["urn:postern:acr:1", "urn:postern:acr:2"];
+
+/**
+ * The claims that act in an organization, and that a route was made for.
+ *
+ * @type {WeakSet<object>}
+ */
+const admitted = new WeakSet();
 
 /**
  * A request, as much of it as is looked at.
@@ -51,7 +58,7 @@ export function createAuthenticator(verifier, options = {}) {
       if (!isAuthenticatedAs(route.demand, claims.payload)) {
         return { refusal: refusal("reauthentication_required", route.challenge, { scheme, demand: route.demand }) };
       }
-      const isGranted = await isAuthorized(route, claims);
+      const isGranted = (await isInPlace(route, claims, request)) && (await isAuthorized(route, claims));
       return isGranted ? { claims, headers } : { refusal: denial(route, scheme) };
     } catch (error) {
       const answer = error instanceof Refused ? refusal(error.code, route.challenge, { scheme }) : refusalOf(error, route.challenge, scheme);
@@ -72,7 +79,8 @@ export function createPermissionCheck(permissions) {
   const challenge = { schemes: /** @type {const} */ (["Bearer"]), realm: undefined, algorithms: [] };
   return (claims) => {
     if (!claims) return refusal("missing_token", challenge);
-    return isGranted(claims, requires) ? undefined : refusal("permission_denied", challenge, { scope: requires });
+    const isInPlace = claims.payload?.org === undefined || admitted.has(claims);
+    return isInPlace && isGranted(claims, requires) ? undefined : refusal("permission_denied", challenge, { scope: requires });
   };
 }
 
@@ -88,11 +96,12 @@ class Refused extends Error {
 /** @param {any} options */
 function readRoute(options) {
   checkNames(options, OPTIONS);
-  const { optional = false, requireDpop = false, authorize, dpop, realm, maxAuthAgeSeconds, acr } = options;
+  const { optional = false, requireDpop = false, organization = false, authorize, dpop, realm, maxAuthAgeSeconds, acr } = options;
   check(typeof optional === "boolean", "optional", "must be a boolean");
   check(typeof requireDpop === "boolean", "requireDpop", "must be a boolean");
   check(dpop === undefined || typeof dpop?.check === "function", "dpop", "must be one of createDpopChecker");
   check(!requireDpop || dpop !== undefined, "requireDpop", "needs dpop");
+  check(["boolean", "function"].includes(typeof organization), "organization", "must be a boolean or a function");
   check(authorize === undefined || typeof authorize === "function", "authorize", "must be a function");
   check(maxAuthAgeSeconds === undefined || (Number.isSafeInteger(maxAuthAgeSeconds) && maxAuthAgeSeconds >= 0), "maxAuthAgeSeconds", "must be a whole number of seconds");
   check(acr === undefined || ACRS.includes(acr), "acr", `must be ${ACRS.join(" or ")}`);
@@ -101,10 +110,11 @@ function readRoute(options) {
   const requires = options.requires === undefined ? [] : texts(options.requires, "requires");
   // Who comes without a token would pass what was meant to be demanded of everybody.
   check(!optional || (requires.length === 0 && authorize === undefined), "optional", "contradicts requires and authorize");
+  check(!optional || typeof organization === "boolean", "optional", "contradicts an organization");
   check(!optional || (maxAuthAgeSeconds === undefined && acr === undefined), "optional", "contradicts maxAuthAgeSeconds and acr");
   /** @type {import("./refusal.js").Challenge["schemes"]} */
   const schemes = requireDpop ? ["DPoP"] : dpop ? ["Bearer", "DPoP"] : ["Bearer"];
-  return { optional, requireDpop, authorize, dpop, requires, demand: { maxAuthAgeSeconds, acr }, challenge: { schemes, realm, algorithms: dpop?.algorithms ?? [] } };
+  return { optional, requireDpop, organization, authorize, dpop, requires, demand: { maxAuthAgeSeconds, acr }, challenge: { schemes, realm, algorithms: dpop?.algorithms ?? [] } };
 }
 
 /** @param {any} verifier @param {string} token */
@@ -151,6 +161,27 @@ function isAuthenticatedAs({ maxAuthAgeSeconds, acr }, payload) {
   // What says nothing was never.
   const isRecent = maxAuthAgeSeconds === undefined || (typeof at === "number" && Date.now() / 1_000 - at <= maxAuthAgeSeconds);
   return isRecent && (acr === undefined || ACRS.indexOf(payload.acr) >= ACRS.indexOf(acr));
+}
+
+/**
+ * Whether the token acts where the route is. Roles and permissions of an organization are what its owners say, and mean
+ * nothing outside of it: they count where the route asks for them.
+ *
+ * @param {ReturnType<typeof readRoute>} route
+ * @param {any} claims
+ * @param {RequestLike} request
+ */
+async function isInPlace({ organization }, claims, request) {
+  const { org } = claims.payload;
+  if (typeof organization !== "function") {
+    if (org !== undefined && organization) admitted.add(claims);
+    return org === undefined || organization;
+  }
+  const expected = await organization(claims, request);
+  // Never where neither has one: a name that was forgotten is no permission.
+  if (typeof org !== "string" || ![expected].flat().includes(org)) return false;
+  admitted.add(claims);
+  return true;
 }
 
 /** @param {ReturnType<typeof readRoute>} route @param {any} claims */

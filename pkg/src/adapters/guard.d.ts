@@ -1,7 +1,7 @@
 import type { Claims } from "../index.js";
-import type { AnyClaims, ClaimsOf, Refusal, RouteOptions, TokenVerifier } from "./types.js";
+import type { AnyClaims, ClaimsOf, Refusal, RequestLike, RouteOptions, TokenVerifier } from "./types.js";
 
-export type { Problem, Refusal, RouteOptions, TokenVerifier } from "./types.js";
+export type { Problem, Refusal, RequestLike, RouteOptions, TokenVerifier } from "./types.js";
 
 /** What a guard says of a request: either its claims, or the response to give instead. */
 export type Guarded<C, H = Readonly<Record<string, string>>> =
@@ -28,15 +28,6 @@ export function createGuard<C extends AnyClaims = Claims, const O extends RouteO
   verifier: TokenVerifier<C>,
   options?: O & RouteOptions<C>,
 ): (request: Request) => Promise<Guarded<ClaimsOf<C, O>>>;
-
-/** A request of any framework. */
-export interface RequestLike {
-  readonly method: string;
-  /** The address as the client sent it: absolute, or from the path on. */
-  readonly url: string;
-  /** All values of a header, its name in lower case. Values must not have been joined or dropped. */
-  header(name: "authorization" | "dpop"): readonly string[];
-}
 
 /** The judge that all adapters are made of, for frameworks that have none. */
 export function createAuthenticator<C extends AnyClaims = Claims, const O extends RouteOptions<C> = {}>(

@@ -6,6 +6,15 @@ export interface AnyClaims {
   readonly payload: Readonly<Record<string, any>>;
 }
 
+/** A request of any framework. */
+export interface RequestLike {
+  readonly method: string;
+  /** The address as the client sent it: absolute, or from the path on. */
+  readonly url: string;
+  /** All values of a header, its name in lower case. Values must not have been joined or dropped. */
+  header(name: "authorization" | "dpop"): readonly string[];
+}
+
 /** What tokens are verified by: a verifier of `createVerifier`, or the issuers of `createIssuers`. */
 export type TokenVerifier<C extends AnyClaims> =
   | { verifyAsync(token: string): Promise<C> }
@@ -13,6 +22,9 @@ export type TokenVerifier<C extends AnyClaims> =
 
 /** The permissions that these claims know by name: none for tokens of other issuers. */
 export type PermissionOf<C> = C extends Claims<infer Name> ? Name : never;
+
+/** The slug of an organization, or all slugs that it has had; nothing if there is no such organization. */
+export type MaybeSlug = string | readonly string[] | undefined;
 
 /** What a route demands. */
 export interface RouteOptions<C extends AnyClaims = Claims> {
@@ -27,6 +39,13 @@ export interface RouteOptions<C extends AnyClaims = Claims> {
   maxAuthAgeSeconds?: number;
   /** How strong that must have been, `…:2` being more than one factor: else the same. Tokens of other issuers say it otherwise. */
   acr?: "urn:postern:acr:1" | "urn:postern:acr:2";
+  /**
+   * Which organization a token may act in (`claims.organization`). Without it none: a token that does is answered with 403
+   * `permission_denied`, because its roles and permissions are what the owners of that organization say. A function says
+   * the slug, or all slugs, of the organization that the request is for, and other tokens are refused; `true` admits all,
+   * for handlers that compare themselves.
+   */
+  organization?: boolean | ((claims: C, request: RequestLike) => MaybeSlug | Promise<MaybeSlug>);
   /** Any other condition: what is not `true` is answered with 403 `permission_denied`. */
   authorize?: (claims: C) => boolean | Promise<boolean>;
   /** Accepts tokens that are bound to a key, with proofs (RFC 9449). Without it, bound tokens are refused. */

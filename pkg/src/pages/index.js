@@ -49,7 +49,8 @@ export function createPageGuard(verifier, options = {}) {
 export function createGuestGuard(verifier, { homePath = "/", ...others } = {}) {
   check(ownPath(homePath) === homePath, "homePath", "must be a path of this origin");
   const { route } = readOptions(others);
-  const authenticate = createAuthenticator(verifier, route);
+  // Who acts in an organization is signed in, too.
+  const authenticate = createAuthenticator(verifier, { organization: true, ...route });
   return async (/** @type {Request} */ request) => {
     const outcome = await authenticate(withSession(request, sessionOf(request)));
     // Whatever is wrong with what was presented: nobody is signed in by it.

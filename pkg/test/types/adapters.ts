@@ -29,6 +29,9 @@ createGuard(verifier, { require: ["docs:write"] });
 createGuard(issuers, { requires: ["docs:write"] });
 // @ts-expect-error not a verifier
 createGuard({});
+createGuard(verifier, { organization: async (claims, { url }) => (claims.can("docs:write") ? url : undefined) });
+// @ts-expect-error the name itself says nothing of the request
+createGuard(verifier, { organization: "ada" });
 createGuard(issuers, { authorize: (claims) => claims.hasScope("docs") });
 
 export async function handle(request: Request): Promise<Response> {

@@ -51,7 +51,19 @@ macro_rules! user {
 }
 
 /// What is deleted of a purged account. The audit trail has its own end.
-const OF_ACCOUNT: [&str; 21] = [
+const OF_ACCOUNT: [&str; 24] = [
+    // The name of the personal organization is free from now on: tokens that act in it are stale, and the cron says so.
+    "UPDATE users SET authorization_version = authorization_version + 1, memberships_version = memberships_version + 1 \
+     WHERE account_id IN (SELECT m.account_id FROM organizations o JOIN organization_members m \
+     ON m.organization_id = o.organization_id WHERE o.personal_of = ?1 AND m.removed_at IS NULL)",
+    "INSERT INTO pending_authorizations (account_id, version, next_at) \
+     SELECT account_id, authorization_version, 0 FROM users \
+     WHERE account_id IN (SELECT m.account_id FROM organizations o JOIN organization_members m \
+     ON m.organization_id = o.organization_id WHERE o.personal_of = ?1 AND m.removed_at IS NULL) \
+     ON CONFLICT (account_id) DO UPDATE SET version = excluded.version, next_at = excluded.next_at",
+    // Whoever invites is or was a member.
+    "UPDATE organization_invites SET invited_by = NULL WHERE invited_by = ?1 AND organization_id IN \
+     (SELECT organization_id FROM organization_members WHERE account_id = ?1)",
     "DELETE FROM organization_invites WHERE account_id = ?1 \
      OR (tenant, email) IN (SELECT tenant, email FROM users WHERE account_id = ?1)",
     "DELETE FROM organization_invites WHERE organization_id IN (SELECT organization_id FROM organizations WHERE personal_of = ?1)",

@@ -218,6 +218,11 @@ impl Problem {
         Self::new(403, "not_organization_member", "The account is no member of that organization")
     }
 
+    /// What concerns other organizations is not for a token that acts in one.
+    pub(crate) fn acts_in_organization() -> Self {
+        Self::new(403, "acts_in_organization", "The access token acts in an organization")
+    }
+
     /// The account has no personal organization yet.
     pub(crate) fn personal_organization_not_found() -> Self {
         Self::new(404, "personal_organization_not_found", "There is no personal organization yet")

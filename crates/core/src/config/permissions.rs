@@ -69,6 +69,13 @@ impl PermissionSettings {
         bits.fold(sets, |mask, bit| mask.with(bit).unwrap_or(mask))
     }
 
+    /// Whether a role has this name, letters of either case being one: who reads `roles` in a token could take one for
+    /// the other.
+    #[must_use]
+    pub fn resembles_role(&self, name: &str) -> bool {
+        self.roles.iter().any(|set| set.name().as_str().eq_ignore_ascii_case(name))
+    }
+
     /// The snapshot with the mask that it comes to by this configuration.
     #[must_use]
     pub fn resolve(&self, given: AuthorizationSnapshot) -> AuthorizationSnapshot {
@@ -211,6 +218,19 @@ mod tests {
             permissions: named("p:", permissions),
             has_root,
             ..AuthorizationSnapshot::of_roles(named("r", roles))
+        }
+    }
+
+    #[test]
+    fn a_name_resembles_a_role_in_letters_of_either_case() {
+        let text =
+            r#"{"issuer":"https://auth.example","permissions":{"roles":{"admin":[],"app_user-1":[]}}}"#;
+        let config = Config::from_json(text).unwrap();
+        for name in ["admin", "Admin", "ADMIN", "App_User-1"] {
+            assert!(config.permissions().resembles_role(name), "{name}");
+        }
+        for name in ["", "admi", "admins", "admin ", "app_user_1", "owner", "member"] {
+            assert!(!config.permissions().resembles_role(name), "{name}");
         }
     }
 

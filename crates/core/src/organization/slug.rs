@@ -3,6 +3,7 @@
 use crate::identifier::{Username, is_reserved_name};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
@@ -29,6 +30,9 @@ pub enum SlugError {
 
 /// Besides the names that nobody may have as a username: what is shorter, and what paths are made of.
 const RESERVED: &str = "api app me new org orgs organization organizations personal invites owners www";
+
+/// What stands at the end of the names that a personal organization may get; 0 is nothing.
+const NUMBERS: [u32; 4] = [0, 2, 3, 4];
 
 impl fmt::Display for SlugError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,9 +75,18 @@ impl OrganizationSlug {
         Username::parse(&self.0).ok()
     }
 
-    /// The name of somebody's personal organization: the username, with one `-` for every row of `_`.
+    /// The names for somebody's personal organization, the best first: the username with one `-` for every row of `_`,
+    /// and that with a number. None is reserved, and none could be somebody else's username: `admin_` gets no `admin`.
     #[must_use]
-    pub fn personal(username: &Username) -> Self {
+    pub fn personal(username: &Username) -> Vec<Self> {
+        let base = Self::of_username(username);
+        let is_free = |slug: &Self| {
+            Self::choose(&slug.0).is_ok() && slug.as_username().is_none_or(|other| other == *username)
+        };
+        NUMBERS.into_iter().map(|number| base.candidate(number)).filter(is_free).collect()
+    }
+
+    fn of_username(username: &Username) -> Self {
         let mut slug = String::with_capacity(username.as_str().len());
         for part in username.as_str().split('_').filter(|part| !part.is_empty()) {
             if !slug.is_empty() {
@@ -84,10 +97,8 @@ impl OrganizationSlug {
         Self(slug)
     }
 
-    /// The candidate of this number, for a name that is taken: 0 is the name itself, others end with the number. A
-    /// username has at most 30 characters, so that there is room.
-    #[must_use]
-    pub fn candidate(&self, number: u32) -> Self {
+    /// A username has at most 30 characters, so that there is room for the number.
+    fn candidate(&self, number: u32) -> Self {
         if number == 0 { self.clone() } else { Self(format!("{}-{number}", self.0)) }
     }
 }
@@ -158,16 +169,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn nobody_gets_a_name_that_is_reserved_or_another_persons() {
+        for (username, names) in [
+            ("ada_l__x", ["ada-l-x", "ada-l-x-2", "ada-l-x-3", "ada-l-x-4"].as_slice()),
+            ("adal", &["adal", "adal-2", "adal-3", "adal-4"]),
+            ("adal_", &["adal-2", "adal-3", "adal-4"]),
+            ("security_", &["security-2", "security-3", "security-4"]),
+            ("postern__", &["postern-2", "postern-3", "postern-4"]),
+            ("www_", &["www-2", "www-3", "www-4"]),
+            ("me__", &["me-2", "me-3", "me-4"]),
+            ("personal", &["personal-2", "personal-3", "personal-4"]),
+            ("admin", &["admin-2", "admin-3", "admin-4"]),
+        ] {
+            let slugs = OrganizationSlug::personal(&Username::parse(username).unwrap());
+            let slugs: Vec<&str> = slugs.iter().map(OrganizationSlug::as_str).collect();
+            assert_eq!(slugs, names, "{username}");
+        }
+    }
+
     proptest! {
         #[test]
         fn every_username_makes_a_slug(name in "[a-z][a-z0-9_]{3,29}", number: u32) {
             let username = Username::parse(&name).unwrap();
-            let slug = OrganizationSlug::personal(&username);
-            for slug in [slug.candidate(0), slug.candidate(number)] {
-                // 30 characters are no id.
-                prop_assert_eq!(slug.as_str().parse(), Ok(slug.clone()));
+            // 30 characters are no id.
+            let numbered = OrganizationSlug::of_username(&username).candidate(number);
+            prop_assert_eq!(numbered.as_str().parse(), Ok(numbered.clone()));
+            let slugs = OrganizationSlug::personal(&username);
+            prop_assert!(slugs.len() >= 3);
+            for slug in slugs {
+                prop_assert_eq!(OrganizationSlug::choose(slug.as_str()), Ok(slug.clone()));
+                prop_assert!(!slug.as_str().contains("--"));
+                prop_assert!(slug.as_username().is_none_or(|other| other == username), "{:?}", slug);
             }
-            prop_assert!(!slug.as_str().contains("--"));
         }
     }
 }

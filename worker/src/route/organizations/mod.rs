@@ -77,12 +77,21 @@ impl Call {
                 | Self::Personal
         )
     }
+
+    /// Whether it makes the account a member of yet another organization, or declines to.
+    const fn joins(self) -> bool {
+        matches!(self, Self::Create | Self::CreatePersonal | Self::AnswerInvite(_) | Self::AnswerMailed(_))
+    }
 }
 
 /// Serves one request. `segments` are the path's, an organization first.
 pub(crate) async fn serve(exchange: &Exchange, door: Door, call: Call, segments: [&str; 2]) -> Answer {
     let caller = Caller::of(exchange, door, call.changes()).await?;
     let caller = &caller;
+    // Such a token is handed to the servers of its organization, which have no say in other ones.
+    if call.joins() && matches!(caller.who, Who::Account { acts_in: Some(_), .. }) {
+        return Err(Problem::acts_in_organization());
+    }
     let [first, second] = segments;
     let serving: Pin<Box<dyn Future<Output = Answer> + '_>> = match call {
         Call::List => Box::pin(manage::list(caller)),

@@ -12,9 +12,6 @@ use postern_core::identifier::Username;
 use postern_core::organization::OrganizationSlug;
 use postern_core::time::UnixMillis;
 
-/// Of the names that are tried: the name itself, and others after it.
-const NUMBERS: [u32; 4] = [0, 2, 3, 4];
-
 /// → the organization. 404 if there is none yet.
 pub(super) async fn show(caller: &Caller<'_>) -> Answer {
     let found = existing(caller).await?;
@@ -92,13 +89,11 @@ impl New {
         Ok(())
     }
 
-    /// The username, numbered ones after it, and a name that nobody else can have.
+    /// Those of the username, and one that nobody else can have.
     fn names(&self, username: Option<&str>) -> impl Iterator<Item = OrganizationSlug> + use<> {
-        let base = username
-            .and_then(|name| Username::parse(name).ok())
-            .map(|name| OrganizationSlug::personal(&name));
-        let numbered = base.into_iter().flat_map(|base| NUMBERS.map(|number| base.candidate(number)));
-        numbered.chain(format!("u-{}", self.account).parse())
+        let username = username.and_then(|name| Username::parse(name).ok());
+        let named = username.map(|name| OrganizationSlug::personal(&name)).unwrap_or_default();
+        named.into_iter().chain(format!("u-{}", self.account).parse())
     }
 }
 

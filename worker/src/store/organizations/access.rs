@@ -48,7 +48,9 @@ impl Directory {
         let permissions = environment.config().permissions();
         let mask = environment.config().organizations().mask_of(permissions, held);
         let version = permissions.registry.version().as_u32();
-        let names = roles.into_iter().map(|role| role.name).collect();
+        // Defined before the deployment had a role of that name, or `owner` and `member`.
+        let is_own = |name: &String| !permissions.resembles_role(name);
+        let names = roles.into_iter().map(|role| role.name).filter(is_own).collect();
         let access = OrganizationAccess::new(&slug, names, mask, version).map_err(|error| failed(&error))?;
         Ok(Some(Acting { access, authorization_version }))
     }

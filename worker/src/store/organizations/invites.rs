@@ -3,6 +3,7 @@
 use super::members::is_member;
 use super::{Change, if_done, optional};
 use crate::store::directory::{Directory, millis, unavailable};
+use crate::store::statement::Statement;
 use crate::store::users::{Item, Place};
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, InviteId, OrganizationId, TenantId};
@@ -26,6 +27,12 @@ macro_rules! is_theirs {
          AND e.kind = 'email' AND e.value = i.email AND e.verified_at IS NOT NULL))"
     };
 }
+
+/// The same for a list, by the indexes of both.
+const THEIRS: &str = "i.invite_id IN (SELECT invite_id FROM organization_invites WHERE account_id = ?2 \
+                      UNION SELECT n.invite_id FROM identifiers e JOIN organization_invites n \
+                      ON n.tenant = e.tenant AND n.email = e.value WHERE e.account_id = ?2 AND e.kind = 'email' \
+                      AND e.verified_at IS NOT NULL)";
 
 /// Whom an invitation is for.
 pub(crate) enum Invitee {
@@ -166,7 +173,8 @@ impl Directory {
                          AND status = 'pending' AND expires_at > ?4) AND (?2 IS NULL \
                          OR EXISTS (SELECT 1 FROM organization_members WHERE organization_id = ?1 AND account_id = ?2 \
                          AND removed_at IS NULL) \
-                         OR ((SELECT COUNT(*) FROM organization_members WHERE account_id = ?2 AND removed_at IS NULL) < ?5 \
+                         OR (EXISTS (SELECT 1 FROM users WHERE account_id = ?2 AND status NOT IN ('deleted', 'purged')) \
+                         AND (SELECT COUNT(*) FROM organization_members WHERE account_id = ?2 AND removed_at IS NULL) < ?5 \
                          AND (SELECT COUNT(*) FROM organization_members WHERE organization_id = ?1 \
                          AND removed_at IS NULL) < ?6))";
         let values = [
@@ -189,6 +197,30 @@ impl Directory {
         self.change_if(change, condition, &values, then).await
     }
 
+    /// Ends the open invitations of an organization that are for an account, by its id or by an address, and perhaps
+    /// those that it made: nobody comes back, or brings others, by what was said before.
+    pub(super) fn revoke_invites(
+        &self,
+        change: &Change<'_>,
+        account: &JsValue,
+        with_made: bool,
+    ) -> Result<Statement, Problem> {
+        self.prepare(
+            "UPDATE organization_invites SET status = 'revoked', acted_at = ?3, secret_digest = NULL \
+             WHERE organization_id = ?1 AND status = 'pending' AND expires_at > ?3 \
+             AND (account_id = ?2 OR (?5 AND invited_by = ?2) OR (tenant, email) IN \
+             (SELECT tenant, value FROM identifiers WHERE account_id = ?2 AND kind = 'email')) \
+             AND EXISTS (SELECT 1 FROM audit_events WHERE event_id = ?4)",
+            &[
+                change.organization(),
+                account.clone(),
+                millis(change.now),
+                change.operation(),
+                u32::from(with_made).into(),
+            ],
+        )
+    }
+
     /// The invitations of an organization, or of an account, after a place, latest first, perhaps of one status only.
     pub(crate) async fn invites(
         &self,
@@ -201,7 +233,7 @@ impl Directory {
     ) -> Result<Vec<Item>, Problem> {
         let (whose, id) = match of {
             Ok(organization) => ("i.organization_id = ?2", organization.to_string()),
-            Err(account) => (is_theirs!(), account.to_string()),
+            Err(account) => (THEIRS, account.to_string()),
         };
         let query = format!(
             concat!(

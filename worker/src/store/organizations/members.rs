@@ -7,16 +7,18 @@ use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OrganizationId, TenantId};
 use postern_core::json;
 use postern_core::organization::{
-    MOST_MEMBERS, MOST_MEMBERSHIPS, MOST_ROLE_BYTES, MOST_ROLES, RoleChange, Seat,
+    MOST_MEMBERS, MOST_MEMBERSHIPS, MOST_ROLE_BYTES, MOST_ROLES, OrganizationRole, RoleChange, Seat,
 };
 use serde::Deserialize;
 use worker::wasm_bindgen::JsValue;
 
-/// Somebody else than `?2` is owner of `?1`. Who is deleted does not count: nobody could act for the organization.
+/// Somebody else than `?2` is owner of `?1`. Who is deleted or shut out for long does not count: nobody could act for the
+/// organization.
 macro_rules! other_owner {
     () => {
         "EXISTS (SELECT 1 FROM organization_member_roles w JOIN users u ON u.account_id = w.account_id \
-         WHERE w.organization_id = ?1 AND w.role = 'owner' AND w.account_id <> ?2 AND u.status <> 'deleted')"
+         WHERE w.organization_id = ?1 AND w.role = 'owner' AND w.account_id <> ?2 \
+         AND u.status NOT IN ('deleted', 'banned', 'disabled'))"
     };
 }
 
@@ -201,9 +203,10 @@ impl Directory {
                  SELECT ?, 'member', ? WHERE ",
                 if_done!()
             ),
-            &[id, account, change.operation()],
+            &[id, account.clone(), change.operation()],
         )?;
-        Ok(vec![member, role])
+        // Who is invited twice and then removed does not come back by the other one.
+        Ok(vec![member, role, self.revoke_invites(change, &account, false)?])
     }
 
     /// Removes a member. `false` if the account is none, is the last owner, or is the person whose organization it is.
@@ -237,7 +240,8 @@ impl Directory {
             ),
             &[millis(change.now), id, account.clone(), change.operation()],
         )?;
-        self.change_if(change, condition, &[account], vec![stale, open, roles, member]).await
+        let invites = self.revoke_invites(change, &account, true)?;
+        self.change_if(change, condition, &[account], vec![stale, open, roles, member, invites]).await
     }
 
     /// Gives a member roles and takes others. `false` if a rule of
@@ -281,8 +285,12 @@ impl Directory {
                  SELECT ?, value, ? FROM json_each(?) WHERE ",
                 if_done!()
             ),
-            &[id, account, add, change.operation()],
+            &[id, account.clone(), add, change.operation()],
         )?;
-        self.change_if(change, condition, &values, vec![stale, open, taken, given]).await
+        let mut then = vec![stale, open, taken, given];
+        if roles.remove.iter().any(|role| role == OrganizationRole::OWNER) {
+            then.push(self.revoke_invites(change, &account, true)?);
+        }
+        self.change_if(change, condition, &values, then).await
     }
 }
