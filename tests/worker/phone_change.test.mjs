@@ -122,7 +122,7 @@ describe("changing the number", () => {
     succeeded(await removes(me.bearer, { current_password: PASSWORD }));
     const now = await refreshed(me);
     assert.equal((await owner.me(now.bearer)).body.phone, null);
-    refused(await owner.sessions(elsewhere), 401, "session_revoked");
+    refused(await owner.validate(elsewhere, "strict"), 401, "session_revoked");
     assert.deepEqual(await ownersOf(server, me.phone), []);
     await mailTo(me.email, "Your phone number was removed");
     succeeded(await removes(now.bearer, { current_password: PASSWORD }));
