@@ -14,7 +14,7 @@ import { after, before, describe, test } from "node:test";
 import { argon2d, argon2i, argon2id, bcrypt } from "hash-wasm";
 
 import { PASSWORD, client, granted, observed, refused } from "./support/accounts.mjs";
-import { relaxed, until, untilQuiet } from "./support/people.mjs";
+import { relaxed, until } from "./support/people.mjs";
 import { ROOT, overlaid, startPersistentServer, startServer } from "./support/server.mjs";
 
 const COMMAND = join(ROOT, "target/debug/postern");
@@ -312,17 +312,17 @@ describe("a deployment that accepts bcrypt alone", () => {
       ["pbkdf2", (await KINDS.PBKDF2(PASSWORD)).password_hash, "pbkdf2 is not in passwords.imported"],
       ["nonsense", "seven swift otters juggle", "unreadable"],
     ];
-    await untilQuiet(server);
-    const stranger = observed(await person.login("stranger@example.com", PASSWORD));
+    // The failure is told to the audit trail before the floor is over, so the counts are no longer those of the answer alone.
+    const shown = async (email) => {
+      const { headers, ...rest } = observed(await person.login(email, PASSWORD));
+      return { ...rest, headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith("x-postern-"))) };
+    };
+    const stranger = await shown("stranger@example.com");
     assert.equal(stranger.status, 401);
     for (const [name, hash, reason] of cases) {
       const email = `${name}@example.com`;
       await withHash(email, hash);
-      await untilQuiet(server);
-      const answer = observed(await person.login(email, PASSWORD));
-      delete answer.headers["x-postern-operations"];
-      delete stranger.headers["x-postern-operations"];
-      assert.deepEqual(answer, stranger, name);
+      assert.deepEqual(await shown(email), stranger, name);
       const lines = server.logs().map(({ message }) => message).filter((message) => message.includes("password hash of"));
       assert.ok(lines.some((line) => line.includes(reason)), lines.join("\n"));
       assert.ok(lines.every((line) => !line.includes(hash)));
