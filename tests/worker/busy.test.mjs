@@ -36,11 +36,11 @@ describe("many logins at once", () => {
     const { access_token: access } = await owner.account(newAddress());
     assert.equal((await owner.validate(access, "jwt_only")).status, 200);
     const answered = [];
-    const storm = guesses(40).map((guess) => guess.then((answer) => answered.push(answer.status)));
+    const storm = guesses(60).map((guess) => guess.then((answer) => answered.push(answer.status)));
     // Whoever asks when the first of them has its answer would otherwise be answered after the last one.
     await Promise.race(storm);
     assert.equal((await owner.validate(access, "jwt_only")).status, 200);
-    assert.ok(answered.length < 20, `after ${answered.length} of 40`);
+    assert.ok(answered.length < 30, `after ${answered.length} of 60`);
     await Promise.all(storm);
     assert.deepEqual(new Set(answered), new Set([401]));
   });
