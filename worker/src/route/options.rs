@@ -5,7 +5,7 @@ use crate::route::exchange::Exchange;
 use crate::route::keys::publish;
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
-use postern_core::config::{Config, CookieMode, MailedForm, RegistrationMode, UsernameRule};
+use postern_core::config::{Config, CookieMode, MailedForm};
 use postern_core::json;
 use serde::Serialize;
 
@@ -40,17 +40,8 @@ pub(crate) fn show(exchange: &Exchange) -> Answer {
         leeway_seconds: tokens.leeway.as_secs(),
         session_idle_ttl_seconds: sessions.idle_ttl.as_secs(),
         session_absolute_ttl_seconds: sessions.absolute_ttl.as_secs(),
-        registration: match config.registration().mode {
-            RegistrationMode::VerifiedFirst => "verified_first",
-            RegistrationMode::Immediate => "immediate",
-            RegistrationMode::Closed => "closed",
-        },
-        usernames: match config.registration().usernames {
-            UsernameRule::Off => "off",
-            UsernameRule::Optional => "optional",
-            UsernameRule::Derived => "derived",
-            UsernameRule::Required => "required",
-        },
+        registration: config.registration().mode.as_str(),
+        usernames: config.registration().usernames.as_str(),
         password_min_length: passwords.min_length,
         password_max_bytes: passwords.max_bytes,
         features: features(config).collect(),

@@ -118,6 +118,20 @@ pub enum RegistrationMode {
     Closed,
 }
 
+impl RegistrationMode {
+    const ALL: [Self; 3] = [Self::VerifiedFirst, Self::Immediate, Self::Closed];
+
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifiedFirst => "verified_first",
+            Self::Immediate => "immediate",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 /// Whether accounts have usernames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UsernameRule {
@@ -129,6 +143,21 @@ pub enum UsernameRule {
     Derived,
     /// `required`: all have, and a sign-up must choose one.
     Required,
+}
+
+impl UsernameRule {
+    const ALL: [Self; 4] = [Self::Off, Self::Optional, Self::Derived, Self::Required];
+
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Optional => "optional",
+            Self::Derived => "derived",
+            Self::Required => "required",
+        }
+    }
 }
 
 /// `registration`: signing up.
@@ -150,17 +179,8 @@ pub struct RegistrationSettings {
 
 impl RegistrationSettings {
     pub(super) fn read(mut section: Section<'_>) -> Self {
-        let modes = [
-            ("verified_first", RegistrationMode::VerifiedFirst),
-            ("immediate", RegistrationMode::Immediate),
-            ("closed", RegistrationMode::Closed),
-        ];
-        let rules = [
-            ("off", UsernameRule::Off),
-            ("optional", UsernameRule::Optional),
-            ("derived", UsernameRule::Derived),
-            ("required", UsernameRule::Required),
-        ];
+        let modes = RegistrationMode::ALL.map(|mode| (mode.as_str(), mode));
+        let rules = UsernameRule::ALL.map(|rule| (rule.as_str(), rule));
         let settings = Self {
             mode: section.choice("mode", RegistrationMode::VerifiedFirst, &modes),
             usernames: section.choice("usernames", UsernameRule::Off, &rules),
