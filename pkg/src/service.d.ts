@@ -12,6 +12,8 @@ export type AuthenticationClass = "urn:postern:acr:1" | "urn:postern:acr:2";
 
 /** What a caller demands of a token, and what it wants to know about it. All of it is optional. */
 export interface ValidateOptions<Name extends string = string> {
+  /** The tenant whose token it has to be. Required where the deployment has several. */
+  readonly tenant?: string | undefined;
   /** Default `inherit`. */
   readonly mode?: ValidationMode | "inherit" | undefined;
   /**

@@ -13,9 +13,10 @@ use base64::engine::general_purpose::STANDARD;
 use postern_core::codec::base16;
 use postern_core::config::{
     self, Composition, Config, Deployment, Finding, MailSender, MailedForm, RateLimit, SessionLimit,
-    Severity, SmsSender,
+    Severity, SmsSender, TenantHint, TenantRefusal,
 };
 use postern_core::grant::TokenProfile;
+use postern_core::id::TenantId;
 use postern_core::intake::{CodePurpose, GuessLimit, MailedPolicy, SignUpPolicy, UsePolicy};
 use postern_core::jwt::{AlgorithmName, PolicyError, TenantRule, VerificationPolicy};
 use postern_core::keyring::{KeyKind, KeyPolicy};
@@ -26,10 +27,11 @@ use postern_core::session::{
 use postern_core::throttle::{AutoLockout, LockoutPolicy};
 use postern_core::time::Seconds;
 use std::cell::RefCell;
+use std::iter;
 use std::rc::Rc;
 use worker::js_sys::{JSON, Reflect};
 use worker::wasm_bindgen::JsValue;
-use worker::{D1Database, Env, ObjectNamespace, Queue};
+use worker::{D1Database, Env, ObjectNamespace, Queue, Request};
 use zeroize::Zeroizing;
 
 const CONFIGURATION: &str = "POSTERN";
@@ -69,15 +71,22 @@ struct KeyPolicies {
     lasting: KeyPolicy,
 }
 
-thread_local! {
-    /// Parsed once per isolate: the configuration of a deployment never changes.
-    static SETTINGS: RefCell<Option<Rc<Settings>>> = const { RefCell::new(None) };
+/// The settings of every tenant, the deployment's own first.
+struct Tenants {
+    own: Rc<Settings>,
+    others: Vec<Rc<Settings>>,
 }
 
-/// What a route, an object or a consumer works with.
+thread_local! {
+    /// Parsed once per isolate: the configuration of a deployment never changes.
+    static TENANTS: RefCell<Option<Rc<Tenants>>> = const { RefCell::new(None) };
+}
+
+/// What a route, an object or a consumer works with: the deployment, as one tenant has it.
 #[derive(Clone)]
 pub(crate) struct Environment {
     env: Env,
+    tenants: Rc<Tenants>,
     settings: Rc<Settings>,
     met_limits: MetLimits,
 }
@@ -86,18 +95,55 @@ impl Environment {
     /// A session of any configuration has ended by then.
     pub(crate) const LONGEST_SESSION: Seconds = Seconds::new(31_536_000);
 
-    /// Opens the deployment.
+    /// Opens the deployment as its own tenant.
     pub(crate) fn open(env: &Env) -> Result<Self, Problem> {
-        let cached = SETTINGS.with_borrow(Clone::clone);
-        let settings = match cached {
-            Some(settings) => settings,
+        let cached = TENANTS.with_borrow(Clone::clone);
+        let tenants = match cached {
+            Some(tenants) => tenants,
             None => {
-                let settings = Rc::new(read(env).map_err(Problem::misconfigured)?);
-                SETTINGS.set(Some(settings.clone()));
-                settings
+                let tenants = Rc::new(read(env).map_err(Problem::misconfigured)?);
+                TENANTS.set(Some(tenants.clone()));
+                tenants
             }
         };
-        Ok(Self { env: env.clone(), settings, met_limits: MetLimits::default() })
+        let settings = tenants.own.clone();
+        Ok(Self { env: env.clone(), tenants, settings, met_limits: MetLimits::default() })
+    }
+
+    /// Opens the deployment as a tenant has it, or as its own.
+    pub(crate) fn open_for(env: &Env, tenant: Option<&TenantId>) -> Result<Self, Problem> {
+        let own = Self::open(env)?;
+        tenant.map_or_else(|| Ok(own.clone()), |tenant| own.of_tenant(tenant.as_str()))
+    }
+
+    /// Whether whoever asks has to say for which tenant.
+    pub(crate) fn has_tenants(&self) -> bool {
+        self.tenants.own.config.tenants().are_several()
+    }
+
+    /// The deployment as the tenant has it that a request is for: it says so in its header, or by its host.
+    pub(crate) fn of_request(self, request: &Request) -> Result<Self, Problem> {
+        let config = &self.tenants.own.config;
+        if !config.tenants().are_several() {
+            return Ok(self);
+        }
+        let header = config.tenants().header();
+        let header = header.and_then(|name| request.headers().get(name).ok().flatten());
+        let url = request.inner().url();
+        let said = TenantHint { header: header.as_deref(), hostname: hostname(&url) };
+        let tenant = config.tenant_of(said).map_err(|refusal| match refusal {
+            TenantRefusal::Missing => Problem::tenant_required(),
+            TenantRefusal::Unknown => Problem::tenant_unknown(),
+        })?;
+        self.of_tenant(tenant.as_str())
+    }
+
+    /// The deployment as a tenant has it; refused if there is none of that name.
+    pub(crate) fn of_tenant(&self, tenant: &str) -> Result<Self, Problem> {
+        let mut all = iter::once(&self.tenants.own).chain(&self.tenants.others);
+        let settings = all.find(|settings| settings.config.tenant().as_str() == tenant);
+        let settings = settings.ok_or_else(Problem::tenant_unknown)?.clone();
+        Ok(Self { settings, ..self.clone() })
     }
 
     /// The limits that this event has met so far.
@@ -366,7 +412,18 @@ impl Environment {
     }
 }
 
-fn read(env: &Env) -> Result<Settings, String> {
+/// The host that a URL names, without its port.
+fn hostname(url: &str) -> &str {
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => host,
+        _ => authority,
+    }
+}
+
+fn read(env: &Env) -> Result<Tenants, String> {
     let bound = |name: &str| bound(env, name);
     if let Some(missing) = BINDINGS.into_iter().find(|name| bound(name).is_undefined()) {
         return Err(format!("the binding {missing} is missing"));
@@ -386,16 +443,19 @@ fn read(env: &Env) -> Result<Settings, String> {
         config::Environment::Production
     };
     config.check_for(here).map_err(|errors| errors.to_string())?;
-    check_mail(&config, &bound)?;
-    if matches!(config.sms().sender, SmsSender::Twilio { .. }) && bound(TWILIO_TOKEN_BINDING).is_undefined() {
-        return Err(format!("the secret {TWILIO_TOKEN_BINDING} is missing"));
+    for config in iter::once(&config).chain(config.tenants().others()) {
+        check_senders(config, &bound)?;
     }
     if here == config::Environment::Production {
         let root_key_present = !bound(ROOT_KEY_BINDING).is_undefined();
         warn_of(&config.lint(Deployment { environment: here, root_key_present }));
     }
-    let signer_key = signer_key(&bound(FIREBASE_SIGNER_KEY_BINDING))?;
-    Settings::derive(config, signer_key).map_err(|error| error.to_string())
+    let derive = |config: Config| {
+        let signer_key = signer_key(&bound(FIREBASE_SIGNER_KEY_BINDING))?;
+        Settings::derive(config, signer_key).map(Rc::new).map_err(|error| error.to_string())
+    };
+    let others = config.tenants().others().cloned().map(derive).collect::<Result<_, _>>()?;
+    Ok(Tenants { own: derive(config)?, others })
 }
 
 /// A key that is set must be one: a wrong one would make every hash of its project a wrong password.
@@ -410,8 +470,8 @@ fn bound(env: &Env, name: &str) -> JsValue {
     Reflect::get(env, &name.into()).unwrap_or_default()
 }
 
-/// What the mails need besides the configuration.
-fn check_mail(config: &Config, bound: &dyn Fn(&str) -> JsValue) -> Result<(), String> {
+/// What mails and SMS need besides the configuration.
+fn check_senders(config: &Config, bound: &dyn Fn(&str) -> JsValue) -> Result<(), String> {
     let mail = config.mail();
     let missing = match &mail.sender {
         MailSender::Service(service) if service.api.needs_key() => Some(sender::KEY_BINDING),
@@ -423,6 +483,9 @@ fn check_mail(config: &Config, bound: &dyn Fn(&str) -> JsValue) -> Result<(), St
     }
     if templates::languages().all(|language| language != mail.language.as_str()) {
         return Err("there are no templates in mail.language".into());
+    }
+    if matches!(config.sms().sender, SmsSender::Twilio { .. }) && bound(TWILIO_TOKEN_BINDING).is_undefined() {
+        return Err(format!("the secret {TWILIO_TOKEN_BINDING} is missing"));
     }
     Ok(())
 }

@@ -57,7 +57,11 @@ async fn serve(
     ambient: Ambient,
     request_id: &str,
 ) -> Result<Response> {
-    let environment = match Environment::open(env) {
+    let environment = Environment::open(env).and_then(|environment| {
+        let is_for_all = route::table::is_for_all_tenants(&request.path());
+        if is_for_all { Ok(environment) } else { environment.of_request(&request) }
+    });
+    let environment = match environment {
         Ok(environment) => environment,
         Err(problem) => return problem.into_response(request_id),
     };
@@ -88,7 +92,7 @@ pub async fn validate(question: String, env: Env, context: worker::worker_sys::C
     let answered = match Environment::open(&env) {
         Ok(environment) => {
             let event = Event::new(environment, ambient, Context::new(context));
-            route::validate::answer(&event, &question).await
+            route::validate::answer(event, &question).await
         }
         Err(problem) => Err(problem),
     };

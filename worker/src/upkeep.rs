@@ -10,6 +10,7 @@ use crate::store::entitlements::{self, OpenList};
 use crate::store::{fence, keyring};
 use crate::wire::problem::Problem;
 use postern_core::account::Actor;
+use postern_core::id::AccountId;
 use postern_core::time::{Seconds, UnixMillis};
 
 /// The first wait after a fence that could not be closed; doubled by each further one.
@@ -48,14 +49,35 @@ async fn close_fences(
     now: UnixMillis,
 ) -> Result<(), Problem> {
     for open in directory.open_fences(now).await? {
-        let (account, version) = (open.account_id, open.credential_version);
-        let closed = fence::close(environment, directory, &account, version, open.change()).await;
+        let closed = close_fence(environment, directory, &open).await;
         if let Err(problem) = closed {
             worker::console_error!("fence of {} stays open: {}", open.account_id, problem.code());
             directory.postpone_fence(&open.account_id, next_try(&open, now)).await?;
         }
     }
     Ok(())
+}
+
+async fn close_fence(
+    environment: &Environment,
+    directory: &Directory,
+    open: &PendingFence,
+) -> Result<(), Problem> {
+    let environment = &of_account(environment, directory, &open.account_id).await?;
+    fence::close(environment, directory, &open.account_id, open.credential_version, open.change()).await
+}
+
+/// The deployment as the tenant of an account has it.
+async fn of_account(
+    environment: &Environment,
+    directory: &Directory,
+    account: &AccountId,
+) -> Result<Environment, Problem> {
+    if !environment.has_tenants() {
+        return Ok(environment.clone());
+    }
+    let tenant = directory.tenant_of(account).await?.ok_or_else(Problem::not_found)?;
+    environment.of_tenant(&tenant)
 }
 
 /// Changes of entitlements that their account objects have not confirmed.
@@ -65,7 +87,11 @@ async fn tell_entitlements(
     now: UnixMillis,
 ) -> Result<(), Problem> {
     for OpenList { account_id } in directory.open_entitlement_lists(now).await? {
-        if entitlements::publish(environment, directory, &account_id, now).await.is_err() {
+        let told = match of_account(environment, directory, &account_id).await {
+            Ok(environment) => entitlements::publish(&environment, directory, &account_id, now).await,
+            Err(problem) => Err(problem),
+        };
+        if told.is_err() {
             directory.postpone_entitlement_list(&account_id, now).await?;
         }
     }
@@ -79,7 +105,11 @@ async fn tell_authorizations(
     now: UnixMillis,
 ) -> Result<(), Problem> {
     for Named { account_id } in directory.open_authorizations(now).await? {
-        if authorization::publish(environment, directory, &account_id).await.is_err() {
+        let told = match of_account(environment, directory, &account_id).await {
+            Ok(environment) => authorization::publish(&environment, directory, &account_id).await,
+            Err(problem) => Err(problem),
+        };
+        if told.is_err() {
             directory.postpone_authorization(&account_id, now).await?;
         }
     }
@@ -96,7 +126,12 @@ async fn purge_deleted(
     let cutoff = before(now, age);
     for deleted in directory.deleted_before(cutoff).await? {
         let account = deleted.account_id;
-        let purged = Accounts::new(environment).purge(&account, Actor::System, Some(cutoff)).await;
+        let purged = match of_account(environment, directory, &account).await {
+            Ok(environment) => {
+                Accounts::new(&environment).purge(&account, Actor::System, Some(cutoff)).await.map(drop)
+            }
+            Err(problem) => Err(problem),
+        };
         if let Err(problem) = purged {
             worker::console_error!("account {account} is not purged: {}", problem.code());
         }

@@ -3,6 +3,7 @@
 use crate::object::records;
 use crate::operations;
 use crate::wire::outgoing;
+use postern_core::id::TenantId;
 use postern_core::json::record::{self, RecordError};
 use postern_core::json::{self, Unwritable};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -16,6 +17,9 @@ const VERSION: u32 = 1;
 #[derive(Serialize, Deserialize)]
 struct Envelope<C> {
     version: u32,
+    /// Whose settings the object decides by; absent where there is nothing that tenants have of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tenant: Option<TenantId>,
     call: C,
 }
 
@@ -60,9 +64,10 @@ impl From<Unwritable> for Unconfirmed {
 pub(crate) async fn ask<C: Serialize, A: DeserializeOwned>(
     namespace: &ObjectNamespace,
     name: &str,
+    tenant: Option<&TenantId>,
     call: &C,
 ) -> Result<A, Unconfirmed> {
-    let message = json::write(&Envelope { version: VERSION, call })?;
+    let message = json::write(&Envelope { version: VERSION, tenant: tenant.cloned(), call })?;
     match decoded(send(namespace, name, &message).await) {
         Ok(answer) => Ok(answer),
         Err(_) => decoded(send(namespace, name, &message).await),
@@ -74,9 +79,11 @@ pub(crate) async fn ask<C: Serialize, A: DeserializeOwned>(
 pub(crate) async fn ask_once<C: Serialize, A: DeserializeOwned>(
     namespace: &ObjectNamespace,
     name: &str,
+    tenant: Option<&TenantId>,
     call: &C,
 ) -> Result<A, Unconfirmed> {
-    decoded(send(namespace, name, &json::write(&Envelope { version: VERSION, call })?).await)
+    let message = json::write(&Envelope { version: VERSION, tenant: tenant.cloned(), call })?;
+    decoded(send(namespace, name, &message).await)
 }
 
 /// Not generic, like all that need not be: what is here would be compiled once more for every kind of answer.
@@ -96,10 +103,17 @@ fn decoded<A: DeserializeOwned>(answer: Result<Vec<u8>, Unconfirmed>) -> Result<
 }
 
 /// The object's side: the call in a request.
-pub(crate) async fn receive<C: DeserializeOwned>(mut request: Request) -> worker::Result<C> {
+pub(crate) async fn receive<C: DeserializeOwned>(request: Request) -> worker::Result<C> {
+    receive_for_tenant(request).await.map(|(_, call)| call)
+}
+
+/// The object's side: the call in a request, and the tenant by whose settings it is decided.
+pub(crate) async fn receive_for_tenant<C: DeserializeOwned>(
+    mut request: Request,
+) -> worker::Result<(Option<TenantId>, C)> {
     let envelope: Envelope<C> = records::read(&request.bytes().await?)?;
     if envelope.version == VERSION {
-        Ok(envelope.call)
+        Ok((envelope.tenant, envelope.call))
     } else {
         Err(worker::Error::RustError(format!("call of version {}", envelope.version)))
     }

@@ -69,6 +69,7 @@ async fn deliver(
     let directory = Directory::new(environment.directory()?);
     match &parcel.message {
         Message::Mail(message) => {
+            let environment = &environment.of_tenant(&message.tenant)?;
             if !directory.was_delivered(&parcel.id).await? {
                 let fate = send(environment, &directory, parcel, message, ambient.now()).await?;
                 if let Fate::Refused(status) = fate {
@@ -80,6 +81,7 @@ async fn deliver(
         }
         Message::Audit(event) => directory.record_audit(&parcel.id, &audit_row(event)).await?,
         Message::Incident(about) => {
+            let environment = &environment.of_tenant(&about.tenant)?;
             incident(environment, &directory, parcel, about, ambient.now()).await?;
         }
         // Owners deliver these themselves.

@@ -84,7 +84,8 @@ async fn deliver(storage: &Storage, env: &Env, now: UnixMillis) -> std::result::
         }
         for (shard, ids, marks) in shards {
             let call = RevocationCall::Mark { shard, marks };
-            if !ask::<_, bool>(&Environment::revocations(env)?, &revocation::name(shard), &call).await? {
+            if !ask::<_, bool>(&Environment::revocations(env)?, &revocation::name(shard), None, &call).await?
+            {
                 return Err(Unconfirmed::because("the shard did not take them"));
             }
             forget(&sql, &ids)?;

@@ -158,7 +158,7 @@ fn heartbeat_afterwards(event: &Event, shard: u8, now: UnixMillis) {
     let environment = event.environment.clone();
     event.afterwards(async move {
         let call = RevocationCall::Heartbeat { shard };
-        ask::<_, bool>(&environment.revocation_objects()?, &name(shard), &call)
+        ask::<_, bool>(&environment.revocation_objects()?, &name(shard), None, &call)
             .await
             .map(|_| ())
             .map_err(|error| Problem::unavailable("revocation", error))

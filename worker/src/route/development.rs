@@ -36,7 +36,7 @@ pub(crate) async fn two_writes(exchange: &Exchange) -> Answer {
         _ => return Err(Problem::invalid_field("between", "must be nothing, error, exception or panic")),
     };
     let call = RevocationCall::TwoWrites(TwoWrites { committed, between });
-    let remaining: Remaining = ask(&exchange.environment.revocation_objects()?, NAME, &call)
+    let remaining: Remaining = ask(&exchange.environment.revocation_objects()?, NAME, None, &call)
         .await
         .map_err(|error| Problem::unavailable("two writes", error))?;
     json(200, &remaining)

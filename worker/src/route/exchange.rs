@@ -26,6 +26,17 @@ impl Event {
         Self { environment, ambient, context }
     }
 
+    /// The same for the tenant that a call names, which it has to if there are several.
+    pub(crate) fn for_tenant(self, tenant: Option<&str>) -> Result<Self, Problem> {
+        let several = self.environment.has_tenants();
+        let environment = match tenant {
+            None if several => return Err(Problem::tenant_required()),
+            None => self.environment,
+            Some(tenant) => self.environment.of_tenant(tenant)?,
+        };
+        Ok(Self { environment, ..self })
+    }
+
     pub(crate) async fn keyring(&self) -> Result<Rc<Keyring>, Problem> {
         keyring::load(&self.environment, self.ambient).await
     }

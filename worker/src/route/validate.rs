@@ -117,8 +117,11 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
 }
 
 /// Answers a question that another Worker asks, as the text of the body that the route takes.
-pub(crate) async fn answer(event: &Event, question: &str) -> Result<String, Problem> {
-    document(event, Body::from_text(question)?, None).await
+pub(crate) async fn answer(event: Event, question: &str) -> Result<String, Problem> {
+    let mut body = Body::from_text(question)?;
+    let tenant = body.optional_text("tenant")?;
+    let event = event.for_tenant(tenant.as_deref())?;
+    document(&event, body, None).await
 }
 
 /// The one way from a question to its answer, a JSON document, whoever asks. `caller` is who asks, where that is the

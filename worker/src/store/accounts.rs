@@ -400,7 +400,7 @@ impl<'a> Accounts<'a> {
     ) -> Result<A, Unconfirmed> {
         let namespace =
             self.environment.accounts().map_err(|problem| Unconfirmed::because(problem.code()))?;
-        ask(&namespace, &account.to_string(), call).await
+        ask(&namespace, &account.to_string(), Some(self.tenant), call).await
     }
 }
 

@@ -233,7 +233,7 @@ impl<'a> Intake<'a> {
         let call = IntakeCall::BeginAttempt { subject: self.subject.clone(), source: source.into() };
         let namespace = self.environment.intakes()?;
         let answer: AttemptAnswer =
-            ask_once(&namespace, &name(self.shard), &call).await.map_err(unavailable)?;
+            ask_once(&namespace, &name(self.shard), Some(self.tenant), &call).await.map_err(unavailable)?;
         match answer.retry_after_seconds {
             None => Ok(Attempt { pending: answer.pending, locks_on_failure: answer.locks_on_failure }),
             Some(seconds) => Err(self.environment.refused_by(CountedLimit::Lockout, seconds)),
@@ -355,7 +355,7 @@ impl<'a> Intake<'a> {
 
     async fn ask<A: DeserializeOwned>(&self, call: &IntakeCall) -> Result<A, Unconfirmed> {
         let namespace = self.environment.intakes().map_err(|problem| Unconfirmed::because(problem.code()))?;
-        ask(&namespace, &name(self.shard), call).await
+        ask(&namespace, &name(self.shard), Some(self.tenant), call).await
     }
 }
 
@@ -366,7 +366,7 @@ pub(crate) async fn acknowledge(
     ids: Vec<String>,
 ) -> Result<(), Unconfirmed> {
     let namespace = environment.intakes().map_err(|problem| Unconfirmed::because(problem.code()))?;
-    ask::<_, bool>(&namespace, &name(shard), &IntakeCall::Acknowledge { ids }).await.map(|_| ())
+    ask::<_, bool>(&namespace, &name(shard), None, &IntakeCall::Acknowledge { ids }).await.map(|_| ())
 }
 
 fn unavailable(error: Unconfirmed) -> Problem {

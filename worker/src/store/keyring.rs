@@ -147,7 +147,7 @@ pub(crate) async fn revoke(
 /// Confirms the delivery of outbox rows.
 pub(crate) async fn acknowledge(environment: &Environment, ids: Vec<String>) -> Result<(), Unconfirmed> {
     let keyring = environment.keyring().map_err(|problem| Unconfirmed::because(problem.code()))?;
-    ask::<_, bool>(&keyring, NAME, &KeyringCall::Acknowledge { ids }).await.map(drop)
+    ask::<_, bool>(&keyring, NAME, None, &KeyringCall::Acknowledge { ids }).await.map(drop)
 }
 
 async fn order(environment: &Environment, call: &KeyringCall) -> Result<OrderAnswer, Problem> {
@@ -158,7 +158,7 @@ async fn order(environment: &Environment, call: &KeyringCall) -> Result<OrderAns
 }
 
 async fn tell<A: DeserializeOwned>(environment: &Environment, call: &KeyringCall) -> Result<A, Problem> {
-    let answer = ask(&environment.keyring()?, NAME, call).await;
+    let answer = ask(&environment.keyring()?, NAME, None, call).await;
     answer.map_err(|error| Problem::unavailable("keyring", error))
 }
 

@@ -32,7 +32,7 @@ impl Taken {
     pub(crate) async fn forgive(self, environment: &Environment) -> Result<(), Problem> {
         let Some(pair) = self.pair else { return Ok(()) };
         let call = TakeCall { takes: Vec::new(), forgets: vec![pair] };
-        let asked = ask_once::<_, TakeAnswer>(&environment.limiters()?, &name(self.shard), &call).await;
+        let asked = ask_once::<_, TakeAnswer>(&environment.limiters()?, &name(self.shard), None, &call).await;
         asked.map(drop).map_err(|error| Problem::unavailable("limiter", error))
     }
 }
@@ -84,7 +84,8 @@ impl<'a> Limits<'a> {
             return Ok(nothing);
         }
         let call = TakeCall { takes: self.takes, forgets: Vec::new() };
-        let answer = ask_once::<_, TakeAnswer>(&self.environment.limiters()?, &name(shard), &call).await;
+        let answer =
+            ask_once::<_, TakeAnswer>(&self.environment.limiters()?, &name(shard), None, &call).await;
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) if self.limits.iter().all(|(_, limit)| limit.fail_mode() == FailMode::Admit) => {

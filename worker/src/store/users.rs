@@ -261,6 +261,13 @@ impl Directory {
         self.prepare(query, &values)?.run().await.map_err(unavailable)
     }
 
+    /// The tenant of an account.
+    pub(crate) async fn tenant_of(&self, account: &AccountId) -> Result<Option<String>, Problem> {
+        let query = "SELECT tenant FROM users WHERE account_id = ?";
+        let statement = self.prepare(query, &[account.to_string().into()])?;
+        statement.first(Some("tenant")).await.map_err(unavailable)
+    }
+
     /// Accounts that were deleted before `cutoff`, as far as copies say.
     pub(crate) async fn deleted_before(&self, cutoff: UnixMillis) -> Result<Vec<DeletedAccount>, Problem> {
         let query = "SELECT account_id FROM users WHERE status = 'deleted' AND status_at < ? ORDER BY status_at LIMIT ?";

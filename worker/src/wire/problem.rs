@@ -77,6 +77,16 @@ impl Problem {
         Self::new(404, "not_found", "There is nothing here")
     }
 
+    /// The deployment has several tenants, and the request does not say for which it is.
+    pub(crate) fn tenant_required() -> Self {
+        Self::new(400, "tenant_required", "The request has to name its tenant")
+    }
+
+    /// There is no tenant of that name, or at that host.
+    pub(crate) fn tenant_unknown() -> Self {
+        Self::new(404, "tenant_unknown", "There is no such tenant")
+    }
+
     pub(crate) fn method_not_allowed(allow: String) -> Self {
         let mut problem = Self::new(405, "method_not_allowed", "This resource does not know that method");
         problem.0.allow = Some(allow);

@@ -66,7 +66,30 @@ pub(super) fn lint(config: &Config, deployment: Deployment) -> Vec<Finding> {
     registration(config, &mut findings);
     limits(config, &mut findings);
     surroundings(config, deployment, &mut findings);
+    tenants(config, deployment, &mut findings);
     findings.0
+}
+
+/// What is worth a word about a tenant alone, once, and what tenants share.
+fn tenants(config: &Config, deployment: Deployment, findings: &mut Findings) {
+    for tenant in config.tenants.others() {
+        for finding in lint(tenant, deployment) {
+            if findings.0.iter().all(|known| known.code != finding.code) {
+                let message = format!("tenant {}: {}", tenant.tenant, finding.message);
+                findings.add(finding.severity, finding.code, message);
+            }
+        }
+    }
+    if config.tenants.others().any(|tenant| tenant.issuer == config.issuer) {
+        let message = "tenants have the deployment's issuer: only the tid claim tells their tokens apart, so verifiers must check it";
+        findings.add(Severity::Info, "tenants_share_issuer", message);
+    }
+    let has_cookies = |config: &Config| config.cookies.mode != CookieMode::Off;
+    if config.tenants.header().is_some() && (has_cookies(config) || config.tenants.others().any(has_cookies))
+    {
+        let message = "tenants.resolved_by is header, and cookies belong to a host: signing in to one tenant signs out of another";
+        findings.add(Severity::Warn, "tenants_share_cookies", message);
+    }
 }
 
 struct Findings(Vec<Finding>);

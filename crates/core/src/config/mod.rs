@@ -19,6 +19,7 @@ mod second_factor;
 mod section;
 mod settings;
 mod sms;
+mod tenants;
 mod tokens;
 mod url;
 
@@ -41,6 +42,7 @@ pub use settings::{
     ValidationSettings,
 };
 pub use sms::{NumberPrefix, SmsOrigin, SmsSender, SmsSettingError, SmsSettings, TwilioAccount};
+pub use tenants::{TenantHint, TenantRefusal, TenantSettings, TenantSource};
 pub use tokens::{
     AlgorithmName, KeySettings, ProfileClaim, ProfileClaimError, SigningAlgorithm, TokenSettings,
 };
@@ -51,6 +53,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use section::Section;
+use tenants::Declared;
 
 /// The configuration of one deployment. Immutable; made by [`Config::from_json`] only.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +63,7 @@ pub struct Config {
     audience: Vec<Audience>,
     client_id: ClientId,
     tenant: TenantId,
+    tenants: TenantSettings,
     tokens: TokenSettings,
     keys: KeySettings,
     sessions: SessionSettings,
@@ -149,7 +153,15 @@ impl Config {
     /// required one, a value of the wrong type or outside its range, fields that contradict each other.
     pub fn from_json(text: &str) -> Result<Self, ConfigErrors> {
         let mut errors = Vec::new();
-        let config = Self::read(Section::root(section::parse_object(text)?, &mut errors));
+        let fields = section::parse_object(text)?;
+        let config = match Self::read(Section::root(fields.clone(), &mut errors)) {
+            // What is wrong for all would be said again for each tenant.
+            Some((config, declared)) if errors.is_empty() => {
+                let tenants = declared.resolve(&fields, &config, &mut errors);
+                Some(Self { tenants, ..config })
+            }
+            _ => None,
+        };
         match config {
             Some(config) if errors.is_empty() => Ok(config),
             _ => Err(ConfigErrors(errors)),
@@ -181,6 +193,12 @@ impl Config {
         if environment == Environment::Production && is_elsewhere && self.cookies.has_plain_origin() {
             let rule = "must all begin with https:// in production".into();
             errors.push(Violation { path: "cookies.origins".into(), rule });
+        }
+        for tenant in self.tenants.others() {
+            // What is wrong for all is said once.
+            let own = tenant.check_for(environment).err().into_iter().flat_map(|errors| errors.0);
+            let new: Vec<_> = own.filter(|error| !errors.contains(error)).collect();
+            errors.extend(new);
         }
         if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
     }
@@ -219,6 +237,12 @@ impl Config {
     #[must_use]
     pub const fn tenant(&self) -> &TenantId {
         &self.tenant
+    }
+
+    /// The tenants besides the deployment's own.
+    #[must_use]
+    pub const fn tenants(&self) -> &TenantSettings {
+        &self.tenants
     }
 
     /// Access tokens.
@@ -354,7 +378,7 @@ impl Config {
     }
 
     /// Reads everything even after an error; `None` only when there is no issuer to stand in.
-    fn read(mut root: Section<'_>) -> Option<Self> {
+    fn read(mut root: Section<'_>) -> Option<(Self, Declared)> {
         let preset = root.choice("preset", Preset::Default, &Preset::WORDS);
         if !root.has("issuer") {
             root.refuse("issuer", "is required");
@@ -367,6 +391,7 @@ impl Config {
             audience: read_audience(&mut root, &stand_in),
             client_id: root.parsed_or("client_id", "postern")?,
             tenant: root.parsed_or("tenant", "default")?,
+            tenants: TenantSettings::none(),
             tokens: TokenSettings::read(root.section("tokens"), preset),
             keys: KeySettings::read(root.section("keys")),
             sessions: SessionSettings::read(root.section("sessions"), preset),
@@ -391,6 +416,7 @@ impl Config {
             sms: SmsSettings::read(root.section("sms")),
             issuer: stand_in,
         };
+        let declared = Declared::read(root.section("tenants"));
         check_lifetimes(&mut root, &config);
         check_devices(&mut root, &config);
         check_organizations(&mut root, &config);
@@ -404,7 +430,7 @@ impl Config {
                 "must be false without password_reset.enabled, sign_in.codes and sign_in.links",
             );
         }
-        issuer.map(|_| config)
+        issuer.map(|_| (config, declared))
     }
 }
 

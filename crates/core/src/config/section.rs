@@ -23,7 +23,7 @@ pub(super) enum Value {
 }
 
 /// The members of an object, none twice, in the order written.
-type Fields = Vec<(String, Value)>;
+pub(super) type Fields = Vec<(String, Value)>;
 
 impl Value {
     /// A copy of a value, as deep as [`json::MAX_DEPTH`] at most.
@@ -76,7 +76,12 @@ pub(super) struct Section<'a> {
 impl<'a> Section<'a> {
     /// The outermost object.
     pub(super) const fn root(fields: Fields, errors: &'a mut Vec<Violation>) -> Self {
-        Self { path: String::new(), fields, known: Vec::new(), errors }
+        Self::at(String::new(), fields, errors)
+    }
+
+    /// An object that stands at a path.
+    pub(super) const fn at(path: String, fields: Fields, errors: &'a mut Vec<Violation>) -> Self {
+        Self { path, fields, known: Vec::new(), errors }
     }
 
     /// The object under `name`; an empty one when it is absent.

@@ -306,10 +306,10 @@ impl DurableObject for AccountObject {
 
     async fn fetch(&self, request: Request) -> Result<Response> {
         let now = Ambient::read().now();
-        let call: AccountCall = call::receive(request).await?;
+        let (tenant, call): (_, AccountCall) = call::receive_for_tenant(request).await?;
         // Everything that could fail for other reasons than the storage comes before the first read.
-        let environment =
-            Environment::open(&self.env).map_err(|problem| Error::RustError(problem.code().into()))?;
+        let environment = Environment::open_for(&self.env, tenant.as_ref())
+            .map_err(|problem| Error::RustError(problem.code().into()))?;
         let keyring = match &call {
             AccountCall::Factor(call) if !call.order.opens_secrets() => None,
             AccountCall::Open(call) if call.trusted.is_none() => None,

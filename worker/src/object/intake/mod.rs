@@ -298,8 +298,8 @@ impl DurableObject for IntakeObject {
 
     async fn fetch(&self, request: Request) -> Result<Response> {
         let ambient = Ambient::read();
-        let call: IntakeCall = call::receive(request).await?;
-        let environment = Environment::open(&self.env).map_err(refused)?;
+        let (tenant, call): (_, IntakeCall) = call::receive_for_tenant(request).await?;
+        let environment = Environment::open_for(&self.env, tenant.as_ref()).map_err(refused)?;
         let keyring = keyring::load(&environment, ambient).await.map_err(refused)?;
         let storage = self.state.storage();
         let sql = storage.sql();
