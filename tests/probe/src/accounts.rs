@@ -13,7 +13,7 @@ use postern_core::permission::AuthorizationSnapshot;
 use postern_core::secret::{Secret, SecretText};
 use postern_core::session::{
     self, DeviceBinding, DeviceFingerprint, DeviceHint, EdgeKey, OpenOutcome, OpenPolicy, OpenRequest,
-    OverCap, Presentation, RefreshToken, RotationPolicy,
+    OverCap, Presentation, RefreshToken, RotationPolicy, Seat,
 };
 use postern_core::throttle::{self, LockoutPolicy, LockoutRecords, RateLimit};
 use postern_core::time::{Seconds, UnixMillis};
@@ -111,6 +111,7 @@ fn try_sessions() -> Result<(), Box<dyn Error>> {
         device: DeviceHint::default(),
         fingerprint: DeviceFingerprint::default(),
         remember: false,
+        seat: Seat::Granted,
     };
     let (idle, binding) = (Seconds::new(3_600), DeviceBinding::default());
     let policy = OpenPolicy::new(idle, idle, 10, OverCap::Evict, binding)?;

@@ -16,5 +16,6 @@ pub(crate) mod orders;
 pub(crate) mod records;
 pub(crate) mod revocation;
 pub(crate) mod sealed;
+pub(crate) mod seats;
 pub(crate) mod sql;
 pub(crate) mod transaction;

@@ -11,6 +11,7 @@ use crate::object::call;
 #[cfg(feature = "development")]
 use crate::object::development::{self, TwoWrites};
 use crate::object::records::{self, Records, millis};
+use crate::object::seats::{self, SeatCall};
 use crate::object::sql::{Cursor, exec};
 use crate::object::transaction::commit;
 use crate::store::edge;
@@ -41,6 +42,8 @@ pub(crate) enum RevocationCall {
     Mark { shard: u8, marks: Vec<RevocationMark> },
     /// Somebody reads this shard: write it again if it is not fresh. Answered with `true`.
     Heartbeat { shard: u8 },
+    /// About the seats of this shard's sessions, or of the pool. Answered with a `SeatAnswer`.
+    Seat(SeatCall),
     /// Nothing about revocation. Answered with what is left of the writes.
     #[cfg(feature = "development")]
     TwoWrites(TwoWrites),
@@ -83,6 +86,9 @@ impl DurableObject for RevocationObject {
                 }
             }
             RevocationCall::Heartbeat { shard } => self.heartbeat(shard, now).await?,
+            RevocationCall::Seat(call) => {
+                return call::answer(&seats::carry_out(&self.state.storage(), call, now)?);
+            }
             #[cfg(feature = "development")]
             RevocationCall::TwoWrites(call) => {
                 return call::answer(&development::make(&self.state.storage(), call)?);
@@ -106,7 +112,8 @@ impl RevocationObject {
         let sql = storage.sql();
         commit(&storage, || {
             create(&sql)?;
-            marks.iter().try_for_each(|mark| put(&sql, mark))
+            marks.iter().try_for_each(|mark| put(&sql, mark))?;
+            seats::free(&sql, marks)
         })
     }
 

@@ -429,9 +429,9 @@ pub(super) fn believed(
         AdmissionAnswer::Admitted { token, admission } => Ok((Some(token), believe(admission))),
         AdmissionAnswer::Renewed { admission } => Ok((None, believe(admission))),
         // Only a login is put off, and only an answer comes again.
-        AdmissionAnswer::ChallengeRequired { .. } | AdmissionAnswer::BackupCodesWanted => {
-            Err(Problem::challenge_invalid())
-        }
+        AdmissionAnswer::ChallengeRequired { .. }
+        | AdmissionAnswer::BackupCodesWanted
+        | AdmissionAnswer::SeatWanted(_) => Err(Problem::challenge_invalid()),
         AdmissionAnswer::Limited { retry_after_seconds } => {
             Err(environment.refused_by(limit, retry_after_seconds))
         }
@@ -439,6 +439,7 @@ pub(super) fn believed(
             AdmissionRefusal::CredentialStale => Problem::invalid_credentials(),
             AdmissionRefusal::SessionIdUsed => Problem::code_invalid(),
             AdmissionRefusal::SessionLimitExceeded => Problem::account("session_limit_exceeded"),
+            AdmissionRefusal::TenantSessionLimitExceeded => Problem::account("tenant_session_limit_exceeded"),
             AdmissionRefusal::DeviceHintMissing => Problem::account("device_hint_missing"),
             AdmissionRefusal::DeviceRejected => Problem::device_binding_rejected(),
             AdmissionRefusal::ChallengeInvalid => Problem::challenge_invalid(),

@@ -19,5 +19,6 @@ pub(crate) mod names;
 pub(crate) mod organizations;
 pub(crate) mod passkeys;
 pub(crate) mod profile;
+pub(crate) mod seats;
 mod statement;
 pub(crate) mod users;

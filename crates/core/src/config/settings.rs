@@ -77,6 +77,8 @@ pub struct SessionSettings {
     pub refresh_limit: Option<RateLimit>,
     /// How many sessions an account may have, default 10, then the oldest goes.
     pub limit: SessionLimit,
+    /// How many sessions the tenant may have at once, up to 10,000,000; `None`, the default, when it is 0.
+    pub max_per_tenant: Option<NonZeroU32>,
     /// Whether sessions are copied to the edge for reading (cookie mode), default yes.
     pub snapshots: bool,
 }
@@ -94,6 +96,7 @@ impl SessionSettings {
             refresh_grace: section.seconds("refresh_grace_seconds", preset.pick((30, 10, 30)), 0..=60),
             refresh_limit: section.rate_limit("refresh_limit", preset.pick(((20, 60), (10, 120), (60, 60)))),
             limit: read_session_limit(&mut section),
+            max_per_tenant: NonZeroU32::new(section.number("max_per_tenant", 0, 0..=10_000_000)),
             snapshots: section.flag("snapshots", true),
         }
     }

@@ -15,6 +15,7 @@ pub(crate) mod record;
 mod refresh_token;
 pub(crate) mod revoke;
 mod rotation;
+mod seats;
 mod step_up;
 pub(crate) mod stored;
 mod tag;
@@ -26,7 +27,7 @@ pub use fence::{FenceOutcome, FenceRequest, FenceRevocation, fence};
 pub use fingerprint::{DeviceFingerprint, FingerprintKey, NetworkPrefixes};
 pub use known_devices::{Acquaintance, KnownDevices};
 pub use notice::{CredentialChange, Notice, SessionAudit};
-pub use open::{OpenOutcome, OpenPolicy, OpenPolicyError, OpenRefusal, OpenRequest, OverCap, open};
+pub use open::{OpenOutcome, OpenPolicy, OpenPolicyError, OpenRefusal, OpenRequest, OverCap, SeatWish, open};
 pub use record::{
     AdvanceWindow, Generation, KeyThumbprint, Revocation, RevokeReason, SessionRecord, SessionState,
     SessionView,
@@ -40,6 +41,7 @@ pub use rotation::{
     Presentation, RefreshLimit, RepeatRule, RevokeAll, RotationOutcome, RotationPolicy, RotationPolicyError,
     RotationRefusal, decide,
 };
+pub use seats::{SEATS_COUNTED_FOR, Seat, SeatGrant, SeatLease, SeatPool, SeatRequest};
 pub use step_up::{ShownAgain, StepUpOutcome, StepUpRefusal, step_up};
 pub use tag::EdgeKey;
 pub use validate::{Checked, SessionCheck, SessionVerdict, check};

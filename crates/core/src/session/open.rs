@@ -6,6 +6,7 @@ use super::fingerprint::DeviceFingerprint;
 use super::notice::{Notice, SessionAudit};
 use super::record::{AdvanceWindow, Generation, KeyThumbprint, RevokeReason, SessionRecord, SessionState};
 use super::refresh_token::TokenParts;
+use super::seats::Seat;
 use crate::account::{AccountRecord, AccountStatus, ObjectClock};
 use crate::id::{ClientId, SessionId, TenantId};
 use crate::order;
@@ -42,6 +43,19 @@ pub struct OpenRequest {
     pub fingerprint: DeviceFingerprint,
     /// Whether its owner asks for it to last longer, where the policy has that.
     pub remember: bool,
+    /// Whether it has a place among the tenant's sessions.
+    pub seat: Seat,
+}
+
+/// A place that a session needs among its tenant's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeatWish {
+    /// The session.
+    pub session: SessionId,
+    /// When it ends if it is not used: from then on it is worth asking whether it still lives.
+    pub idle_expires_at: UnixMillis,
+    /// The sessions that give way to it.
+    pub replaced: Vec<SessionId>,
 }
 
 /// What answers the request to open a session, and all that must be stored before it does.
@@ -67,6 +81,8 @@ pub enum OpenOutcome {
         /// The first token, as before.
         token: TokenParts,
     },
+    /// It would be opened, and needs a place: ask for one, then decide again. Nothing to store.
+    SeatWanted(SeatWish),
     /// Refused; nothing has changed.
     Refused(OpenRefusal),
 }
@@ -86,6 +102,8 @@ pub enum OpenRefusal {
     DeviceHintMissing,
     /// The account has as many sessions as it may have.
     SessionLimitExceeded,
+    /// The tenant has as many sessions as it may have.
+    TenantSessionLimitExceeded,
 }
 
 impl OpenRefusal {
@@ -96,6 +114,7 @@ impl OpenRefusal {
             Self::AccountNotActive(status) => status.code(),
             Self::DeviceHintMissing => "device_hint_missing",
             Self::SessionLimitExceeded => "session_limit_exceeded",
+            Self::TenantSessionLimitExceeded => "tenant_session_limit_exceeded",
             Self::OtherTenant | Self::CredentialStale => "invalid_credentials",
             Self::SessionIdUsed => "session_creation_failed",
         }
@@ -215,6 +234,17 @@ pub fn open(
     let Ok(evicted) = make_room(sessions, time, policy) else {
         return OpenOutcome::Refused(OpenRefusal::SessionLimitExceeded);
     };
+    match request.seat {
+        Seat::Granted => {}
+        Seat::Refused => return OpenOutcome::Refused(OpenRefusal::TenantSessionLimitExceeded),
+        Seat::Unasked => {
+            return OpenOutcome::SeatWanted(SeatWish {
+                session: request.id,
+                idle_expires_at: time.plus(policy.idle_ttl),
+                replaced: evicted.iter().map(|session| session.id).collect(),
+            });
+        }
+    }
 
     let mut account = account.clone();
     account.clock = ObjectClock::new(time);
@@ -344,6 +374,7 @@ mod tests {
             device: DeviceHint::default(),
             fingerprint: DeviceFingerprint::default(),
             remember: false,
+            seat: Seat::Granted,
         }
     }
 
@@ -475,6 +506,34 @@ mod tests {
         ];
         assert_eq!(evicted(open(&account(), &ended, request(9), NOW, &policy(1, OverCap::Reject))), [0u8; 0]);
         assert_eq!(evicted(open(&account(), &ended, request(9), NOW, &policy(0, OverCap::Single))), [0u8; 0]);
+    }
+
+    #[test]
+    fn a_place_is_asked_for_last_and_opens_nothing_by_itself() {
+        let sessions = [existing(1, 300), existing(2, 100)];
+        let open = |seat, max, rule| {
+            open(&account(), &sessions, OpenRequest { seat, ..request(9) }, NOW, &policy(max, rule))
+        };
+        let OpenOutcome::SeatWanted(wish) = open(Seat::Unasked, 2, OverCap::Evict) else { panic!("no wish") };
+        assert_eq!(wish.session, SessionId::from_bytes([9; 16]));
+        assert_eq!(wish.replaced, [SessionId::from_bytes([2; 16])]);
+        assert_eq!(wish.idle_expires_at, NOW.plus(Seconds::new(3600)));
+        assert_eq!(evicted(open(Seat::Granted, 2, OverCap::Evict)), [2]);
+        let full = refused(open(Seat::Refused, 2, OverCap::Evict));
+        assert_eq!(
+            (full, full.code()),
+            (OpenRefusal::TenantSessionLimitExceeded, "tenant_session_limit_exceeded")
+        );
+        // Whoever may not open a session anyway takes nobody's place.
+        let own = refused(open(Seat::Unasked, 2, OverCap::Reject));
+        assert_eq!(own, OpenRefusal::SessionLimitExceeded);
+        // And what is open already needs none.
+        let OpenOutcome::Opened { session, .. } = open(Seat::Granted, 0, OverCap::Evict) else {
+            panic!("refused");
+        };
+        let again = OpenRequest { seat: Seat::Refused, ..request(9) };
+        let again = super::open(&account(), &[session], again, NOW, &policy(1, OverCap::Evict));
+        assert!(matches!(again, OpenOutcome::AlreadyOpen { .. }), "{again:?}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use postern_core::secret::Secret;
 use postern_core::session::{
     DeviceBinding, DeviceFingerprint, DeviceHint, EdgeKey, KeyThumbprint, OpenOutcome, OpenPolicy,
     OpenRequest, OverCap, Presentation, PresentedRefreshToken, RefreshToken, RotationOutcome, RotationPolicy,
-    SessionRecord, TokenParts, decide, open,
+    Seat, SessionRecord, TokenParts, decide, open,
 };
 use postern_core::time::{Seconds, UnixMillis};
 use std::collections::BTreeMap;
@@ -72,6 +72,7 @@ pub(crate) fn opened(
         device: DeviceHint::default(),
         fingerprint: DeviceFingerprint::default(),
         remember: false,
+        seat: Seat::Granted,
     };
     let (idle, absolute) = (Seconds::new(idle_seconds), Seconds::new(absolute_seconds));
     let policy = OpenPolicy::new(idle, absolute, 0, OverCap::Evict, DeviceBinding::default()).unwrap();

@@ -12,7 +12,7 @@ use postern_core::account::{AccountRecord, AuthorizationOutcome, ObjectClock, ch
 use postern_core::entitlement::{EntitlementOutcome, EntitlementSnapshot, change_entitlements};
 use postern_core::factor::{FactorRecord, TrustedDeviceId};
 use postern_core::grant::Admission;
-use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
+use postern_core::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
 use postern_core::order;
 use postern_core::passkey::PasskeyRecord;
 use postern_core::permission::AuthorizationSnapshot;
@@ -21,7 +21,7 @@ use postern_core::session::{
     self, Checked, DeviceBinding, DeviceFingerprint, DeviceHint, FenceOutcome, FenceRequest, FenceRevocation,
     LogoutOutcome, Notice, OpenOutcome, OpenRefusal, OpenRequest, Presentation, PresentedRefreshToken,
     RefreshTokenClaim, RevokeAllOutcome, RevokeOneOutcome, RevokeReason, RotationOutcome, RotationRefusal,
-    SessionCheck, SessionRecord, SessionState, SessionVerdict, SessionView,
+    Seat, SessionCheck, SessionRecord, SessionState, SessionVerdict, SessionView,
 };
 use postern_core::time::UnixMillis;
 use worker::{Error, Result};
@@ -29,8 +29,8 @@ use worker::{Error, Result};
 impl Account<'_> {
     pub(super) fn carry_out(&self, call: AccountCall) -> Result<Done> {
         let done = match call {
-            AccountCall::Open(open) => Done::Written(call::answer(&self.open(*open)?)?),
-            AccountCall::Answer(answer) => Done::Written(call::answer(&self.answer(*answer)?)?),
+            AccountCall::Open(open) => opening(self.open(*open)?)?,
+            AccountCall::Answer(answer) => opening(self.answer(*answer)?)?,
             AccountCall::StepUp(shown) => Done::Written(call::answer(&self.step_up(&shown)?)?),
             AccountCall::Factor(factor) => Done::Factor(self.factor(*factor)?),
             AccountCall::Passkey(passkey) => Done::Passkey(self.passkey(*passkey)?),
@@ -75,6 +75,14 @@ impl Account<'_> {
         Ok(done)
     }
 
+    /// Whose session a call opens.
+    pub(super) fn account_of(&self, call: &AccountCall) -> Result<Option<AccountId>> {
+        match call {
+            AccountCall::Open(open) => Ok(Some(open.seed.id)),
+            _ => Ok(self.load()?.map(|account| account.id)),
+        }
+    }
+
     fn open(&self, call: OpenCall) -> Result<AdmissionAnswer> {
         let stored = self.load()?;
         let welcome = call.created && stored.is_none() && self.environment.config().mail().welcome;
@@ -98,6 +106,8 @@ impl Account<'_> {
             None => secret_of(&call.session_key)?,
         };
         account = account.with_authorization(self.resolved(*call.seed.authorization));
+        // A login that is put off opens nothing yet.
+        let seat = if guarded.is_some() { Seat::Granted } else { self.seat };
         let request = OpenRequest {
             id: call.session,
             session_key,
@@ -111,11 +121,13 @@ impl Account<'_> {
             device: call.device,
             fingerprint: call.fingerprint,
             remember: call.remember,
+            seat,
         };
         let outcome = session::open(&account, &sessions, request, self.now, &self.environment.open_policy());
         let welcome = welcome.then_some(Welcome { language: call.language });
         match (outcome, guarded) {
             (OpenOutcome::Refused(refusal), _) => Ok(AdmissionAnswer::Refused(refusal_of_open(refusal))),
+            (OpenOutcome::SeatWanted(wish), _) => Ok(AdmissionAnswer::SeatWanted(wish)),
             (OpenOutcome::Opened { account, .. }, Some((record, new))) => {
                 self.challenge(account, &record, new, welcome)
             }
@@ -405,6 +417,13 @@ impl Account<'_> {
     }
 }
 
+fn opening(answer: AdmissionAnswer) -> Result<Done> {
+    Ok(match answer {
+        AdmissionAnswer::SeatWanted(wish) => Done::Seat(wish),
+        answer => Done::Written(call::answer(&answer)?),
+    })
+}
+
 fn has_expired(session: &SessionRecord, now: UnixMillis) -> bool {
     session.expired_at.is_some() || now >= session.idle_expires_at || now >= session.absolute_expires_at
 }
@@ -417,6 +436,7 @@ pub(super) const fn refusal_of_open(refusal: OpenRefusal) -> AdmissionRefusal {
         OpenRefusal::SessionIdUsed => AdmissionRefusal::SessionIdUsed,
         OpenRefusal::DeviceHintMissing => AdmissionRefusal::DeviceHintMissing,
         OpenRefusal::SessionLimitExceeded => AdmissionRefusal::SessionLimitExceeded,
+        OpenRefusal::TenantSessionLimitExceeded => AdmissionRefusal::TenantSessionLimitExceeded,
     }
 }
 

@@ -174,14 +174,14 @@ pub(super) enum Used {
 }
 
 /// The challenge that a login comes with, in case that the account asks for one.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct NewChallenge {
     pub(crate) digest: CodeDigest,
     pub(crate) pepper_id: u32,
 }
 
 /// An answer to a challenge. Answered with an [`AdmissionAnswer`].
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct AnswerCall {
     pub(crate) tenant: TenantId,
     pub(crate) client_id: ClientId,
@@ -510,6 +510,7 @@ impl Account<'_> {
             device: challenge.device,
             fingerprint: challenge.fingerprint,
             remember: challenge.remember,
+            seat: self.seat,
         };
         let enrols = used.factor_told.is_some();
         match session::open(&account, &sessions, request, self.now, &self.environment.open_policy()) {
@@ -520,6 +521,7 @@ impl Account<'_> {
                 Ok(AdmissionAnswer::Refused(refusal_of_open(refusal)))
             }
             _ if enrols && call.backup.is_none() => Ok(AdmissionAnswer::BackupCodesWanted),
+            OpenOutcome::SeatWanted(wish) => Ok(AdmissionAnswer::SeatWanted(wish)),
             OpenOutcome::Opened { token, session, evicted, account, mut notices } => {
                 let admission = Box::new(Admission::of(&account, &session, self.now));
                 notices.extend(device.notices(session.id, self.now));

@@ -20,6 +20,7 @@ use crate::object::records::{self, Records};
 use crate::outbox::message::Owner;
 use crate::outbox::{marks, rows};
 use crate::store::keyring::{self, Keyring};
+use crate::store::seats::Seats;
 use passkeys::HostVerdict;
 use postern_core::account::{
     AccountRecord, AccountStatus, Actor, StatusReason, StatusRefusal, StatusRequest,
@@ -29,7 +30,8 @@ use postern_core::factor::FactorMethod;
 use postern_core::grant::Admission;
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
 use postern_core::session::{
-    CredentialChange, DeviceFingerprint, DeviceHint, RefreshTokenClaim, RevokeReason, TokenParts,
+    CredentialChange, DeviceFingerprint, DeviceHint, RefreshTokenClaim, RevokeReason, Seat, SeatWish,
+    TokenParts,
 };
 use postern_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -145,7 +147,7 @@ pub(crate) struct FenceChange {
 }
 
 /// A session to open, with what to seed the account from if it was never opened.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct OpenCall {
     pub(crate) seed: AccountRecord,
     pub(crate) session: SessionId,
@@ -219,6 +221,9 @@ pub(crate) enum AdmissionAnswer {
         retry_after_seconds: u64,
     },
     Refused(AdmissionRefusal),
+    /// The session needs a place among its tenant's. Never leaves the object.
+    #[serde(skip)]
+    SeatWanted(SeatWish),
 }
 
 /// Why somebody is not let in, as far as the outside may know.
@@ -230,6 +235,7 @@ pub(crate) enum AdmissionRefusal {
     /// The session id was used for something else.
     SessionIdUsed,
     SessionLimitExceeded,
+    TenantSessionLimitExceeded,
     DeviceHintMissing,
     /// The session is bound to another device.
     DeviceRejected,
@@ -323,10 +329,18 @@ impl DurableObject for AccountObject {
             }
             _ => None,
         };
-        let account = Account { state: &self.state, environment: &environment, keyring, now, verdict: None };
+        let limit = environment.config().sessions().max_per_tenant;
+        let seat = if limit.is_some() { Seat::Unasked } else { Seat::Granted };
+        let account =
+            Account { state: &self.state, environment: &environment, keyring, now, seat, verdict: None };
         let verdict = account.ask_host(&call).await?;
         let account = Account { verdict, ..account };
-        match account.carry_out(call)? {
+        let done = match limit {
+            Some(limit) => self.seated(account, call, limit.get()).await?,
+            None => account.carry_out(call)?,
+        };
+        match done {
+            Done::Seat(_) => Err(Error::RustError("a place was wanted twice".into())),
             Done::Read(response) => Ok(response),
             Done::Written(response) => {
                 self.follow_up(now).await;
@@ -381,6 +395,32 @@ impl DurableObject for AccountObject {
 }
 
 impl AccountObject {
+    /// Carries a call out, for a tenant that may not have more than so many sessions at once: decides, asks for a place if a
+    /// session would be opened, and decides anew, since others may have been here meanwhile.
+    async fn seated(&self, account: Account<'_>, call: AccountCall, limit: u32) -> Result<Done> {
+        let again = match &call {
+            AccountCall::Open(call) => AccountCall::Open(call.clone()),
+            AccountCall::Answer(call) => AccountCall::Answer(call.clone()),
+            _ => return account.carry_out(call),
+        };
+        let wish = match account.carry_out(call)? {
+            Done::Seat(wish) => wish,
+            done => return Ok(done),
+        };
+        let (environment, shards) = (account.environment, Environment::revocations(&self.env)?);
+        let seats = Seats { environment, shards, tenant: environment.config().tenant(), limit };
+        let Some(id) = account.account_of(&again)? else { return account.carry_out(again) };
+        let failed = |error: call::Unconfirmed| Error::RustError(error.to_string());
+        let seat = seats.take(id, &wish).await.map_err(failed)?;
+        let account = Account { seat, ..account };
+        let done = account.carry_out(again);
+        if seat == Seat::Granted && account.session(wish.session)?.is_none() {
+            // What is not given back is counted as taken until the session would have ended unused.
+            let _ = seats.leave(id, wish.session).await;
+        }
+        done
+    }
+
     /// What follows a commit: the alarm for what waits in the outbox, and the marks at once, so that whoever is
     /// told that a session has ended can rely on it everywhere. `false` if a mark is not confirmed.
     ///
@@ -420,6 +460,8 @@ async fn forget_tombstone(storage: &Storage, account: &AccountRecord, now: UnixM
 enum Done {
     /// Answered; nothing was stored.
     Read(Response),
+    /// Nothing was stored: a place is wanted first.
+    Seat(SeatWish),
     /// Stored, and answered whether or not readers at the edge know.
     Written(Response),
     /// Stored, and answered when readers at the edge are certain to know in time.
@@ -439,6 +481,8 @@ struct Account<'a> {
     /// For the calls that need it.
     keyring: Option<Rc<Keyring>>,
     now: UnixMillis,
+    /// Whether the session that a call opens has a place.
+    seat: Seat,
     /// Of a signature that the call brings.
     verdict: Option<HostVerdict>,
 }
