@@ -230,7 +230,7 @@ describe("second factors", () => {
     assert.equal(await told("Ihre Ersatzcodes wurden ersetzt"), "de");
     const disabled = await owner.post("2fa/disable", { current_password: PASSWORD, backup_code: codes[10] }, { bearer });
     assert.equal(disabled.status, 200, disabled.text);
-    assert.equal(await told("Ihre Authenticator-App wurde entfernt"), "de");
+    assert.equal(await told("Ein zweiter Faktor Ihres Kontos wurde entfernt"), "de");
     // Once each, and of nothing else: the sign-up's code is the fourth.
     await settled(server, me);
     assert.equal((await owner.mails(me.email)).length, 4);

@@ -1,6 +1,6 @@
 //! The owner once more, before a change that would let whoever holds a session keep the account.
 
-use crate::object::account::FenceChange;
+use crate::object::account::{FenceChange, Presented};
 use crate::route::authenticate::bearer_in;
 use crate::route::exchange::Exchange;
 use crate::route::second_factor::Factor;
@@ -101,6 +101,22 @@ impl Bearer {
         self.show_factor(exchange, proof.factor).await
     }
 
+    /// The factor as the account compares it; `None` if the request has none. Not asked for within a session that has shown one
+    /// lately: `true`.
+    pub(crate) async fn presented_factor(
+        &self,
+        exchange: &Exchange,
+        factor: Option<Factor>,
+    ) -> Result<(bool, Option<Presented>), Problem> {
+        if self.has_shown_second_factor(exchange) {
+            return Ok((true, None));
+        }
+        let Some(factor) = factor else { return Ok((false, None)) };
+        factor.limit(exchange).await?;
+        let presented = factor.presented(exchange, &self.keyring, &self.subject.account).await?;
+        Ok((false, Some(presented)))
+    }
+
     async fn prove_factor(&self, exchange: &Exchange, factor: Option<Factor>) -> Result<(), Problem> {
         if !exchange.environment.config().second_factor().required_for_sensitive {
             return Ok(());
@@ -109,18 +125,11 @@ impl Bearer {
     }
 
     async fn show_factor(&self, exchange: &Exchange, factor: Option<Factor>) -> Result<(), Problem> {
-        if self.has_shown_second_factor(exchange) {
+        let (recently, presented) = self.presented_factor(exchange, factor).await?;
+        if recently {
             return Ok(());
         }
-        let account = &self.subject.account;
-        let presented = match factor {
-            Some(factor) => {
-                factor.limit(exchange).await?;
-                Some(factor.presented(exchange, &self.keyring, account).await?)
-            }
-            None => None,
-        };
-        Accounts::new(&exchange.environment).prove_factor(account, presented).await
+        Accounts::new(&exchange.environment).prove_factor(&self.subject.account, presented).await
     }
 
     /// Checks that the bearer is the owner. A password is limited, counted and locked exactly as at login, so that a

@@ -176,19 +176,27 @@ pub(crate) async fn replace_backup_codes(exchange: &Exchange) -> Answer {
     json(200, &Codes { backup_codes: &shown })
 }
 
-/// Neither authenticator nor backup codes any more. Asks for the owner and for the factor.
+/// No second factor any more, or the one of `method` not any more. Asks for the owner and for a factor.
 pub(crate) async fn disable(exchange: &Exchange) -> Answer {
     let bearer = Bearer::of(exchange).await?;
     let mut body = Body::read(&exchange.request).await?;
     let current = current_password(&mut body)?;
-    let factor = Factor::read(&mut body)?;
+    let (only, factor) = (removed(&mut body)?, Factor::read(&mut body)?);
     factor.limit(exchange).await?;
     bearer.prove_presence(exchange, current.as_ref()).await?;
     let account = bearer.subject.account;
     let presented = factor.presented(exchange, bearer.keyring(), &account).await?;
-    let order = FactorOrder::Remove { presented, keep: bearer.subject.session };
+    let order = FactorOrder::Remove { presented, keep: bearer.subject.session, only };
     Accounts::new(&exchange.environment).change_factor(&account, order).await?;
     success()
+}
+
+/// Which factor is to go; `None` for all.
+fn removed(body: &mut Body) -> Result<Option<FactorMethod>, Problem> {
+    if !body.has("method") {
+        return Ok(None);
+    }
+    Ok(sent_factor::method(body)?.or(Some(FactorMethod::Totp)))
 }
 
 /// What a request has of a second factor.

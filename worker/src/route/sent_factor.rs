@@ -50,14 +50,15 @@ pub(crate) async fn begin(
 ) -> Answer {
     let kind = offered(exchange, method)?;
     limit_requested(exchange, kind).await?;
-    bearer.prove_wholly(exchange, proof).await?;
+    bearer.prove_presence(exchange, proof.password.as_ref()).await?;
+    let (recently, presented) = bearer.presented_factor(exchange, proof.factor).await?;
     let credential = &bearer.credential;
     let to = if kind == IdentifierKind::Phone { &credential.phone } else { &credential.email };
     let to = to
         .clone()
         .ok_or_else(|| Problem::invalid_field("method", "is not one that the account is reached by"))?;
     let (code, language) = (drawn(exchange)?, exchange.language().map(Into::into));
-    let order = SentOrder::Begin { method, to, code, language };
+    let order = SentOrder::Begin { method, to, code, language, recently, presented };
     let to = Accounts::new(&exchange.environment).send_factor(&bearer.subject.account, order).await?;
     sent(&to)
 }

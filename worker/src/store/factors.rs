@@ -22,6 +22,7 @@ use postern_core::id::{AccountId, OperationId, TenantId, TokenId};
 use postern_core::intake::{CodeDigest, LinkToken};
 use postern_core::secret::{Secret, SecretText};
 use postern_core::session::DeviceHint;
+use postern_core::time::UnixMillis;
 use serde::Serialize;
 
 /// A login that waits for a second factor.
@@ -43,6 +44,25 @@ pub(crate) struct SecondFactor {
     pub(crate) email: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) phone: Option<String>,
+    /// Where a code was sent that has not come back yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pending: Option<PendingContact>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trusted_devices: Vec<TrustedUntil>,
+}
+
+/// An address or number that is about to be a factor.
+#[derive(Serialize)]
+pub(crate) struct PendingContact {
+    method: FactorMethod,
+    sent_to: String,
+    expires_at: u64,
+}
+
+/// A device that is not asked for a factor until then.
+#[derive(Serialize)]
+pub(crate) struct TrustedUntil {
+    expires_at: u64,
 }
 
 /// What an answer to a challenge comes to.
@@ -183,8 +203,15 @@ impl Accounts<'_> {
     /// What the account has of second factors, but for passkeys.
     pub(crate) async fn second_factor(&self, account: &AccountId) -> Result<SecondFactor, Problem> {
         match self.factor(account, FactorOrder::Show).await? {
-            FactorAnswer::Shown { enabled, backup_codes_left, email, phone } => {
-                Ok(SecondFactor { enabled, backup_codes_left, email, phone })
+            FactorAnswer::Shown { enabled, backup_codes_left, pending, trusted, email, phone } => {
+                let pending = pending.map(|(method, sent_to, until)| PendingContact {
+                    method,
+                    sent_to,
+                    expires_at: until.as_millis(),
+                });
+                let until = |until: UnixMillis| TrustedUntil { expires_at: until.as_millis() };
+                let trusted_devices = trusted.into_iter().map(until).collect();
+                Ok(SecondFactor { enabled, backup_codes_left, email, phone, pending, trusted_devices })
             }
             _ => Ok(SecondFactor::default()),
         }
@@ -201,7 +228,10 @@ impl Accounts<'_> {
             FactorAnswer::Limited { retry_after_seconds } => {
                 Err(self.environment.refused_by(CountedLimit::FactorResend, retry_after_seconds))
             }
-            other => changed(self.environment, other).map(|()| String::new()),
+            FactorAnswer::Refused(FactorRefusal::Missing) => Err(self.second_factor_demanded()),
+            other => {
+                changed(self.environment, other).and(Err(Problem::internal("account", "no code was sent")))
+            }
         }
     }
 

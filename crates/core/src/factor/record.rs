@@ -100,6 +100,18 @@ pub struct FactorRecord {
 }
 
 impl FactorMethod {
+    /// Its name in answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::BackupCode => "backup_code",
+            Self::Passkey => "passkey",
+            Self::Email => "email",
+            Self::Sms => "sms",
+        }
+    }
+
     /// What it says of the session in `amr`, besides that there was more than one factor (RFC 8176 §2): a one-time
     /// password (a backup code is one too), or a key that somebody was there to use. Whether hardware keeps the key
     /// nobody knows without attestation, so that it is neither `hwk` nor `swk`.
@@ -147,6 +159,20 @@ impl FactorRecord {
     pub fn without_factors(&self) -> Self {
         let Self { guard, sending, sent_at, .. } = *self;
         Self { guard, sending, sent_at, ..Self::default() }
+    }
+
+    /// The record without one factor, and with nothing that was begun or trusted before; `None` if it has no such factor.
+    /// Backup codes stand in for others, and passkeys are kept elsewhere: neither is removed like this.
+    #[must_use]
+    pub fn without(&self, method: FactorMethod) -> Option<Self> {
+        let mut left = self.clone();
+        let was_there = match method {
+            FactorMethod::Totp => left.totp.take().is_some(),
+            FactorMethod::Email => left.email.take().is_some(),
+            FactorMethod::Sms => left.sms.take().is_some(),
+            FactorMethod::BackupCode | FactorMethod::Passkey => false,
+        };
+        was_there.then(|| Self { pending: None, pending_contact: None, ..left.settled() })
     }
 
     /// Whether logins are challenged, whatever passkeys there are.

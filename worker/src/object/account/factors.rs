@@ -4,6 +4,7 @@
 
 use super::commit::{Change, Welcome};
 use super::decisions::{refusal_of_open, secret_of};
+use super::sent::repeated;
 use super::{ACCOUNT, Account, AdmissionAnswer, AdmissionRefusal, OPERATIONS, OpenCall, SentOrder, passkeys};
 use crate::object::records::Records;
 use crate::object::sealed;
@@ -75,8 +76,13 @@ pub(crate) enum FactorOrder {
     /// A new password without the old one is about to be set. Used up if there is one; if there is none, nothing is
     /// asked for.
     Recover { presented: Option<Presented> },
-    /// None any more; all sessions end but the one that asks.
-    Remove { presented: Presented, keep: SessionId },
+    /// None any more, or one less; all sessions end but the one that asks.
+    Remove {
+        presented: Presented,
+        keep: SessionId,
+        #[serde(default)]
+        only: Option<FactorMethod>,
+    },
 }
 
 impl FactorOrder {
@@ -121,6 +127,12 @@ pub(crate) enum FactorAnswer {
     Shown {
         enabled: bool,
         backup_codes_left: usize,
+        /// The place that has not shown its code yet.
+        #[serde(default)]
+        pending: Option<(FactorMethod, String, UnixMillis)>,
+        /// Until when devices are trusted.
+        #[serde(default)]
+        trusted: Vec<UnixMillis>,
         /// Where codes are sent.
         #[serde(default)]
         email: Option<String>,
@@ -222,12 +234,18 @@ impl Account<'_> {
             FactorOrder::Show => Ok(FactorAnswer::Shown {
                 enabled: self.is_guarded(&record, &self.passkeys()?),
                 backup_codes_left: record.backup.as_ref().map_or(0, |codes| codes.left.len()),
+                pending: record
+                    .pending_contact
+                    .filter(|pending| self.now < pending.code.expires_at)
+                    .map(|pending| (pending.method, pending.value, pending.code.expires_at)),
+                trusted: record.trusted.iter().map(|device| device.expires_at).collect(),
                 email: record.email.map(|contact| contact.value),
                 phone: record.sms.map(|contact| contact.value),
             }),
-            _ if self.last_factor_change()? == Some(call.operation) => {
-                Ok(FactorAnswer::Done { pending: false })
-            }
+            order if self.last_factor_change()? == Some(call.operation) => Ok(match order {
+                FactorOrder::Sent(order) => repeated(order, &record),
+                _ => FactorAnswer::Done { pending: false },
+            }),
             FactorOrder::Begin { sealed_secret, pepper_id } => {
                 let parameters = TotpParameters::DEFAULT;
                 let outcome = begin_enrolment(&record, sealed_secret, pepper_id, parameters, self.now);
@@ -279,7 +297,7 @@ impl Account<'_> {
                 }
                 Ok(FactorAnswer::Done { pending: false })
             }
-            FactorOrder::Sent(order) => self.sent(&account, &record, call.operation, order),
+            FactorOrder::Sent(order) => self.sent(&account, record, call.operation, order),
             FactorOrder::Prove { presented } => match presented {
                 Some(presented) if record.has_codes() => self.using(&account, &record, &presented, |left| {
                     let factor_change = Some(LastFactorChange { operation: call.operation });
@@ -305,13 +323,20 @@ impl Account<'_> {
                 }
             }
             FactorOrder::Remove { .. } if !record.is_required() => refused(FactorRefusal::NotEnrolled),
-            FactorOrder::Remove { presented, keep } => {
-                let sessions = self.sessions()?;
+            FactorOrder::Remove { only: Some(method), .. } if record.without(method).is_none() => {
+                refused(FactorRefusal::NotEnrolled)
+            }
+            FactorOrder::Remove { presented, keep, only } => {
+                let (sessions, passkeys) = (self.sessions()?, self.passkeys()?);
                 self.using(&account, &record, &presented, |left| {
                     let revoke = RevokeReason::PasswordChange;
                     let ended = session::revoke_all(&account, &sessions, revoke, Some(keep), self.now);
+                    // Backup codes stay with whatever they stand in for.
+                    let kept = only.and_then(|method| left.without(method));
+                    let kept = kept.filter(|kept| self.is_guarded(kept, &passkeys));
                     Change {
-                        factors: Some(left.without_factors()),
+                        factors: Some(kept.unwrap_or_else(|| left.without_factors())),
+                        detail: only.map(|method| method.name().into()),
                         account: Some(ended.account),
                         put: ended.revoked,
                         notices: ended.notices,
@@ -352,7 +377,7 @@ impl Account<'_> {
     }
 
     /// What is left after a right factor, not stored yet.
-    fn tried(
+    pub(super) fn tried(
         &self,
         account: &AccountRecord,
         record: &FactorRecord,
