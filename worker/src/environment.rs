@@ -24,7 +24,7 @@ use postern_core::password::{AcceptedHashes, Argon2Params, PasswordPolicy, Signe
 use postern_core::session::{
     BindingRule, DeviceBinding, NetworkPrefixes, OpenPolicy, OverCap, RefreshLimit, RotationPolicy,
 };
-use postern_core::throttle::{AutoLockout, LockoutPolicy};
+use postern_core::throttle::{AutoLockout, LockoutPolicy, ProgressiveDelay};
 use postern_core::time::Seconds;
 use std::cell::RefCell;
 use std::iter;
@@ -162,6 +162,7 @@ impl Environment {
             CountedLimit::Lockout => {
                 (config.lockout().per_source_failures, config.lockout().duration.as_secs())
             }
+            CountedLimit::Delay => (1, config.lockout().delay_most.as_secs()),
             CountedLimit::SignUp => of(config.limits().sign_up_per_identifier),
             CountedLimit::Code => of(config.limits().code_per_identifier),
             CountedLimit::Sms => of(config.limits().sms_per_identifier),
@@ -346,6 +347,11 @@ impl Environment {
             per_source_failures: lockout.per_source_failures,
             per_identifier_failures: lockout.per_identifier_failures,
             duration: lockout.duration,
+            delay: ProgressiveDelay {
+                after_failures: lockout.delay_after_failures,
+                first: lockout.delay_first,
+                most: lockout.delay_most,
+            },
             automatic: if automatic.enabled {
                 AutoLockout { failures: automatic.failures, duration: automatic.duration }
             } else {

@@ -8,8 +8,8 @@
 )]
 
 use postern_core::throttle::{
-    Attempt, AutoLockout, LockScope, LockoutPolicy, LockoutRecord, LockoutRecords, RateDecision, RateLimit,
-    decide, decide_attempt,
+    Attempt, AutoLockout, LockScope, LockoutPolicy, LockoutRecord, LockoutRecords, ProgressiveDelay,
+    RateDecision, RateLimit, decide, decide_attempt,
 };
 use postern_core::time::{Seconds, UnixMillis};
 use proptest::prelude::*;
@@ -220,6 +220,13 @@ fn published_sequences_of_the_lockout() {
                         store.save(source, records);
                     }
                 }
+                Attempt::Delayed { retry_after_seconds, records } => {
+                    assert_eq!(step["expect"], "delayed", "{step_name}");
+                    assert_eq!(retry_after_seconds, step["retry_after_seconds"], "{step_name}");
+                    if let Some(records) = records {
+                        store.save(source, records);
+                    }
+                }
             }
         }
     }
@@ -234,7 +241,7 @@ fn attempts_in_flight_at_once_are_all_counted() {
             store.save("a", records);
             true
         }
-        Attempt::Locked { .. } => false,
+        Attempt::Locked { .. } | Attempt::Delayed { .. } => false,
     });
     assert_eq!(admitted.count(), 3);
 }
@@ -258,6 +265,7 @@ fn an_automatic_lock_outlasts_pauses_and_ends_by_itself_or_when_it_is_lifted() {
                     Ok(locks_on_failure)
                 }
                 Attempt::Locked { scope, retry_after_seconds, .. } => Err((scope, retry_after_seconds)),
+                Attempt::Delayed { .. } => panic!("delayed"),
             };
         // Slower than any pause, so that neither of the other counters ever locks.
         for failure in 1..=5 {
@@ -321,6 +329,7 @@ proptest! {
             per_identifier_failures: threshold,
             duration: Seconds::new(duration),
             automatic: AutoLockout::OFF,
+            delay: ProgressiveDelay::OFF,
         };
         let mut times = times;
         if sorted {
@@ -335,7 +344,8 @@ proptest! {
                     records = write;
                     admitted.push(now.as_millis());
                 }
-                Attempt::Locked { retry_after_seconds, records: write, .. } => {
+                Attempt::Locked { retry_after_seconds, records: write, .. }
+                | Attempt::Delayed { retry_after_seconds, records: write } => {
                     records = write.unwrap_or(records);
                     prop_assert!((1..=u64::from(duration)).contains(&retry_after_seconds));
                     let later = UnixMillis::new(now.as_millis() + retry_after_seconds * 1000);
@@ -350,6 +360,124 @@ proptest! {
             for run in admitted.windows(n + 1) {
                 let widest = run.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
                 prop_assert!(widest >= u64::from(duration) * 1000);
+            }
+        }
+    }
+}
+
+/// Seconds at which attempts of one source are admitted that comes again every second and always fails.
+fn compared_at(policy: &LockoutPolicy, seconds: u64) -> Vec<u64> {
+    let mut store = LockoutStore::default();
+    let mut compared = Vec::new();
+    for second in 0..seconds {
+        let now = UnixMillis::new(second * 1_000);
+        if let Attempt::Admitted { records, .. } = decide_attempt(store.load("a"), now, policy) {
+            store.save("a", records);
+            compared.push(second);
+        }
+    }
+    compared
+}
+
+fn delayed(after_failures: u32, first: u32, most: u32) -> LockoutPolicy {
+    let (first, most) = (Seconds::new(first), Seconds::new(most));
+    LockoutPolicy {
+        per_source_failures: 12,
+        per_identifier_failures: 100,
+        delay: ProgressiveDelay { after_failures, first, most },
+        ..LockoutPolicy::default()
+    }
+}
+
+#[test]
+fn each_failure_makes_the_next_attempt_of_its_source_later_up_to_a_bound() {
+    assert_eq!(compared_at(&delayed(3, 2, 16), 100), [0, 1, 2, 4, 8, 16, 32, 48, 64, 80, 96]);
+    assert_eq!(compared_at(&delayed(0, 2, 16), 13), (0..12).collect::<Vec<_>>());
+    assert_eq!(compared_at(&delayed(1, 1, 1), 5), [0, 1, 2, 3, 4]);
+    // However many there are, the wait has an end.
+    let delay = ProgressiveDelay { after_failures: 1, first: Seconds::new(3), most: Seconds::new(900) };
+    assert_eq!(delay.after(0), Seconds::ZERO);
+    assert_eq!(
+        (delay.after(1), delay.after(2), delay.after(u32::MAX)),
+        (Seconds::new(3), Seconds::new(6), Seconds::new(900))
+    );
+}
+
+#[test]
+fn a_delay_is_no_lock_for_others_and_a_success_ends_it() {
+    let policy = delayed(2, 60, 600);
+    let mut store = LockoutStore::default();
+    let at = |seconds: u64| UnixMillis::new(seconds * 1_000);
+    let mut attempt = |source: &str, second| {
+        let decision = decide_attempt(store.load(source), at(second), &policy);
+        if let Attempt::Admitted { records, .. } = decision {
+            store.save(source, records);
+        }
+        decision
+    };
+    for second in 0..2 {
+        assert!(matches!(attempt("guesser", second), Attempt::Admitted { .. }));
+    }
+    // Attempts while it lasts are not counted, and do not prolong it.
+    for second in 2..61 {
+        let wait = 61 - second;
+        assert_eq!(attempt("guesser", second), Attempt::Delayed { retry_after_seconds: wait, records: None });
+    }
+    assert!(matches!(attempt("owner", 2), Attempt::Admitted { .. }), "it is the guesser's alone");
+    assert!(matches!(attempt("guesser", 61), Attempt::Admitted { .. }));
+    assert!(matches!(attempt("guesser", 120), Attempt::Delayed { retry_after_seconds: 61, .. }));
+    let mut cleared = LockoutStore::default();
+    cleared.save("guesser", LockoutRecords::after_success());
+    assert!(matches!(decide_attempt(cleared.load("guesser"), at(120), &policy), Attempt::Admitted { .. }));
+}
+
+#[test]
+fn a_delay_ends_though_the_clock_was_set_back() {
+    let policy = delayed(1, 60, 60);
+    let mut store = LockoutStore::default();
+    let Attempt::Admitted { records, .. } =
+        decide_attempt(store.load("a"), UnixMillis::new(9_000_000), &policy)
+    else {
+        panic!("the first is admitted");
+    };
+    store.save("a", records);
+    let Attempt::Delayed { retry_after_seconds: 60, records: Some(records) } =
+        decide_attempt(store.load("a"), UnixMillis::new(1_000), &policy)
+    else {
+        panic!("it counts from the clock of now");
+    };
+    store.save("a", records);
+    assert!(matches!(
+        decide_attempt(store.load("a"), UnixMillis::new(61_000), &policy),
+        Attempt::Admitted { .. }
+    ));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whoever_waits_as_told_is_admitted_and_nobody_before(
+        after_failures in 1u32..6,
+        first in 1u32..100,
+        most in 100u32..900,
+        gaps in prop::collection::vec(0u64..200_000, 1..60),
+    ) {
+        let policy = delayed(after_failures, first, most);
+        let (mut records, mut now) = (LockoutRecords::default(), 0);
+        for gap in gaps {
+            now += gap;
+            match decide_attempt(records, UnixMillis::new(now), &policy) {
+                Attempt::Admitted { records: next, .. } => records = next,
+                Attempt::Delayed { retry_after_seconds, .. } => {
+                    let then = UnixMillis::new(now + retry_after_seconds * 1_000);
+                    let opens = matches!(decide_attempt(records, then, &policy), Attempt::Admitted { .. });
+                    prop_assert!(opens);
+                    let early = UnixMillis::new(now + (retry_after_seconds - 1) * 1_000);
+                    let opens = matches!(decide_attempt(records, early, &policy), Attempt::Admitted { .. });
+                    prop_assert!(!opens);
+                }
+                Attempt::Locked { .. } => {}
             }
         }
     }

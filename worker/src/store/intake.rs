@@ -236,7 +236,10 @@ impl<'a> Intake<'a> {
             ask_once(&namespace, &name(self.shard), Some(self.tenant), &call).await.map_err(unavailable)?;
         match answer.retry_after_seconds {
             None => Ok(Attempt { pending: answer.pending, locks_on_failure: answer.locks_on_failure }),
-            Some(seconds) => Err(self.environment.refused_by(CountedLimit::Lockout, seconds)),
+            Some(seconds) => {
+                let limit = if answer.delayed { CountedLimit::Delay } else { CountedLimit::Lockout };
+                Err(self.environment.refused_by(limit, seconds))
+            }
         }
     }
 

@@ -68,6 +68,8 @@ impl MetLimits {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CountedLimit {
     Lockout,
+    /// The wait between two attempts of a source that has failed.
+    Delay,
     SignUp,
     Code,
     Sms,
@@ -84,6 +86,7 @@ impl CountedLimit {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Lockout => "lockout",
+            Self::Delay => "attempt_delay",
             Self::SignUp => "sign_up_per_identifier",
             Self::Code => "code_per_identifier",
             Self::Sms => "sms_per_identifier",

@@ -166,6 +166,12 @@ pub struct LockoutSettings {
     pub per_identifier_failures: u32,
     /// The pause, 1 second to 1 day, default 15 minutes.
     pub duration: Seconds,
+    /// Failures of one source after which its next attempt has to wait, 0 to 99, default 0: never.
+    pub delay_after_failures: u32,
+    /// The first wait, 1 second to 1 hour, default 1 second; each further failure doubles it.
+    pub delay_first: Seconds,
+    /// The longest wait, up to the pause, default 1 minute.
+    pub delay_most: Seconds,
 }
 
 impl LockoutSettings {
@@ -174,7 +180,21 @@ impl LockoutSettings {
             per_source_failures: section.number("per_source_failures", preset.pick((10, 5, 10)), 1..=100),
             per_identifier_failures: section.number("per_identifier_failures", 100, 1..=100),
             duration: section.seconds("duration_seconds", preset.pick((900, 1_800, 900)), 1..=86_400),
+            delay_after_failures: section.number("delay_after_failures", preset.pick((0, 3, 0)), 0..=99),
+            delay_first: section.seconds("delay_first_seconds", 1, 1..=3_600),
+            delay_most: section.seconds("delay_most_seconds", 60, 1..=86_400),
         };
+        if settings.delay_after_failures > 0 {
+            if settings.delay_after_failures >= settings.per_source_failures {
+                section.refuse("delay_after_failures", "must be less than lockout.per_source_failures");
+            }
+            if settings.delay_first > settings.delay_most {
+                section.refuse("delay_first_seconds", "must not be more than lockout.delay_most_seconds");
+            }
+            if settings.delay_most > settings.duration {
+                section.refuse("delay_most_seconds", "must not be more than lockout.duration_seconds");
+            }
+        }
         if settings.per_source_failures > settings.per_identifier_failures {
             section.refuse("per_source_failures", "must not be more than lockout.per_identifier_failures");
         }

@@ -9,7 +9,9 @@ use crate::intake::{CodeBinding, CodeDigest, CodePurpose};
 use crate::password::{Pepper, Peppers};
 use crate::secret::Secret;
 use crate::session::{DeviceBinding, DeviceFingerprint, DeviceHint, DeviceVerdict};
-use crate::throttle::{Attempt, AutoLockout, LockoutPolicy, LockoutRecord, LockoutRecords, decide_attempt};
+use crate::throttle::{
+    Attempt, AutoLockout, LockoutPolicy, LockoutRecord, LockoutRecords, ProgressiveDelay, decide_attempt,
+};
 use crate::time::{Seconds, UnixMillis};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,6 +24,7 @@ const GUARD: LockoutPolicy = LockoutPolicy {
     per_identifier_failures: 5,
     duration: Seconds::new(600),
     automatic: AutoLockout::OFF,
+    delay: ProgressiveDelay::OFF,
 };
 /// Logins of one account that may wait for a second factor at the same time; the oldest goes when another comes.
 const MOST_CHALLENGES: usize = 8;
@@ -41,7 +44,9 @@ impl FactorGuard {
         match decide_attempt(LockoutRecords { identifier: self.0, ..LockoutRecords::default() }, now, &GUARD)
         {
             Attempt::Admitted { records, .. } => Ok(Self(records.identifier)),
-            Attempt::Locked { retry_after_seconds, .. } => Err(retry_after_seconds),
+            Attempt::Locked { retry_after_seconds, .. } | Attempt::Delayed { retry_after_seconds, .. } => {
+                Err(retry_after_seconds)
+            }
         }
     }
 }

@@ -7,7 +7,8 @@
 //! Two counters, because each alone is a weapon: a lock by identifier alone lets anybody lock anybody out, a
 //! lock by source alone lets a network of sources guess forever. The pair's threshold is therefore the low one
 //! and the identifier's the high one. A third, which is off by default, locks for everybody and counts over any time
-//! ([`AutoLockout`]). There is no counter by source alone here: a success could not clear it,
+//! ([`AutoLockout`]). Before the pair is locked it may be slowed down ([`ProgressiveDelay`]).
+//! There is no counter by source alone here: a success could not clear it,
 //! or an attacker would clear it with an account of their own. That is what rate limits are for.
 
 use crate::time::{Seconds, UnixMillis};
@@ -27,16 +28,20 @@ pub struct LockoutPolicy {
     /// The lock that outlasts these pauses; off by default.
     #[cfg_attr(feature = "serde", serde(default))]
     pub automatic: AutoLockout,
+    /// The waits between attempts before a pair is locked; off by default.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub delay: ProgressiveDelay,
 }
 
 impl Default for LockoutPolicy {
-    /// 5 per source, 50 per identifier, 15 minutes, and no automatic lock.
+    /// 5 per source, 50 per identifier, 15 minutes, no automatic lock and no delay.
     fn default() -> Self {
         Self {
             per_source_failures: 5,
             per_identifier_failures: 50,
             duration: Seconds::new(15 * 60),
             automatic: AutoLockout::OFF,
+            delay: ProgressiveDelay::OFF,
         }
     }
 }
@@ -76,6 +81,43 @@ impl AutoLockout {
 }
 
 impl Default for AutoLockout {
+    fn default() -> Self {
+        Self::OFF
+    }
+}
+
+/// How long one source waits between its attempts on one identifier: not at all at first, then twice as long each time.
+///
+/// Of the pair alone. A wait of the identifier would make its owner wait for whoever guesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ProgressiveDelay {
+    /// Consecutive failures after which attempts have to wait; 0 switches it off.
+    pub after_failures: u32,
+    /// The wait after that many.
+    pub first: Seconds,
+    /// The longest wait. One above the duration of a lock is cut to that: then the failures are forgotten.
+    pub most: Seconds,
+}
+
+impl ProgressiveDelay {
+    /// No delay.
+    pub const OFF: Self = Self { after_failures: 0, first: Seconds::new(0), most: Seconds::new(0) };
+
+    /// The wait after so many failures.
+    #[must_use]
+    pub fn after(self, failures: u32) -> Seconds {
+        if self.after_failures == 0 || failures < self.after_failures {
+            return Seconds::ZERO;
+        }
+        let doublings = failures.saturating_sub(self.after_failures).min(31);
+        let factor = 1u64.checked_shl(doublings).unwrap_or(u64::MAX);
+        let wait = u64::from(self.first.as_secs()).saturating_mul(factor);
+        Seconds::new(u32::try_from(wait).unwrap_or(u32::MAX).min(self.most.as_secs()))
+    }
+}
+
+impl Default for ProgressiveDelay {
     fn default() -> Self {
         Self::OFF
     }
@@ -238,9 +280,16 @@ pub enum Attempt {
         /// To be stored if present: the clock went backwards, and the lock now counts from here, so that it ends.
         records: Option<LockoutRecords>,
     },
+    /// It may not yet, and is not counted: this source has failed a moment ago.
+    Delayed {
+        /// Seconds until it may, at least 1.
+        retry_after_seconds: u64,
+        /// As of [`Attempt::Locked`].
+        records: Option<LockoutRecords>,
+    },
 }
 
-/// Counts one attempt as failed, or refuses it.
+/// Counts one attempt as failed, or refuses it: as locked, or as too early.
 ///
 /// A key with `n` as its threshold admits exactly `n` consecutive failures; the lock then lasts
 /// `policy.duration` from the last of them, and ends with a clean count. Attempts during a lock are not counted
@@ -260,6 +309,14 @@ pub fn decide_attempt(stored: LockoutRecords, now: UnixMillis, policy: &LockoutP
             scope,
             records: moved.then_some(current),
         };
+    }
+    if let Some(pair) = current.pair {
+        let next = pair.last_attempt_at.plus(policy.delay.after(pair.failures));
+        if now < next {
+            // As with a lock: the clock went backwards, and the wait counts from here.
+            let records = (current.pair != stored.pair).then_some(current);
+            return Attempt::Delayed { retry_after_seconds: now.seconds_until(next).max(1), records };
+        }
     }
     let records = current.map(|scope, record| policy.rule(scope).counted(record, now));
     let locks_on_failure = LockScope::ALL

@@ -9,6 +9,7 @@ pub mod lockout;
 pub mod rate;
 
 pub use lockout::{
-    Attempt, AutoLockout, LockScope, LockoutPolicy, LockoutRecord, LockoutRecords, decide_attempt,
+    Attempt, AutoLockout, LockScope, LockoutPolicy, LockoutRecord, LockoutRecords, ProgressiveDelay,
+    decide_attempt,
 };
 pub use rate::{RateDecision, RateLimit, RateLimitError, TheoreticalArrival, decide};

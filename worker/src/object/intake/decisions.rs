@@ -107,23 +107,29 @@ impl Intake<'_> {
             identifier: table.get(&identifier_key(subject))?,
             automatic: table.get(&automatic_key(subject))?,
         };
-        match decide_attempt(stored, self.now, &self.environment.lockout_policy()) {
-            Attempt::Admitted { records, locks_on_failure } => {
-                self.store_attempts(subject, source, records)?;
-                let sign_ups = self.sign_ups(subject)?;
-                let pending = pending_password(&sign_ups, self.now, &self.environment.sign_up_policy());
-                let locks_on_failure = locks_on_failure == Some(LockScope::Automatic);
-                let pending = pending.cloned();
-                Ok(AttemptAnswer { retry_after_seconds: None, pending, locks_on_failure })
-            }
-            Attempt::Locked { retry_after_seconds, records, .. } => {
-                if let Some(records) = records {
+        let (retry_after_seconds, records, delayed) =
+            match decide_attempt(stored, self.now, &self.environment.lockout_policy()) {
+                Attempt::Admitted { records, locks_on_failure } => {
                     self.store_attempts(subject, source, records)?;
+                    let sign_ups = self.sign_ups(subject)?;
+                    let pending = pending_password(&sign_ups, self.now, &self.environment.sign_up_policy());
+                    let locks_on_failure = locks_on_failure == Some(LockScope::Automatic);
+                    let pending = pending.cloned();
+                    return Ok(AttemptAnswer {
+                        retry_after_seconds: None,
+                        pending,
+                        locks_on_failure,
+                        delayed: false,
+                    });
                 }
-                let retry_after_seconds = Some(retry_after_seconds);
-                Ok(AttemptAnswer { retry_after_seconds, pending: None, locks_on_failure: false })
-            }
+                Attempt::Locked { retry_after_seconds, records, .. } => (retry_after_seconds, records, false),
+                Attempt::Delayed { retry_after_seconds, records } => (retry_after_seconds, records, true),
+            };
+        if let Some(records) = records {
+            self.store_attempts(subject, source, records)?;
         }
+        let retry_after_seconds = Some(retry_after_seconds);
+        Ok(AttemptAnswer { retry_after_seconds, pending: None, locks_on_failure: false, delayed })
     }
 
     pub(super) fn store_attempts(

@@ -203,6 +203,9 @@ pub(crate) struct AttemptAnswer {
     /// Whether the automatic lock holds from now on if this attempt fails.
     #[serde(default)]
     pub(crate) locks_on_failure: bool,
+    /// Whether it is only too early.
+    #[serde(default)]
+    pub(crate) delayed: bool,
 }
 
 #[derive(Serialize, Deserialize)]
