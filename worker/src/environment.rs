@@ -41,6 +41,8 @@ const OPERATOR_TOKEN_BINDING: &str = "POSTERN_OPERATOR_TOKEN";
 const FIREBASE_SIGNER_KEY_BINDING: &str = "POSTERN_FIREBASE_SIGNER_KEY";
 /// The secret binding of the token that Twilio's account is used with.
 const TWILIO_TOKEN_BINDING: &str = "TWILIO_AUTH_TOKEN";
+/// The secret binding of the secret of Turnstile's widget.
+pub(crate) const TURNSTILE_SECRET_BINDING: &str = "TURNSTILE_SECRET_KEY";
 /// Wrong second factors in a row, and the pause in seconds that follows.
 const SECOND_FACTOR_PAUSE: (u32, u32) = (5, 600);
 /// Between two codes of a second factor that are sent.
@@ -451,6 +453,9 @@ fn read(env: &Env) -> Result<Tenants, String> {
     config.check_for(here).map_err(|errors| errors.to_string())?;
     for config in iter::once(&config).chain(config.tenants().others()) {
         check_senders(config, &bound)?;
+    }
+    if config.turnstile().enabled && bound(TURNSTILE_SECRET_BINDING).is_undefined() {
+        return Err(format!("the secret {TURNSTILE_SECRET_BINDING} is missing"));
     }
     if here == config::Environment::Production {
         let root_key_present = !bound(ROOT_KEY_BINDING).is_undefined();

@@ -74,3 +74,5 @@ pub mod secret;
 pub mod session;
 pub mod throttle;
 pub mod time;
+#[cfg(any(feature = "config", feature = "issue"))]
+pub mod turnstile;

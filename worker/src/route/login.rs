@@ -8,11 +8,12 @@
 use crate::route::exchange::Exchange;
 use crate::route::mailed::new_operation;
 use crate::route::turn::Turn;
+use crate::route::turnstile::{self, Token};
 use crate::route::{contact, password, tokens};
 use crate::store::accounts::{Accounts, NewSession};
 use crate::store::directory::Credential;
 use crate::store::factors::DeviceToken;
-use crate::store::intake::Intake;
+use crate::store::intake::{Attempt, Intake};
 use crate::store::keyring::Keyring;
 use crate::store::limiter::{Limits, Taken};
 use crate::wire::answer::Answer;
@@ -25,6 +26,7 @@ use postern_core::identifier::Identifier;
 use postern_core::password::{PasswordHash, PasswordInput};
 use postern_core::proof::FirstFactor;
 use postern_core::secret::SecretText;
+use postern_core::turnstile::TurnstileAction;
 use std::rc::Rc;
 
 /// The line of the audit trail for a wrong password.
@@ -36,6 +38,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let password = password::input("password", &body.secret("password")?)?;
     let device_token = body.optional_text("device_token")?.map(SecretText::new);
     let remember = remember(&mut body)?;
+    let human = Token::read(exchange, &mut body)?;
 
     let turn = Turn::take()?;
     let environment = &exchange.environment;
@@ -47,7 +50,8 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         .per_pair("login_per_pair", limits.login_per_pair, identifier.value())
         .take_forgivably()
         .await?;
-    let attempt = Intake::of_identifier(environment, &keyring, &identifier).begin_attempt(&source).await?;
+    let intake = Intake::of_identifier(environment, &keyring, &identifier);
+    let attempt = begin_attempt(exchange, &intake, &source, &human).await?;
     let found = exchange.directory()?.credential(environment.config().tenant(), &identifier).await?;
     let stored = found.as_ref().map(|found| found.stored(environment));
     let authorization = found.as_ref().map(Credential::authorization).transpose()?.unwrap_or_default();
@@ -82,6 +86,26 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let new = NewSession::of_known(session, session_key, authorization, status, device, remember, trusted);
     let login = Accounts::new(environment).open(FirstFactor::Password(proof), new, &keyring).await?;
     tokens::of_login(exchange, &keyring, login).await
+}
+
+/// Counts the attempt. After failures on the identifier, whether it has an account or not, and from wherever they came,
+/// somebody has to be there: what comes without is not counted.
+async fn begin_attempt(
+    exchange: &Exchange,
+    intake: &Intake<'_>,
+    source: &str,
+    human: &Token,
+) -> Result<Attempt, Problem> {
+    let Some(failures) = turnstile::login_failures(&exchange.environment) else {
+        return intake.begin_attempt(source).await;
+    };
+    match intake.begin_attempt_below(source, failures).await? {
+        Some(attempt) => Ok(attempt),
+        None => {
+            human.check(exchange, TurnstileAction::Login).await?;
+            intake.begin_attempt(source).await
+        }
+    }
 }
 
 /// Whether the owner asks to be remembered; where the configuration has no such sessions, it makes no difference.

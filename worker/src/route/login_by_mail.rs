@@ -9,6 +9,7 @@ use crate::route::contact::{contact, email};
 use crate::route::exchange::Exchange;
 use crate::route::login::remember;
 use crate::route::mailed::{self, Kind, Presented, limit_presented};
+use crate::route::turnstile::Token;
 use crate::route::verify_sign_up::default_roles;
 use crate::route::{tokens, username};
 use crate::store::accounts::{Accounts, NewSession};
@@ -38,7 +39,8 @@ pub(crate) async fn request(exchange: &Exchange, kind: Kind) -> Answer {
         Kind::Code | Kind::Uuid => contact(&exchange.environment, &mut body)?,
         Kind::Link => Identifier::Email(email(&mut body)?),
     };
-    mailed::request(exchange, &to, purpose_of(kind), kind).await
+    let human = Token::read(exchange, &mut body)?;
+    mailed::request(exchange, &to, purpose_of(kind), kind, human).await
 }
 
 pub(crate) async fn verify(exchange: &Exchange, kind: Kind) -> Answer {

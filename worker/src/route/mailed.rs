@@ -6,6 +6,7 @@
 use crate::outbox::message::MailTemplate;
 use crate::route::contact::contact;
 use crate::route::exchange::Exchange;
+use crate::route::turnstile::Token;
 use crate::store::directory::Credential;
 use crate::store::intake::{Intake, NewSecret, PresentedSecret, UsedSecret};
 use crate::store::limiter::Limits;
@@ -19,6 +20,7 @@ use postern_core::id::{AccountId, OperationId};
 use postern_core::identifier::{Identifier, IdentifierKind};
 use postern_core::intake::{CodePurpose, LinkToken};
 use postern_core::secret::SecretText;
+use postern_core::turnstile::TurnstileAction;
 use serde::Serialize;
 
 /// More than any code has; what is longer was not typed from a mail.
@@ -66,6 +68,7 @@ pub(crate) async fn request(
     to: &Identifier,
     purpose: CodePurpose,
     kind: Kind,
+    human: Token,
 ) -> Answer {
     if purpose == CodePurpose::ResetPassword && to.kind() != IdentifierKind::Phone {
         let limit = exchange.environment.config().limits().reset_per_source;
@@ -73,6 +76,9 @@ pub(crate) async fn request(
     } else {
         limit_requested(exchange, to.kind()).await?;
     }
+    let is_reset = purpose == CodePurpose::ResetPassword;
+    let action = if is_reset { TurnstileAction::PasswordReset } else { TurnstileAction::Code };
+    human.check(exchange, action).await?;
     let intake = Intake::of_identifier(&exchange.environment, &*exchange.keyring().await?, to);
     mail(exchange, &intake, purpose, kind, to.value(), to).await
 }

@@ -38,6 +38,7 @@ pub(crate) mod sign_up;
 pub(crate) mod table;
 pub(crate) mod tokens;
 pub(crate) mod turn;
+pub(crate) mod turnstile;
 pub(crate) mod username;
 pub(crate) mod validate;
 pub(crate) mod verify_contact;

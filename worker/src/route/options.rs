@@ -68,6 +68,7 @@ pub(crate) fn features(config: &Config) -> impl Iterator<Item = &'static str> {
         ("password_reset_by_code", reset.enabled && reset.by == MailedForm::Code),
         ("password_reset_by_uuid", reset.enabled && reset.by == MailedForm::Uuid),
         ("cookies", config.cookies().mode != CookieMode::Off),
+        ("turnstile", config.turnstile().enabled),
         ("account_deletion", config.accounts().owner_may_delete),
     ]
     .into_iter()

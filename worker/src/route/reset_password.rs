@@ -13,6 +13,7 @@ use crate::route::mailed::{self, Kind, Presented, limit_presented};
 use crate::route::recovery::Recovery;
 use crate::route::second_factor::Factor;
 use crate::route::turn::Turn;
+use crate::route::turnstile::Token;
 use crate::route::{breach, password, set_password};
 use crate::wire::answer::Answer;
 use crate::wire::body::Body;
@@ -25,7 +26,8 @@ pub(crate) async fn request(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
     let kind = kind_for(&body, by_mail);
     let to = contact(&exchange.environment, &mut body)?;
-    mailed::request(exchange, &to, CodePurpose::ResetPassword, kind).await
+    let human = Token::read(exchange, &mut body)?;
+    mailed::request(exchange, &to, CodePurpose::ResetPassword, kind, human).await
 }
 
 pub(crate) async fn confirm(exchange: &Exchange) -> Answer {

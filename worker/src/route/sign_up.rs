@@ -9,6 +9,7 @@ use crate::route::contact::contact;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{limit_requested, new_operation};
 use crate::route::turn::Turn;
+use crate::route::turnstile::Token;
 use crate::route::{breach, immediate_sign_up, password, username};
 use crate::store::intake::{Intake, NewSignUp};
 use crate::store::keyring::Keyring;
@@ -22,6 +23,7 @@ use postern_core::id::RegistrationId;
 use postern_core::identifier::{DisplayName, Identifier, IdentifierKind, Username};
 use postern_core::password::PasswordInput;
 use postern_core::secret::SecretText;
+use postern_core::turnstile::TurnstileAction;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -36,6 +38,8 @@ pub(crate) struct Input {
     pub(crate) name: DisplayName,
     pub(crate) password: Option<PasswordInput>,
     pub(crate) username: Option<Username>,
+    /// Who stands behind it.
+    pub(crate) human: Token,
 }
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
@@ -52,6 +56,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         .per_key("sms_per_source", sms)
         .take()
         .await?;
+    input.human.check(exchange, TurnstileAction::SignUp).await?;
 
     if let Some(password) = &input.password {
         breach::refuse_known(exchange, "password", password).await?;
@@ -71,7 +76,7 @@ async fn wait_for_code(
     exchange: &Exchange,
     keyring: &Keyring,
     intake: &Intake<'_>,
-    Input { contact, name, password, username }: Input,
+    Input { contact, name, password, username, .. }: Input,
     turn: Option<Turn>,
 ) -> Answer {
     if let Some(turn) = &turn {
@@ -99,7 +104,9 @@ pub(crate) async fn resend(exchange: &Exchange) -> Answer {
     let contact = contact(&exchange.environment, &mut body)?;
     let registration = body.text("registration")?.parse();
     let registration = registration.map_err(|error| Problem::invalid_field("registration", error))?;
+    let human = Token::read(exchange, &mut body)?;
     limit_requested(exchange, contact.kind()).await?;
+    human.check(exchange, TurnstileAction::Code).await?;
     let keyring = exchange.keyring().await?;
     let code = one_time_code(exchange.ambient.random()?);
     let intake = Intake::of_identifier(&exchange.environment, &keyring, &contact);
@@ -126,7 +133,8 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
         }
     };
     let username = username::at_sign_up(exchange, &mut body)?;
-    Ok(Input { contact, name, password, username })
+    let human = Token::read(exchange, &mut body)?;
+    Ok(Input { contact, name, password, username, human })
 }
 
 /// Whether anybody signs up here.

@@ -7,6 +7,7 @@
 use crate::route::contact::of_kind;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{self, Kind, Presented, code, limit_presented, new_operation};
+use crate::route::turnstile::Token;
 use crate::store::accounts::Accounts;
 use crate::store::directory::Credential;
 use crate::store::intake::Intake;
@@ -22,7 +23,8 @@ const PURPOSE: CodePurpose = CodePurpose::VerifyIdentifier;
 pub(crate) async fn request(exchange: &Exchange, of: IdentifierKind) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
     let to = of_kind(&exchange.environment, &mut body, of)?;
-    mailed::request(exchange, &to, PURPOSE, kind(exchange, of)).await
+    let human = Token::read(exchange, &mut body)?;
+    mailed::request(exchange, &to, PURPOSE, kind(exchange, of), human).await
 }
 
 /// Sends for the proof of the address or number of an account that was just created.

@@ -230,12 +230,30 @@ impl<'a> Intake<'a> {
 
     /// Counts an attempt on a password, before it is compared.
     pub(crate) async fn begin_attempt(&self, source: &str) -> Result<Attempt, Problem> {
-        let call = IntakeCall::BeginAttempt { subject: self.subject.clone(), source: source.into() };
+        let attempt = self.ask_for_attempt(source, None).await?;
+        attempt.ok_or_else(|| Problem::internal("intake", "an attempt was not counted"))
+    }
+
+    /// The same, unless the identifier has as many failures already: `None`, and it is not counted.
+    pub(crate) async fn begin_attempt_below(
+        &self,
+        source: &str,
+        failures: u32,
+    ) -> Result<Option<Attempt>, Problem> {
+        self.ask_for_attempt(source, Some(failures)).await
+    }
+
+    async fn ask_for_attempt(&self, source: &str, below: Option<u32>) -> Result<Option<Attempt>, Problem> {
+        let call = IntakeCall::BeginAttempt { subject: self.subject.clone(), source: source.into(), below };
         let namespace = self.environment.intakes()?;
         let answer: AttemptAnswer =
             ask_once(&namespace, &name(self.shard), Some(self.tenant), &call).await.map_err(unavailable)?;
         match answer.retry_after_seconds {
-            None => Ok(Attempt { pending: answer.pending, locks_on_failure: answer.locks_on_failure }),
+            None if answer.too_many => Ok(None),
+            None => {
+                let (pending, locks_on_failure) = (answer.pending, answer.locks_on_failure);
+                Ok(Some(Attempt { pending, locks_on_failure }))
+            }
             Some(seconds) => {
                 let limit = if answer.delayed { CountedLimit::Delay } else { CountedLimit::Lockout };
                 Err(self.environment.refused_by(limit, seconds))

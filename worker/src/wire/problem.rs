@@ -98,6 +98,16 @@ impl Problem {
         Self::new(401, "invalid_credentials", "The credentials are not valid")
     }
 
+    /// This door asks for somebody, and nobody has shown to be there.
+    pub(crate) fn turnstile_required() -> Self {
+        Self::new(403, "turnstile_required", "A Turnstile token is asked for")
+    }
+
+    /// The token is none, was used, is too old, or was made for another door or page: one answer for all.
+    pub(crate) fn turnstile_invalid() -> Self {
+        Self::new(403, "turnstile_invalid", "The Turnstile token is not valid or no longer valid")
+    }
+
     /// Wrong, expired, used up or unknown one-time code or link: one answer for all.
     pub(crate) fn code_invalid() -> Self {
         Self::new(400, "code_invalid", "The code is not valid or no longer valid")

@@ -21,6 +21,7 @@ mod settings;
 mod sms;
 mod tenants;
 mod tokens;
+mod turnstile;
 mod url;
 
 pub use accounts::{
@@ -46,6 +47,7 @@ pub use tenants::{TenantHint, TenantRefusal, TenantSettings, TenantSource};
 pub use tokens::{
     AlgorithmName, KeySettings, ProfileClaim, ProfileClaimError, SigningAlgorithm, TokenSettings,
 };
+pub use turnstile::TurnstileSettings;
 pub use url::{Audience, Issuer, Origin, UrlError, WebUrl};
 
 use crate::id::{ClientId, TenantId};
@@ -86,6 +88,7 @@ pub struct Config {
     organizations: OrganizationSettings,
     mail: MailSettings,
     sms: SmsSettings,
+    turnstile: TurnstileSettings,
 }
 
 /// Where a configuration is meant to run.
@@ -347,6 +350,12 @@ impl Config {
         &self.auto_lockout
     }
 
+    /// Where a page has to show that somebody uses it.
+    #[must_use]
+    pub const fn turnstile(&self) -> &TurnstileSettings {
+        &self.turnstile
+    }
+
     /// Rate limits.
     #[must_use]
     pub const fn limits(&self) -> &Limits {
@@ -414,6 +423,7 @@ impl Config {
             organizations: OrganizationSettings::read(root.section("organizations")),
             mail: MailSettings::read(root.section("mail"), &stand_in),
             sms: SmsSettings::read(root.section("sms")),
+            turnstile: TurnstileSettings::read(root.section("turnstile"), &stand_in),
             issuer: stand_in,
         };
         let declared = Declared::read(root.section("tenants"));

@@ -204,6 +204,15 @@ impl LockoutRecords {
         self.map(|scope, record| policy.rule(scope).current(record, now))
     }
 
+    /// How often this identifier had failed, from anywhere, before the attempt that these records count.
+    #[must_use]
+    pub const fn failures_before(&self) -> u32 {
+        match self.identifier {
+            Some(record) => record.failures.saturating_sub(1),
+            None => 0,
+        }
+    }
+
     /// The lock that holds longest, and until when; the widest of those that end together.
     #[must_use]
     pub fn lock(self, now: UnixMillis, policy: &LockoutPolicy) -> Option<(LockScope, UnixMillis)> {

@@ -41,8 +41,8 @@ impl Intake<'_> {
             IntakeCall::FinishSignUp { subject, operation } => {
                 records::write(&self.finish_sign_up(&subject, operation)?)
             }
-            IntakeCall::BeginAttempt { subject, source } => {
-                records::write(&self.begin_attempt(&subject, &source)?)
+            IntakeCall::BeginAttempt { subject, source, below } => {
+                records::write(&self.begin_attempt(&subject, &source, below)?)
             }
             IntakeCall::ClearAttempts { subject, source } => {
                 records::write(&self.store_attempts(&subject, &source, LockoutRecords::after_success())?)
@@ -100,36 +100,36 @@ impl Intake<'_> {
         Ok(wait.map_or(LimitAnswer::ADMITTED, |seconds| LimitAnswer::limited(seconds, limit)))
     }
 
-    fn begin_attempt(&self, subject: &str, source: &str) -> Result<AttemptAnswer> {
+    fn begin_attempt(&self, subject: &str, source: &str, below: Option<u32>) -> Result<AttemptAnswer> {
         let table = Expiring::new(self.sql, ATTEMPTS);
         let stored = LockoutRecords {
             pair: table.get(&self.pair_key(subject, source))?,
             identifier: table.get(&identifier_key(subject))?,
             automatic: table.get(&automatic_key(subject))?,
         };
-        let (retry_after_seconds, records, delayed) =
-            match decide_attempt(stored, self.now, &self.environment.lockout_policy()) {
-                Attempt::Admitted { records, locks_on_failure } => {
-                    self.store_attempts(subject, source, records)?;
-                    let sign_ups = self.sign_ups(subject)?;
-                    let pending = pending_password(&sign_ups, self.now, &self.environment.sign_up_policy());
-                    let locks_on_failure = locks_on_failure == Some(LockScope::Automatic);
-                    let pending = pending.cloned();
-                    return Ok(AttemptAnswer {
-                        retry_after_seconds: None,
-                        pending,
-                        locks_on_failure,
-                        delayed: false,
-                    });
-                }
-                Attempt::Locked { retry_after_seconds, records, .. } => (retry_after_seconds, records, false),
-                Attempt::Delayed { retry_after_seconds, records } => (retry_after_seconds, records, true),
-            };
+        let policy = self.environment.lockout_policy();
+        let (retry_after_seconds, records, delayed) = match decide_attempt(stored, self.now, &policy) {
+            Attempt::Admitted { records, .. }
+                if below.is_some_and(|below| records.failures_before() >= below) =>
+            {
+                return Ok(AttemptAnswer { too_many: true, ..AttemptAnswer::default() });
+            }
+            Attempt::Admitted { records, locks_on_failure } => {
+                self.store_attempts(subject, source, records)?;
+                let sign_ups = self.sign_ups(subject)?;
+                let pending = pending_password(&sign_ups, self.now, &self.environment.sign_up_policy());
+                let locks_on_failure = locks_on_failure == Some(LockScope::Automatic);
+                let pending = pending.cloned();
+                return Ok(AttemptAnswer { pending, locks_on_failure, ..AttemptAnswer::default() });
+            }
+            Attempt::Locked { retry_after_seconds, records, .. } => (retry_after_seconds, records, false),
+            Attempt::Delayed { retry_after_seconds, records } => (retry_after_seconds, records, true),
+        };
         if let Some(records) = records {
             self.store_attempts(subject, source, records)?;
         }
         let retry_after_seconds = Some(retry_after_seconds);
-        Ok(AttemptAnswer { retry_after_seconds, pending: None, locks_on_failure: false, delayed })
+        Ok(AttemptAnswer { retry_after_seconds, delayed, ..AttemptAnswer::default() })
     }
 
     pub(super) fn store_attempts(

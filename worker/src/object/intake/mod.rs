@@ -58,7 +58,13 @@ pub(crate) enum IntakeCall {
     /// The account of a claim exists and its session is open. Answered with `true`.
     FinishSignUp { subject: String, operation: OperationId },
     /// Count an attempt on a password before it is compared. Answered with [`AttemptAnswer`].
-    BeginAttempt { subject: String, source: String },
+    BeginAttempt {
+        subject: String,
+        source: String,
+        /// Not if the identifier has as many failures already.
+        #[serde(default)]
+        below: Option<u32>,
+    },
     /// The attempt succeeded: forget its failures. Answered with `true`.
     ClearAttempts { subject: String, source: String },
     /// Forget all failed attempts on an identifier, from wherever. Answered with `true`.
@@ -194,7 +200,7 @@ impl LimitAnswer {
 }
 
 /// Whether a password may be compared, and with which besides the account's.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct AttemptAnswer {
     pub(crate) retry_after_seconds: Option<u64>,
     /// Of the newest sign-up on the identifier that waits for its code.
@@ -206,6 +212,9 @@ pub(crate) struct AttemptAnswer {
     /// Whether it is only too early.
     #[serde(default)]
     pub(crate) delayed: bool,
+    /// Whether it was not counted for the failures of before.
+    #[serde(default)]
+    pub(crate) too_many: bool,
 }
 
 #[derive(Serialize, Deserialize)]
