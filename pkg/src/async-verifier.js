@@ -7,9 +7,9 @@ export class AsyncVerifier {
     this.#verification = verification;
   }
 
-  /** @param {string} token */
-  verifyAsync(token) {
-    return this.#verification.verifyAsync(token);
+  /** @param {string} token @param {import("./authentication.js").Demand} [demand] */
+  verifyAsync(token, demand) {
+    return this.#verification.verifyAsync(token, demand);
   }
 
   /** Resolves when there are keys to verify with; fetches them if there are none. */

@@ -29,7 +29,7 @@ export function check(holds, option, reason) {
  * @template {number | undefined} T
  * @param {any} options
  * @param {string} name
- * @param {{ min?: number, max: number, otherwise: T }} bounds
+ * @param {{ min?: number, max: number, otherwise?: T }} bounds
  * @returns {number | T}
  */
 export function wholeNumber(options, name, { min = 0, max, otherwise }) {

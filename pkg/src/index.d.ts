@@ -143,6 +143,17 @@ export function createVerifier<Name extends string>(options: VerifierOptions): V
  */
 export function init(): Promise<void>;
 
+/**
+ * How the owner of a token must have been authenticated (RFC 9470): a good token of which that is not true is refused with
+ * `reauthentication_required`. Asked anew each time, also of tokens that are remembered.
+ */
+export interface AuthenticationDemand {
+  /** How many seconds ago at most (`auth_time`), 0 and more, exactly: no leeway is added. A token that does not say is refused. */
+  maxAuthAgeSeconds?: number;
+  /** How strongly at least (`acr`): with one factor, or with more than one. */
+  acr?: "urn:postern:acr:1" | "urn:postern:acr:2";
+}
+
 /** Verifies the access tokens of one issuer. Made by `createVerifier`. */
 export declare class Verifier<Name extends string = string> implements AsyncVerifier<Name> {
   private constructor();
@@ -155,9 +166,10 @@ export declare class Verifier<Name extends string = string> implements AsyncVeri
    * @throws {TokenError} when the token is not to be trusted: answer 401
    * @throws {KeysError} `keys_not_loaded` when `ready` has not been awaited: answer 503; `algorithm_needs_async` when
    *   the token's key is RSA or ECDSA: use `verifyAsync`
+   * @throws {ConfigurationError} when the demand makes no sense
    */
-  verify(token: string): Claims<Name>;
-  verifyAsync(token: string): Promise<Claims<Name>>;
+  verify(token: string, demand?: AuthenticationDemand): Claims<Name>;
+  verifyAsync(token: string, demand?: AuthenticationDemand): Promise<Claims<Name>>;
   ready(): Promise<void>;
   refresh(): Promise<void>;
   revoke(mark: RevocationMark): void;
@@ -174,7 +186,7 @@ export interface AsyncVerifier<Name extends string = string> {
    * Rejects with a {@link TokenError} when the token is not to be trusted, and with a {@link KeysError} when there are
    * no keys to judge it with.
    */
-  verifyAsync(token: string): Promise<Claims<Name>>;
+  verifyAsync(token: string, demand?: AuthenticationDemand): Promise<Claims<Name>>;
   /** Resolves when there are keys; fetches them from `jwksUrl` if there are none. Rejects with a {@link KeysError}. */
   ready(): Promise<void>;
   /** Fetches the keys from `jwksUrl` now. If that fails, the keys in use stay. Rejects with a {@link KeysError}. */
@@ -314,7 +326,8 @@ export type TokenErrorCode =
   | "token_too_old"
   | "tenant_mismatch"
   | "token_revoked"
-  | "token_stale";
+  | "token_stale"
+  | "reauthentication_required";
 
 /** Why there are no keys to judge with. */
 export type KeysErrorCode =

@@ -1,3 +1,5 @@
+import { checkDemand, isAuthenticatedAs } from "./authentication.js";
+import { checkNames } from "./check.js";
 import { Claims } from "./claims.js";
 import { ConfigurationError, KeysError, TokenError } from "./errors.js";
 import { deepFreeze } from "./freeze.js";
@@ -48,8 +50,31 @@ export class Verification {
     if (jwksUrl) this.#source = new KeySource({ ...options, jwksUrl }, (jwks) => this.#readKeys(jwks), shareFetch);
   }
 
+  /** @param {string} token @param {any} [demand] */
+  verify(token, demand = {}) {
+    readDemand(demand);
+    return this.#meeting(demand, this.#verify(token));
+  }
+
+  /** @param {string} token @param {any} [demand] */
+  async verifyAsync(token, demand = {}) {
+    readDemand(demand);
+    return this.#meeting(demand, await this.#verifyAsync(token));
+  }
+
+  /**
+   * The claims, if their owner was authenticated as that was asked for. Asked of each token that comes, remembered or not.
+   *
+   * @param {import("./authentication.js").Demand} demand
+   * @param {Claims} claims
+   */
+  #meeting(demand, claims) {
+    if (!isAuthenticatedAs(demand, claims.payload, this.#now())) throw new TokenError("reauthentication_required");
+    return claims;
+  }
+
   /** @param {string} token */
-  verify(token) {
+  #verify(token) {
     checkType(token);
     const now = this.#now();
     this.#checkKeys(now);
@@ -65,7 +90,7 @@ export class Verification {
   }
 
   /** @param {string} token */
-  async verifyAsync(token) {
+  async #verifyAsync(token) {
     checkType(token);
     await this.#awaitKeys();
     const known = this.#known(token, this.#now());
@@ -164,6 +189,12 @@ export class Verification {
       this.#cache?.clear();
     };
   }
+}
+
+/** @param {any} demand */
+function readDemand(demand) {
+  checkNames(demand, ["maxAuthAgeSeconds", "acr"]);
+  checkDemand(demand);
 }
 
 /** @param {unknown} token */

@@ -13,9 +13,9 @@ export class Verifier extends AsyncVerifier {
     this.#verification = verification;
   }
 
-  /** @param {string} token */
-  verify(token) {
-    return this.#verification.verify(token);
+  /** @param {string} token @param {import("./authentication.js").Demand} [demand] */
+  verify(token, demand) {
+    return this.#verification.verify(token, demand);
   }
 }
 

@@ -1,9 +1,10 @@
-import type { AsyncVerifier, Claims, CommonOptions, KeyOptions, JsonWebKeySet } from "./index.js";
+import type { AsyncVerifier, AuthenticationDemand, Claims, CommonOptions, KeyOptions, JsonWebKeySet } from "./index.js";
 import type { PermissionName, PermissionRegistry, RevocationMark, TenantOptions } from "./index.js";
 
 export { Claims, ConfigurationError, KeysError, PermissionError, PosternError, TokenError } from "./index.js";
 export type {
   AsyncVerifier,
+  AuthenticationDemand,
   JsonWebKeySet,
   KeysErrorCode,
   Payload,
@@ -40,7 +41,7 @@ export function createVerifier<Name extends string>(options: VerifierOptions): V
 /** Verifies the access tokens of one issuer. Made by `createVerifier`. It has no `verify`: WebCrypto takes its time. */
 export declare class Verifier<Name extends string = string> implements AsyncVerifier<Name> {
   private constructor();
-  verifyAsync(token: string): Promise<Claims<Name>>;
+  verifyAsync(token: string, demand?: AuthenticationDemand): Promise<Claims<Name>>;
   ready(): Promise<void>;
   refresh(): Promise<void>;
   revoke(mark: RevocationMark): void;

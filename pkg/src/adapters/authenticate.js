@@ -1,13 +1,11 @@
 // The one place where a request is judged; every framework's adapter only carries its answer.
+import { checkDemand, isAuthenticatedAs } from "../authentication.js";
 import { check, checkNames, texts } from "../check.js";
 import { ConfigurationError, KeysError } from "../errors.js";
 import { readCredentials } from "./credentials.js";
 import { refusal, refusalOf } from "./refusal.js";
 
 const OPTIONS = ["optional", "requires", "maxAuthAgeSeconds", "acr", "organization", "authorize", "dpop", "requireDpop", "realm"];
-
-/** One factor, and more than one: the weaker first. */
-const ACRS = ["urn:postern:acr:1", "urn:postern:acr:2"];
 
 /**
  * The claims that act in an organization, and that a route was made for.
@@ -55,7 +53,7 @@ export function createAuthenticator(verifier, options = {}) {
     try {
       const claims = await verifyToken(verifier, token);
       const headers = await checkPossession(route.dpop, request, { scheme, token, claims });
-      if (!isAuthenticatedAs(route.demand, claims.payload)) {
+      if (!isAuthenticatedAs(route.demand, claims.payload, Date.now() / 1_000)) {
         return { refusal: refusal("reauthentication_required", route.challenge, { scheme, demand: route.demand }) };
       }
       const isGranted = (await isInPlace(route, claims, request)) && (await isAuthorized(route, claims));
@@ -97,14 +95,13 @@ class Refused extends Error {
 function readRoute(options) {
   checkNames(options, OPTIONS);
   const { optional = false, requireDpop = false, organization = false, authorize, dpop, realm, maxAuthAgeSeconds, acr } = options;
+  checkDemand(options);
   check(typeof optional === "boolean", "optional", "must be a boolean");
   check(typeof requireDpop === "boolean", "requireDpop", "must be a boolean");
   check(dpop === undefined || typeof dpop?.check === "function", "dpop", "must be one of createDpopChecker");
   check(!requireDpop || dpop !== undefined, "requireDpop", "needs dpop");
   check(["boolean", "function"].includes(typeof organization), "organization", "must be a boolean or a function");
   check(authorize === undefined || typeof authorize === "function", "authorize", "must be a function");
-  check(maxAuthAgeSeconds === undefined || (Number.isSafeInteger(maxAuthAgeSeconds) && maxAuthAgeSeconds >= 0), "maxAuthAgeSeconds", "must be a whole number of seconds");
-  check(acr === undefined || ACRS.includes(acr), "acr", `must be ${ACRS.join(" or ")}`);
   const isQuotable = typeof realm === "string" && /^[\x20-\x7e]+$/.test(realm) && !/["\\]/.test(realm);
   check(realm === undefined || isQuotable, "realm", "must be printable ASCII without quotes and backslashes");
   const requires = options.requires === undefined ? [] : texts(options.requires, "requires");
@@ -148,19 +145,6 @@ async function checkPossession(dpop, { method, url, header }, { scheme, token, c
   if (others.length > 0) return refuse("dpop_proof_malformed");
   const { nextNonce } = await dpop.check({ proof, method, url, token, thumbprint });
   return nextNonce === undefined ? {} : { "dpop-nonce": nextNonce };
-}
-
-/**
- * Whether the owner was authenticated as recently and as strongly as the route demands (RFC 9470).
- *
- * @param {{ maxAuthAgeSeconds?: number, acr?: string }} demand
- * @param {any} payload
- */
-function isAuthenticatedAs({ maxAuthAgeSeconds, acr }, payload) {
-  const { auth_time: at } = payload;
-  // What says nothing was never.
-  const isRecent = maxAuthAgeSeconds === undefined || (typeof at === "number" && Date.now() / 1_000 - at <= maxAuthAgeSeconds);
-  return isRecent && (acr === undefined || ACRS.indexOf(payload.acr) >= ACRS.indexOf(acr));
 }
 
 /**
