@@ -43,6 +43,12 @@ export interface ValidateOptions<Name extends string = string> {
   readonly client_ip?: string | null | undefined;
   /** The `User-Agent` of that client, likewise. */
   readonly client_user_agent?: string | null | undefined;
+  /**
+   * The key that the token came with, of a request with `Authorization: DPoP`: its proof, to be checked here, with method and
+   * address of that request; or the thumbprint of the key of which the caller has checked a proof. A token that is bound to a
+   * key is `token_bound` without.
+   */
+  readonly dpop?: { readonly proof: string; readonly method: string; readonly url: string } | { readonly thumbprint: string } | null | undefined;
 }
 
 /** The token is good. */

@@ -54,7 +54,7 @@ describe("documented is", () => {
 
   test("every setting, in the section it belongs to, and no other", () => {
     const root = read("crates/core/src/config/mod.rs");
-    const settings = ["settings", "tokens", "passwords", "passkeys", "permissions", "organizations", "accounts", "mail", "sms", "device_binding", "second_factor", "cookies", "tenants", "turnstile"].map((name) => read(`crates/core/src/config/${name}.rs`)).join("\n");
+    const settings = ["settings", "tokens", "passwords", "passkeys", "permissions", "organizations", "accounts", "mail", "sms", "device_binding", "second_factor", "cookies", "tenants", "turnstile", "dpop"].map((name) => read(`crates/core/src/config/${name}.rs`)).join("\n");
     const reads = /(?:(?:section|root)\.(?:seconds|number|choice|flag|rate_limit|mapped|list|parsed|parsed_or|entries)(?:::<[\w:]+>)?\(|read_table\(&mut section,)\s*"(\w+)"/g;
     const keys = new Map([["Top level", new Set([...blocks(root, reads), "preset", "issuer"])]]);
     // The readers of one struct stand between its `pub struct` and the next section's.
@@ -83,7 +83,8 @@ describe("documented is", () => {
     const http = read("docs/http.md") + read("docs/validation.md");
     const codes = [
       ...blocks(read("worker/src/wire/problem.rs"), /Self::new\(\s*\d+,\s*"(\w+)"/g),
-      ...blocks(read("crates/core/src/jwt/error.rs"), /Self::\w+(?:\(_\))? => "(\w+)"/g),
+      ...["jwt/error", "dpop/refusal", "dpop/replay"].flatMap((name) => blocks(read(`crates/core/src/${name}.rs`), /Self::\w+(?:\(_\))? => "(\w+)"/g)),
+      ...blocks(read("worker/src/route/possession.rs"), /Problem::proof\("(\w+)"/g),
     ];
     assert.ok(codes.length > 25);
     for (const code of codes) assert.ok(http.includes(`\`${code}\``), `${code} is not documented`);

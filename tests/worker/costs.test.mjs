@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
 import { COUNTED_LIMITS, PASSWORD, client, newAddress, startOpenServer, tokenOf } from "./support/accounts.mjs";
+import { bound, holder, newKey } from "./support/dpop.mjs";
 import { SoftwarePasskey } from "./support/passkeys.mjs";
 import { until, untilQuiet } from "./support/people.mjs";
 import { ROOT } from "./support/server.mjs";
@@ -42,6 +43,9 @@ const FLOWS = [
   ["request-password-reset", { send: (it) => it.owner.post("request-password-reset", { email: it.email }), status: 202 }],
   ["reset-password", { before: (it) => it.link("request-password-reset"), send: (it, token) => it.owner.post("reset-password", { token, password: "a password of tomorrow" }) }],
   ["change-password", { send: (it) => it.owner.post("change-password", { current_password: PASSWORD, new_password: "a password of tomorrow" }, { bearer: it.access }) }],
+  ["login, with a key", { before: (it) => it.keyed(), send: (it, { holds }) => holds.login(it.email, PASSWORD) }],
+  ["refresh, with a key", { before: (it) => it.keyed(), send: (it, { holds, tokens }) => holds.refresh(tokens.refresh_token) }],
+  ["me, with a key", { before: (it) => it.keyed(), send: (it, { holds, tokens }) => holds.me(tokens.access_token) }],
   ["request-email-change", { send: (it) => it.changing(), status: 202 }],
   ["confirm-email-change", { before: (it) => it.changingCode(), send: (it, otp) => it.owner.post("confirm-email-change", { email: it.stranger, otp }, { bearer: it.access }) }],
 ];
@@ -107,6 +111,11 @@ describe("the costs of a flow", () => {
         assert.equal((await owner.post("passkeys", { name: "laptop", credential }, { bearer })).status, 201);
         return passkey.get((await owner.post("passkeys/authentication", {})).body);
       },
+      keyed: async () => {
+        const key = await newKey();
+        const holds = holder(owner, key);
+        return { holds, tokens: bound(await holds.login(email, PASSWORD), key) };
+      },
       changing: () => owner.post("request-email-change", { email: stranger, current_password: PASSWORD }, { bearer: tokens.access_token }),
       changingCode: async () => {
         assert.equal((await it.changing()).status, 202);
@@ -165,6 +174,11 @@ describe("the costs of a flow", () => {
     assert.deepEqual([refreshed.account, refreshed.intake, refreshed.revocation, refreshed.limiter], [1, 0, 0, 1]);
     assert.equal(afterRefresh.d1_statements + afterRefresh.kv_reads + afterRefresh.kv_writes + afterRefresh.queue_messages, 0);
     assert.ok(counted.get("login").total.d1_rows_written <= 4);
+    // A key costs what its proof is remembered by, and no call.
+    for (const flow of ["login", "refresh"]) {
+      const [without, withKey] = [counted.get(flow).answer, counted.get(`${flow}, with a key`).answer];
+      assert.deepEqual([withKey.account, withKey.limiter, withKey.intake], [without.account, without.limiter, without.intake], flow);
+    }
     for (const flow of ["validate, jwt_only", "validate, hybrid", "validate, strict"]) {
       const { total } = counted.get(flow);
       assert.equal(total.object_rows_written + total.d1_rows_written + total.kv_writes, 0, flow);

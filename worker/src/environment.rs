@@ -6,13 +6,14 @@ use crate::object::keyring::{KeyPurpose, ROOT_KEY_BINDING};
 use crate::outbox::{sender, templates};
 use crate::store::keyring;
 use crate::store::kv::KvStore;
+use crate::wire::possession::Possession;
 use crate::wire::problem::Problem;
 use crate::wire::rate_limits::{CountedLimit, MetLimit, MetLimits};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use postern_core::codec::base16;
 use postern_core::config::{
-    self, Composition, Config, Deployment, Finding, MailSender, MailedForm, RateLimit, SessionLimit,
+    self, Composition, Config, Deployment, DpopMode, Finding, MailSender, MailedForm, RateLimit, SessionLimit,
     Severity, SmsSender, TenantHint, TenantRefusal,
 };
 use postern_core::grant::TokenProfile;
@@ -91,6 +92,7 @@ pub(crate) struct Environment {
     tenants: Rc<Tenants>,
     settings: Rc<Settings>,
     met_limits: MetLimits,
+    possession: Possession,
 }
 
 impl Environment {
@@ -109,7 +111,8 @@ impl Environment {
             }
         };
         let settings = tenants.own.clone();
-        Ok(Self { env: env.clone(), tenants, settings, met_limits: MetLimits::default() })
+        let (met_limits, possession) = (MetLimits::default(), Possession::default());
+        Ok(Self { env: env.clone(), tenants, settings, met_limits, possession })
     }
 
     /// Opens the deployment as a tenant has it, or as its own.
@@ -151,6 +154,11 @@ impl Environment {
     /// The limits that this event has met so far.
     pub(crate) const fn met_limits(&self) -> &MetLimits {
         &self.met_limits
+    }
+
+    /// What this event has shown of keys.
+    pub(crate) const fn possession(&self) -> &Possession {
+        &self.possession
     }
 
     /// The refusal by a limit that is counted where the decision is made. It is told apart from others by name only to
@@ -524,6 +532,7 @@ impl Settings {
             SessionLimit::Single => (1, OverCap::Single),
         };
         let open = OpenPolicy::new(sessions.idle_ttl, sessions.absolute_ttl, max_sessions, over_cap, device)?
+            .with_keys_required(config.dpop().mode == DpopMode::Required)
             .with_remember(sessions.remember_ttl)
             .with_jitter(sessions.ttl_jitter);
         let passwords = config.passwords();

@@ -65,11 +65,12 @@ async fn serve(
         Ok(environment) => environment,
         Err(problem) => return problem.into_response(request_id),
     };
-    let met_limits = environment.met_limits().clone();
+    let (met_limits, possession) = (environment.met_limits().clone(), environment.possession().clone());
     let event = Event::new(environment, ambient, context);
     let answer = route::table::serve(&Exchange::new(request, event)).await;
     let response = answer.or_else(|problem| problem.into_response(request_id))?;
     met_limits.write(response.headers(), response.status_code())?;
+    possession.write(response.headers())?;
     Ok(response)
 }
 

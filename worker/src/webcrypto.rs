@@ -3,7 +3,7 @@
 //! A key is for the one algorithm that it was imported for. A private key is imported so that it cannot be exported
 //! again.
 
-use postern_core::jwt::{Algorithm, HostKey, VerifyingKey};
+use postern_core::jwt::{Algorithm, HostKey, SignatureVerdict, VerifyingKey};
 use std::fmt;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -64,6 +64,19 @@ impl WebKey {
         let (message, signature) = (Uint8Array::from(message), Uint8Array::from(signature));
         let arguments = [self.parameters.clone(), self.key.clone(), signature.into(), message.into()];
         Ok(call("verify", &arguments).await?.is_truthy())
+    }
+}
+
+/// What the host says of a signature. What it cannot check is not valid.
+pub(crate) async fn verdict(public: &VerifyingKey, message: &[u8], signature: &[u8]) -> SignatureVerdict {
+    let asked = async { WebKey::to_verify(public).await?.verifies(message, signature).await };
+    match asked.await {
+        Ok(true) => SignatureVerdict::Valid,
+        Ok(false) => SignatureVerdict::Invalid,
+        Err(error) => {
+            worker::console_error!("signature: {error}");
+            SignatureVerdict::Invalid
+        }
     }
 }
 

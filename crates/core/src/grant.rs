@@ -153,6 +153,13 @@ impl Grant {
         Self { custom, ..self }
     }
 
+    /// How its tokens are presented (RFC 6749 §7.1): `DPoP` where their session is bound to a key (RFC 9449 §5), else
+    /// `Bearer`.
+    #[must_use]
+    pub const fn token_type(&self) -> &'static str {
+        if self.admission.key_thumbprint.is_some() { "DPoP" } else { "Bearer" }
+    }
+
     /// Signs the access token of this grant (RFC 9068). With a root mask it lives no longer than the profile's
     /// `root_ttl`, also when a host signs it: no other way leads to a token.
     ///

@@ -32,6 +32,8 @@ pub mod codec;
 #[cfg(feature = "config")]
 pub mod config;
 pub mod cross_site;
+#[cfg(feature = "issue")]
+pub mod dpop;
 #[cfg(feature = "verify")]
 pub mod ed25519;
 #[cfg(feature = "issue")]

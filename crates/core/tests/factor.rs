@@ -20,7 +20,8 @@ use postern_core::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
 use postern_core::password::{Arena, Argon2Params, Pepper, Peppers};
 use postern_core::secret::Secret;
 use postern_core::session::{
-    BindingRule, DeviceBinding, DeviceFinding, DeviceFingerprint, DeviceHint, FingerprintKey, NetworkPrefixes,
+    BindingRule, DeviceBinding, DeviceFinding, DeviceFingerprint, DeviceHint, FingerprintKey, KeyThumbprint,
+    NetworkPrefixes,
 };
 use postern_core::time::{Seconds, UnixMillis};
 
@@ -103,6 +104,7 @@ impl World {
             client_id: self.client.clone(),
             device: self.device.clone(),
             fingerprint: self.fingerprint.clone(),
+            key_thumbprint: None,
             amr: vec!["pwd".into()],
             remember: false,
             credential_version: 3,
@@ -135,6 +137,7 @@ impl World {
             device: self.device.clone(),
             fingerprint: self.fingerprint.clone(),
             binding: DeviceBinding::default(),
+            key: None,
             operation: [6; 16],
             enrols: false,
         };
@@ -147,6 +150,7 @@ impl World {
             client_id: &answer.client,
             device: &answer.device,
             fingerprint: &answer.fingerprint,
+            key: answer.key.as_ref(),
             factor,
             enrolment: enrols.then_some((&self.secret, &backup)),
             operation: OperationId::from_bytes(answer.operation),
@@ -169,6 +173,7 @@ struct Answer {
     device: DeviceHint,
     fingerprint: DeviceFingerprint,
     binding: DeviceBinding,
+    key: Option<KeyThumbprint>,
     operation: [u8; 16],
     enrols: bool,
 }
@@ -240,6 +245,32 @@ fn enrolment_refuses_with_a_reason_each() {
         begun = write.unwrap();
     }
     assert_eq!(confirm(&begun, &code, NOW).0, EnrolmentRefusal::Paused { retry_after_seconds: 600 });
+}
+
+#[test]
+fn a_challenge_keeps_the_key_of_its_login() {
+    let world = World::new();
+    let (mine, thief) = (KeyThumbprint::from_bytes([1; 32]), KeyThumbprint::from_bytes([2; 32]));
+    let of_login = |key_thumbprint| {
+        let challenge = FactorChallenge { key_thumbprint, ..world.challenge(SESSION, 5) };
+        world.enrolled().challenged(challenge, NOW)
+    };
+    let (at, code) = (later(1), world.code(later(1)));
+    let answered = |record: &FactorRecord, key| {
+        world.answer_as(record, PresentedFactor::Totp(&code), at, |answer| answer.key = key)
+    };
+    let bound = of_login(Some(mine));
+    for (what, key) in [("without a key", None), ("with another", Some(thief))] {
+        let (reason, counted) = refused(answered(&bound, key));
+        assert_eq!((reason, counted.is_none()), (ChallengeRefusal::Unknown, true), "{what}");
+    }
+    let (used, _) = passed(answered(&bound, Some(mine)));
+    // Not even the operation that has answered it goes on without its key.
+    assert_eq!(refused(answered(&used, None)).0, ChallengeRefusal::Unknown);
+    // A key may be shown with the second factor for the first time.
+    for key in [None, Some(mine)] {
+        passed(answered(&of_login(None), key));
+    }
 }
 
 #[test]

@@ -149,6 +149,13 @@ impl<'a> Expiring<'a> {
         Ok(())
     }
 
+    /// Whether there are at least so many records.
+    pub(crate) fn holds(&self, count: u32) -> Result<bool> {
+        let query = format!("SELECT key FROM {} LIMIT 1 OFFSET ?", self.0.table);
+        let before = SqlStorageValue::Integer(i64::from(count.saturating_sub(1)));
+        Ok(!self.0.texts(&query, vec![before])?.is_empty())
+    }
+
     /// Whether nothing is left.
     pub(crate) fn is_empty(&self) -> Result<bool> {
         Ok(self.0.first_keys(1)?.is_empty())

@@ -6,10 +6,12 @@ use crate::object::call::ask;
 use crate::object::revocation::{RevocationCall, name};
 use crate::route::cookies;
 use crate::route::exchange::{Event, Exchange};
+use crate::route::possession::{self, Presented, Scheme};
 use crate::store::accounts::Accounts;
 use crate::store::{edge, keyring};
 use crate::wire::problem::Problem;
 use postern_core::config::ValidationMode;
+use postern_core::dpop::ShownKey;
 use postern_core::flow::validate::{Mode, Next, RouteMode, TokenSubject, by_shard};
 use postern_core::jwt::{VerifiedClaims, VerifyError};
 use postern_core::revocation::{RevocationShard, SHARDS, shard_of};
@@ -26,7 +28,7 @@ pub(crate) struct Authenticated {
     pub(crate) subject: TokenSubject,
 }
 
-/// The bearer of the `Authorization` header, or the owner of the cookie, in the configured mode.
+/// Whoever presents the token of the `Authorization` header, or the owner of the cookie, in the configured mode.
 pub(crate) async fn bearer(exchange: &Exchange) -> Result<Authenticated, Problem> {
     bearer_in(exchange, RouteMode::Inherit).await
 }
@@ -34,20 +36,32 @@ pub(crate) async fn bearer(exchange: &Exchange) -> Result<Authenticated, Problem
 /// The same, in the mode of the route.
 pub(crate) async fn bearer_in(exchange: &Exchange, mode: RouteMode) -> Result<Authenticated, Problem> {
     let by_cookie = cookies::session_token(exchange);
-    let token = by_cookie.clone().or_else(|| bearer_text(exchange));
-    let authenticated = verified(exchange, &token.ok_or_else(|| Problem::token("token_missing"))?).await?;
-    if by_cookie.is_some() {
+    let is_page = by_cookie.is_some();
+    let by_cookie = by_cookie.map(|token| Presented { scheme: Scheme::Bearer, token });
+    let presented =
+        by_cookie.or_else(|| presented(exchange)).ok_or_else(|| Problem::token("token_missing"))?;
+    let authenticated = verified(exchange, &presented.token).await?;
+    if is_page {
         cookies::check_token(exchange, &*exchange.keyring().await?, &authenticated.subject.session)?;
     }
-    admitted(exchange, authenticated, mode_within(&exchange.environment, mode), Some(exchange.device())).await
+    let shown = possession::of_token(exchange, &authenticated.claims, &presented).await?;
+    let mode = mode_within(&exchange.environment, mode);
+    admitted(exchange, authenticated, mode, Some(exchange.device()), shown).await
 }
 
-/// The token of an `Authorization: Bearer` header; the scheme in any case (RFC 9110 §11.1).
-pub(crate) fn bearer_text(exchange: &Exchange) -> Option<String> {
+/// The token of an `Authorization` header, by one of the two schemes; these in any case (RFC 9110 §11.1).
+pub(crate) fn presented(exchange: &Exchange) -> Option<Presented> {
     let header = exchange.header("authorization")?;
     let (scheme, token) = header.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.into())
+    let schemes = [("bearer", Scheme::Bearer), ("dpop", Scheme::Dpop)];
+    let (_, scheme) = schemes.into_iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name))?;
+    Some(Presented { scheme, token: token.trim().into() }).filter(|presented| !presented.token.is_empty())
+}
+
+/// The token of an `Authorization: Bearer` header.
+pub(crate) fn bearer_text(exchange: &Exchange) -> Option<String> {
+    let presented = presented(exchange).filter(|presented| presented.scheme == Scheme::Bearer);
+    presented.map(|presented| presented.token)
 }
 
 /// Signature and claims only.
@@ -68,14 +82,17 @@ pub(crate) async fn verified(event: &Event, token: &str) -> Result<Authenticated
 }
 
 /// Asks about a verified token what `mode` has to be asked. `device` is the one that the token is used on, as far as
-/// whoever asks has said; strict mode compares it with the session's.
+/// whoever asks has said; strict mode compares it with the session's. With a key that was `shown` the account is asked in
+/// any mode: it remembers which proofs were used.
 pub(crate) async fn admitted(
     event: &Event,
     authenticated: Authenticated,
     mode: Mode,
     device: Option<DeviceHint>,
+    shown: Option<ShownKey>,
 ) -> Result<Authenticated, Problem> {
     let next = match mode {
+        _ if shown.is_some() => Next::AskAccount,
         Mode::JwtOnly => Next::Accept,
         Mode::Hybrid => hybrid(event, &authenticated.subject).await,
         Mode::Strict => Next::AskAccount,
@@ -85,7 +102,7 @@ pub(crate) async fn admitted(
         Next::Refuse(code) => Err(Problem::token(code)),
         Next::AskAccount => {
             let device = compared(event, &authenticated.subject, mode, device.as_ref()).await?;
-            strict(event, authenticated, device).await
+            strict(event, authenticated, device, shown).await
         }
     }
 }
@@ -130,9 +147,11 @@ async fn strict(
     event: &Event,
     authenticated: Authenticated,
     device: CheckedDevice,
+    shown: Option<ShownKey>,
 ) -> Result<Authenticated, Problem> {
-    match Accounts::new(&event.environment).check(&authenticated.subject, device).await {
+    match Accounts::new(&event.environment).check(&authenticated.subject, device, shown).await {
         Ok(SessionVerdict::DeviceRejected) => Err(Problem::device_binding_rejected()),
+        Ok(SessionVerdict::ProofRefused(refusal)) => Err(Problem::replayed(refusal, true)),
         Ok(verdict) => verdict.code().map_or(Ok(authenticated), |code| Err(Problem::token(code))),
         Err(error) => {
             worker::console_error!("strict validation: {error}");

@@ -1,9 +1,10 @@
 //! `POST /api/v1/auth/logout {refresh_token?}`, with or without a bearer token, or by cookie → 200, whatever it came
 //! to.
 
-use crate::route::authenticate::{bearer_text, verified};
+use crate::route::authenticate::{presented as presented_token, verified};
 use crate::route::cookies;
 use crate::route::exchange::Exchange;
+use crate::route::possession::{self, Presented, Scheme};
 use crate::route::refresh::presented;
 use crate::store::accounts::Accounts;
 use crate::store::limiter::Limits;
@@ -15,7 +16,7 @@ use postern_core::session::RevokeReason;
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let mut body = Body::read_optional(&exchange.request).await?;
     let refresh_token = body.optional_text("refresh_token")?;
-    let bearer = bearer_text(exchange);
+    let bearer = presented_token(exchange);
     let is_page = refresh_token.is_none() && bearer.is_none();
     let refresh_cookie = cookies::refresh_token(exchange).filter(|_| is_page);
     let session_cookie = cookies::session_token(exchange).filter(|_| is_page);
@@ -36,9 +37,11 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         }
         accounts.logout(&token).await?;
     }
-    // A token that does not verify ends nothing and is answered the same.
-    if let Some(token) = bearer.or(session_cookie)
-        && let Ok(caller) = verified(exchange, &token).await
+    // A token that does not verify, or comes without the key that it is bound to, ends nothing and is answered the same.
+    let session_cookie = session_cookie.map(|token| Presented { scheme: Scheme::Bearer, token });
+    if let Some(presented) = bearer.or(session_cookie)
+        && let Ok(caller) = verified(exchange, &presented.token).await
+        && possession::of_token(exchange, &caller.claims, &presented).await.is_ok()
     {
         let subject = caller.subject;
         if is_page {

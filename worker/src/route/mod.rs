@@ -25,6 +25,7 @@ pub(crate) mod organizations;
 pub(crate) mod own_account;
 pub(crate) mod passkeys;
 pub(crate) mod password;
+pub(crate) mod possession;
 pub(crate) mod presence;
 mod reauthenticate;
 pub(crate) mod recovery;

@@ -5,7 +5,7 @@ use crate::route::exchange::Exchange;
 use crate::route::keys::publish;
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
-use postern_core::config::{Config, CookieMode, MailedForm};
+use postern_core::config::{Config, CookieMode, DpopMode, MailedForm};
 use postern_core::json;
 use serde::Serialize;
 
@@ -69,6 +69,8 @@ pub(crate) fn features(config: &Config) -> impl Iterator<Item = &'static str> {
         ("password_reset_by_uuid", reset.enabled && reset.by == MailedForm::Uuid),
         ("cookies", config.cookies().mode != CookieMode::Off),
         ("turnstile", config.turnstile().enabled),
+        ("dpop", config.dpop().mode != DpopMode::Off),
+        ("dpop_required", config.dpop().mode == DpopMode::Required),
         ("account_deletion", config.accounts().owner_may_delete),
     ]
     .into_iter()

@@ -24,6 +24,9 @@ const TRIES: usize = 3;
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let mut body = Body::read_optional(&exchange.request).await?;
     let by_cookie = if body.has("refresh_token") { None } else { cookies::refresh_token(exchange) };
+    if by_cookie.is_some() && exchange.environment.possession().key().is_some() {
+        return Err(Problem::dpop_not_for_cookies());
+    }
     // What was in a cookie never comes back where a script could read it.
     let in_cookies = by_cookie.is_some() || cookies::are_wanted(exchange);
     let text =

@@ -6,7 +6,7 @@ use crate::route::mailed::Kind;
 use crate::route::organizations::{Call, Door};
 use crate::route::{
     admin, change_contact, change_password, cookies, health, keys, login, login_by_mail, logout, me, options,
-    organizations, own_account, passkeys, reauthenticate, refresh, reset_password, second_factor,
+    organizations, own_account, passkeys, possession, reauthenticate, refresh, reset_password, second_factor,
     sent_factor, sessions, set_password, sign_up, username, validate, verify_contact, verify_sign_up,
 };
 use crate::wire::answer::Answer;
@@ -389,11 +389,13 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         exchange.check_device()?;
     }
     let signs_in = exchange.environment.config().registration().auto_login;
+    let opens = route.opens_session() || (signs_in && matches!(route, Route::SignUp));
     // A refresh token in a body becomes a cookie where there are only those.
-    let sets_cookies = route.opens_session()
-        || matches!(route, Route::Refresh)
-        || (signs_in && matches!(route, Route::SignUp));
-    cookies::check_site(exchange, sets_cookies)?;
+    let gives_tokens = opens || matches!(route, Route::Refresh);
+    cookies::check_site(exchange, gives_tokens)?;
+    if gives_tokens {
+        Box::pin(possession::note(exchange, opens)).await?;
+    }
     let serving: Pin<Box<dyn Future<Output = Answer> + '_>> = each_on_its_own!(match route {
         Route::Health => health::handle(exchange).await,
         Route::Jwks => keys::jwks(exchange).await,

@@ -116,10 +116,11 @@ async fn signed(
     extras: Extras<'_>,
 ) -> Answer {
     let now = exchange.ambient.now().to_seconds();
+    let token_type = grant.token_type();
     let issued = keyring.sign(grant, exchange.environment.token_profile(), token_id, now).await?;
     if let Some(page) = page {
         return cookies::answer(exchange, keyring, page, &issued, refresh_token, extras);
     }
     let (access_token, expires_in) = (issued.access_token, issued.expires_in);
-    json(200, &TokenPair { access_token, refresh_token, token_type: "Bearer", expires_in, extras })
+    json(200, &TokenPair { access_token, refresh_token, token_type, expires_in, extras })
 }

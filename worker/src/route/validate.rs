@@ -1,15 +1,17 @@
 //! `POST /api/v1/auth/validate {token, mode?, audience?, permissions?, include_roles?, include_permissions?, details?, max_age?, acr?,
-//! client_ip?, client_user_agent?}` → 200 with what the token says. Other Workers ask the same question by `env.AUTH.validate`.
+//! client_ip?, client_user_agent?, dpop?}` → 200 with what the token says. Other Workers ask the same question by `env.AUTH.validate`.
 //!
 //! 401 for a token that is not good, or whose authentication is too old or too weak for the question, with the reason as its code; 403 when a permission is missing.
 
 use crate::route::authenticate::{Authenticated, admitted, mode_within, verified};
 use crate::route::exchange::{Event, Exchange};
+use crate::route::possession::{self, Elsewhere, Shown};
 use crate::store::edge;
 use crate::wire::answer::{Answer, respond, with_member};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::authentication::{AuthenticationClass, AuthenticationDemand};
+use postern_core::dpop::normal_address;
 use postern_core::flow::validate::{RouteMode, TokenSubject};
 use postern_core::id::{AccountId, SessionId};
 use postern_core::json;
@@ -41,6 +43,8 @@ struct Question {
     /// The device that presented the token to whoever asks, if they say. Where the question comes from says nothing
     /// about that: a service asks for its clients.
     client: Option<DeviceHint>,
+    /// The key that the token came with.
+    shown: Option<Elsewhere>,
 }
 
 impl Question {
@@ -59,6 +63,7 @@ impl Question {
             details: body.optional_flag("details")?.unwrap_or(false),
             demand: demand(&mut body)?,
             client: client(&mut body)?,
+            shown: shown(&mut body)?,
         })
     }
 }
@@ -73,6 +78,21 @@ fn demand(body: &mut Body) -> Result<AuthenticationDemand, Problem> {
     let class = class
         .ok_or_else(|| Problem::invalid_field("acr", "must be urn:postern:acr:1 or urn:postern:acr:2"))?;
     Ok(AuthenticationDemand { max_age, class: Some(class) })
+}
+
+/// `{dpop: {proof, method, url} | {thumbprint}}`: a proof to be checked here, or the key of one that was checked.
+fn shown(body: &mut Body) -> Result<Option<Elsewhere>, Problem> {
+    if !body.has("dpop") {
+        return Ok(None);
+    }
+    let mut shown = body.object("dpop")?;
+    if let Some(thumbprint) = shown.optional_text("thumbprint")? {
+        return Ok(Some(Elsewhere::Checked(thumbprint)));
+    }
+    let (proof, method, url) = (shown.text("proof")?, shown.text("method")?, shown.text("url")?);
+    let address = normal_address(&url);
+    let address = address.ok_or_else(|| Problem::invalid_field("url", "must be an http or https address"))?;
+    Ok(Some(Elsewhere::Proof(Shown { proof, method, addresses: vec![address] })))
 }
 
 /// What the question says of the client. One of the two alone says that there was no other.
@@ -132,7 +152,8 @@ async fn document(event: &Event, body: Body, caller: Option<DeviceHint>) -> Resu
     let mode = mode_within(&event.environment, question.mode);
     let bearer = verified(event, &question.token).await?;
     check_audience(&bearer.claims, &question.audiences)?;
-    let bearer = admitted(event, bearer, mode, client).await?;
+    let shown = possession::elsewhere(event, &bearer.claims, &question.token, question.shown).await?;
+    let bearer = admitted(event, bearer, mode, client, shown).await?;
     check_authentication(event, &bearer.claims, question.demand)?;
     let permissions = permissions(event, &bearer.claims, &question.permissions)?;
     let session = if question.details { session_details(event, &bearer.subject).await } else { None };

@@ -14,6 +14,7 @@ use crate::wire::problem::Problem;
 use crate::wire::rate_limits::CountedLimit;
 use postern_core::account::{AccountRecord, AccountStatus, Actor, ObjectClock, StatusRefusal, StatusRequest};
 use postern_core::codec::base64url;
+use postern_core::dpop::ShownKey;
 use postern_core::entitlement::EntitlementSnapshot;
 use postern_core::entropy::Random;
 use postern_core::flow::validate::TokenSubject;
@@ -131,6 +132,7 @@ impl<'a> Accounts<'a> {
             trusted: new.trusted,
             remember: new.remember,
             is_multi_factor: proof.is_multi_factor(),
+            shown: self.environment.possession().key().cloned(),
         }));
         match self.ask(&proof.account(), &call).await.map_err(unavailable)? {
             AdmissionAnswer::ChallengeRequired { methods, expires_in, enrols } => {
@@ -163,6 +165,7 @@ impl<'a> Accounts<'a> {
             authorization_version: known,
             fingerprint: self.fingerprint(&token.account(), &device, keyring),
             device,
+            shown: self.environment.possession().key().cloned(),
         });
         let answer = self.ask(&token.account(), &call).await.map_err(unavailable)?;
         if matches!(answer, AdmissionAnswer::Refused(AdmissionRefusal::AuthorizationOutdated)) {
@@ -304,17 +307,20 @@ impl<'a> Accounts<'a> {
         }
     }
 
-    /// The strict check, with what the device is recognised by that the token is used on, where that is asked for.
+    /// The strict check, with what the device is recognised by that the token is used on, where that is asked for, and the
+    /// key that was shown of a token that is bound to one.
     pub(crate) async fn check(
         &self,
         subject: &TokenSubject,
         device: CheckedDevice,
+        shown: Option<ShownKey>,
     ) -> Result<SessionVerdict, Unconfirmed> {
         let call = AccountCall::Check {
             tenant: subject.tenant.clone(),
             session: subject.session,
             account_version: subject.account_version,
             device,
+            shown: shown.map(Box::new),
         };
         self.ask(&subject.account, &call).await
     }
@@ -442,6 +448,8 @@ pub(super) fn believed(
             AdmissionRefusal::TenantSessionLimitExceeded => Problem::account("tenant_session_limit_exceeded"),
             AdmissionRefusal::DeviceHintMissing => Problem::account("device_hint_missing"),
             AdmissionRefusal::DeviceRejected => Problem::device_binding_rejected(),
+            AdmissionRefusal::KeyMissing => Problem::proof("dpop_required", false),
+            AdmissionRefusal::ProofRefused(refusal) => Problem::replayed(refusal, false),
             AdmissionRefusal::ChallengeInvalid => Problem::challenge_invalid(),
             AdmissionRefusal::SecondFactorInvalid => Problem::second_factor_invalid(),
             AdmissionRefusal::FactorMissing => Problem::second_factor_required(),
@@ -460,7 +468,7 @@ fn enforced(answer: Result<Ended, Unconfirmed>) -> Result<Ended, Problem> {
     if ended.pending { Err(Problem::invalidation_pending()) } else { Ok(ended) }
 }
 
-pub(super) fn drawn() -> Result<[u8; 16], Problem> {
+pub(crate) fn drawn() -> Result<[u8; 16], Problem> {
     Ok(Ambient::read().random()?.into_bytes())
 }
 

@@ -190,6 +190,7 @@ impl Accounts<'_> {
             operation: OperationId::from_bytes(drawn()?),
             session_key: base64url::encode(&session_key.into_bytes()),
             edge_key_id: current_edge_key(keyring)?,
+            shown: self.environment.possession().key().cloned(),
         }));
         match self.ask(&account, &call).await.map_err(unavailable)? {
             AdmissionAnswer::BackupCodesWanted => Ok(Answered::BackupCodesWanted),

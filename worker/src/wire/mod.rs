@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod outgoing;
 pub(crate) mod passkey;
+pub(crate) mod possession;
 pub(crate) mod problem;
 pub(crate) mod qr;
 pub(crate) mod query;

@@ -2,12 +2,16 @@
 //! account exists.
 
 use postern_core::authentication::{AuthenticationClass, AuthenticationDemand};
+use postern_core::dpop::ReplayRefusal;
 use postern_core::json;
 use postern_core::organization::Refusal as OrganizationRefusal;
 use postern_core::time::Seconds;
 use serde::Serialize;
 use std::fmt::Display;
 use worker::{Headers, Response};
+
+/// Those of a proof's key (RFC 9449 §5.1).
+const PROOF_ALGORITHMS: &str = "EdDSA Ed25519 ES256 ES384 RS256 RS384 RS512 PS256";
 
 /// One input that broke a rule.
 #[derive(Debug, Serialize)]
@@ -209,6 +213,38 @@ impl Problem {
         let mut problem = Self::new(401, code, "The access token is not valid");
         problem.0.authenticate = Some("Bearer".into());
         problem
+    }
+
+    /// What is wrong with the proof of a key, or with a token's having one or none: at a route that takes an access token,
+    /// or at one that gives some (RFC 9449 §5, §7.1).
+    pub(crate) fn proof(code: &'static str, at_resource: bool) -> Self {
+        let status = if at_resource { 401 } else { 400 };
+        let mut problem = Self::new(status, code, "The proof of possession is not valid");
+        if at_resource {
+            let error = match code {
+                "dpop_nonce_required" => "use_dpop_nonce",
+                "token_bound" | "token_not_bound" | "dpop_key_mismatch" => "invalid_token",
+                _ => "invalid_dpop_proof",
+            };
+            problem.0.authenticate =
+                Some(["DPoP error=\"", error, "\", algs=\"", PROOF_ALGORITHMS, "\""].concat());
+        }
+        problem
+    }
+
+    /// A proof that is right, and may not be used.
+    pub(crate) fn replayed(refusal: ReplayRefusal, at_resource: bool) -> Self {
+        if refusal != ReplayRefusal::MemoryFull {
+            return Self::proof(refusal.code(), at_resource);
+        }
+        let mut problem = Self::new(503, refusal.code(), "Too many proofs at this moment");
+        problem.0.retry_after_seconds = Some(5);
+        problem
+    }
+
+    /// Browsers send cookies without any proof.
+    pub(crate) fn dpop_not_for_cookies() -> Self {
+        Self::new(400, "dpop_not_for_cookies", "A session in cookies cannot be bound to a key")
     }
 
     /// An operator's route without the operator's token, or with another.

@@ -2,6 +2,7 @@
 
 use super::section::Section;
 use super::url::{Issuer, Origin};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The most origins.
@@ -56,11 +57,12 @@ impl CookieSettings {
     pub(super) fn read(mut section: Section<'_>, issuer: &Issuer) -> Self {
         let modes = [("off", CookieMode::Off), ("beside", CookieMode::Beside), ("only", CookieMode::Only)];
         let same_sites = [("lax", SameSite::Lax), ("strict", SameSite::Strict)];
-        Self {
-            mode: section.choice("mode", CookieMode::Off, &modes),
-            same_site: section.choice("same_site", SameSite::Lax, &same_sites),
-            origins: read_origins(&mut section, issuer),
-        }
+        let (mode, same_site) = (
+            section.choice("mode", CookieMode::Off, &modes),
+            section.choice("same_site", SameSite::Lax, &same_sites),
+        );
+        let listed = section.list::<Origin>("origins");
+        Self { mode, same_site, origins: origins_of(&mut section, listed, issuer) }
     }
 
     /// Whether pages of an origin may act for whoever is signed in.
@@ -75,8 +77,13 @@ impl CookieSettings {
     }
 }
 
-fn read_origins(section: &mut Section<'_>, issuer: &Issuer) -> Vec<Origin> {
-    let Some(listed) = section.list::<Origin>("origins") else { return Vec::from([issuer.origin()]) };
+/// The origins of a section, as they are listed; that of the issuer where none are.
+pub(super) fn origins_of(
+    section: &mut Section<'_>,
+    listed: Option<Vec<(String, Origin)>>,
+    issuer: &Issuer,
+) -> Vec<Origin> {
+    let Some(listed) = listed else { return Vec::from([issuer.origin()]) };
     let mut origins: Vec<Origin> = Vec::with_capacity(listed.len());
     for (path, origin) in listed {
         if origins.contains(&origin) {

@@ -8,6 +8,7 @@
 mod accounts;
 mod cookies;
 mod device_binding;
+mod dpop;
 mod limits;
 mod lint;
 mod mail;
@@ -30,6 +31,7 @@ pub use accounts::{
 };
 pub use cookies::{CookieMode, CookieSettings, SameSite};
 pub use device_binding::{DeviceBindingSettings, TraitSettings};
+pub use dpop::{DpopMode, DpopSettings};
 pub use limits::{FailMode, Limits, RateLimit};
 pub use lint::{Deployment, Finding, Severity};
 pub use mail::{MailApi, MailSender, MailService, MailSettings};
@@ -72,6 +74,7 @@ pub struct Config {
     cookies: CookieSettings,
     validation: ValidationSettings,
     device_binding: DeviceBindingSettings,
+    dpop: DpopSettings,
     passwords: PasswordSettings,
     passkeys: PasskeySettings,
     second_factor: SecondFactorSettings,
@@ -284,6 +287,12 @@ impl Config {
         &self.device_binding
     }
 
+    /// Whether sessions are bound to keys.
+    #[must_use]
+    pub const fn dpop(&self) -> &DpopSettings {
+        &self.dpop
+    }
+
     /// Password hashes and policy.
     #[must_use]
     pub const fn passwords(&self) -> &PasswordSettings {
@@ -407,6 +416,7 @@ impl Config {
             cookies: CookieSettings::read(root.section("cookies"), &stand_in),
             validation: ValidationSettings::read(root.section("validation"), preset),
             device_binding: DeviceBindingSettings::read(root.section("device_binding")),
+            dpop: DpopSettings::read(root.section("dpop"), &stand_in),
             passwords: PasswordSettings::read(root.section("passwords"), preset),
             passkeys: PasskeySettings::read(root.section("passkeys"), &stand_in),
             second_factor: SecondFactorSettings::read(root.section("second_factor")),
@@ -430,6 +440,9 @@ impl Config {
         check_lifetimes(&mut root, &config);
         check_devices(&mut root, &config);
         check_organizations(&mut root, &config);
+        if config.dpop.mode == DpopMode::Required && config.cookies.mode != CookieMode::Off {
+            root.refuse("dpop.mode", "must not be \"required\" unless cookies.mode is \"off\"");
+        }
         if config.registration.mode == RegistrationMode::Closed && config.sign_in.creates_accounts {
             root.refuse("sign_in.creates_accounts", "must be false when registration.mode is \"closed\"");
         }

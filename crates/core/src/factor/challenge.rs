@@ -8,7 +8,7 @@ use crate::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
 use crate::intake::{CodeBinding, CodeDigest, CodePurpose};
 use crate::password::{Pepper, Peppers};
 use crate::secret::Secret;
-use crate::session::{DeviceBinding, DeviceFingerprint, DeviceHint, DeviceVerdict};
+use crate::session::{DeviceBinding, DeviceFingerprint, DeviceHint, DeviceVerdict, KeyThumbprint};
 use crate::throttle::{
     Attempt, AutoLockout, LockoutPolicy, LockoutRecord, LockoutRecords, ProgressiveDelay, decide_attempt,
 };
@@ -91,6 +91,9 @@ pub struct FactorChallenge {
     /// What that device is recognised by, and will be by the session.
     #[serde(default)]
     pub fingerprint: DeviceFingerprint,
+    /// The key that the login has proven to have, and the session will be bound to.
+    #[serde(default)]
+    pub key_thumbprint: Option<KeyThumbprint>,
     /// How the first factor was given.
     pub amr: Vec<String>,
     /// Whether its owner asked for the session to last longer.
@@ -210,7 +213,7 @@ pub enum ChallengeOutcome {
 /// Why an answer is refused, in check order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChallengeRefusal {
-    /// No such challenge, of this client and device: unknown, expired, or already answered.
+    /// No such challenge, of this client, device and key: unknown, expired, or already answered.
     Unknown,
     /// It comes from another device than the policy allows. Nothing is counted: whoever has copied a challenge must not
     /// be able to use up its owner's attempts from elsewhere.
@@ -255,6 +258,8 @@ pub struct ChallengeAnswer<'a> {
     pub device: &'a DeviceHint,
     /// What that device is recognised by.
     pub fingerprint: &'a DeviceFingerprint,
+    /// The key that the answer has proven to have. Where the login has shown one, it has to be that one.
+    pub key: Option<&'a KeyThumbprint>,
     /// The second factor.
     pub factor: PresentedFactor<'a>,
     /// The secret of [`FactorRecord::pending`], opened, and the backup codes that its enrolment brings, for a challenge that
@@ -279,6 +284,10 @@ pub fn answer_challenge(
     let Some(challenge) = find(record, answer.id, answer.client_id, answer.device, peppers, now) else {
         return refused(ChallengeRefusal::Unknown, None);
     };
+    // Whoever has copied a challenge must neither take its key away nor put another in its place.
+    if challenge.key_thumbprint.as_ref().is_some_and(|shown| answer.key != Some(shown)) {
+        return refused(ChallengeRefusal::Unknown, None);
+    }
     match challenge.answered_by {
         Some(operation) if operation == answer.operation => {
             return ChallengeOutcome::Repeated { challenge: challenge.clone() };

@@ -226,6 +226,26 @@ fn read_key(jwk: Value<'_>) -> Result<Option<VerifyingKey>, KeySetError> {
     key.map(Some).map_err(KeySetError::BadKey)
 }
 
+/// The key in the header of a proof of possession (RFC 9449 §4.2): public, and for the algorithm of this name. It is named
+/// by its thumbprint, whatever it calls itself.
+#[cfg(feature = "issue")]
+pub(crate) fn read_proof_key(jwk: Value<'_>, name: AlgorithmName) -> Option<VerifyingKey> {
+    /// What only the owner of a key has, or whoever shares it (RFC 7518 §6.2.2, §6.3.2, §6.4.1).
+    const PRIVATE: [&str; 8] = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
+    if PRIVATE.iter().any(|member| jwk.member(member).is_some()) {
+        return None;
+    }
+    let (jwk, algorithm) = (Jwk(jwk), name.algorithm());
+    let kind = jwk.algorithm().ok()??;
+    let said = jwk.text("alg").ok()?;
+    let is_said = |said: &Text<'_>| AlgorithmName::from_text(&said.to_cow()).map(AlgorithmName::algorithm);
+    if said.is_some_and(|said| is_said(&said) != Some(algorithm)) {
+        return None;
+    }
+    let fits = kind == algorithm || (kind.is_rsa() && algorithm.is_rsa());
+    if fits { jwk.key(None, algorithm).ok() } else { None }
+}
+
 /// An object of a JWK set.
 struct Jwk<'a>(Value<'a>);
 

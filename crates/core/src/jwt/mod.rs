@@ -58,6 +58,8 @@ pub use custom::{CustomClaimError, CustomClaims};
 pub(crate) use der::two_numbers;
 pub use error::VerifyError;
 pub use key::{KeyError, VerifyingKey};
+#[cfg(feature = "issue")]
+pub(crate) use key_set::read_proof_key;
 pub use key_set::{KeySet, KeySetError};
 #[cfg(feature = "pem")]
 pub use pem::{HostKey, PemError, PrivateKey};

@@ -100,6 +100,8 @@ pub enum OpenRefusal {
     SessionIdUsed,
     /// The policy binds sessions to something that the request does not say of its device.
     DeviceHintMissing,
+    /// The policy binds every session to a key, and the request has shown none.
+    KeyMissing,
     /// The account has as many sessions as it may have.
     SessionLimitExceeded,
     /// The tenant has as many sessions as it may have.
@@ -113,6 +115,7 @@ impl OpenRefusal {
         match self {
             Self::AccountNotActive(status) => status.code(),
             Self::DeviceHintMissing => "device_hint_missing",
+            Self::KeyMissing => "dpop_required",
             Self::SessionLimitExceeded => "session_limit_exceeded",
             Self::TenantSessionLimitExceeded => "tenant_session_limit_exceeded",
             Self::OtherTenant | Self::CredentialStale => "invalid_credentials",
@@ -142,6 +145,7 @@ pub struct OpenPolicy {
     max_sessions: u32,
     over_cap: OverCap,
     device: DeviceBinding,
+    needs_key: bool,
 }
 
 impl OpenPolicy {
@@ -165,8 +169,8 @@ impl OpenPolicy {
         if idle_ttl.as_secs() > absolute_ttl.as_secs() {
             return Err(OpenPolicyError::IdleAboveAbsolute);
         }
-        let (remember_ttl, jitter) = (None, Seconds::ZERO);
-        Ok(Self { idle_ttl, absolute_ttl, remember_ttl, jitter, max_sessions, over_cap, device })
+        let (remember_ttl, jitter, needs_key) = (None, Seconds::ZERO, false);
+        Ok(Self { idle_ttl, absolute_ttl, remember_ttl, jitter, max_sessions, over_cap, device, needs_key })
     }
 
     /// The same, but that sessions end after `ttl` in any case whose owners ask to be remembered.
@@ -179,6 +183,12 @@ impl OpenPolicy {
     #[must_use]
     pub const fn with_jitter(self, jitter: Seconds) -> Self {
         Self { jitter, ..self }
+    }
+
+    /// The same, but that every session has to be bound to a key (RFC 9449).
+    #[must_use]
+    pub const fn with_keys_required(self, needs_key: bool) -> Self {
+        Self { needs_key, ..self }
     }
 
     /// How long a session may last, and whether it is remembered. By how much it ends earlier follows from its id, which is
@@ -230,6 +240,9 @@ pub fn open(
     }
     if !policy.device.can_bind(&request.fingerprint) {
         return OpenOutcome::Refused(OpenRefusal::DeviceHintMissing);
+    }
+    if policy.needs_key && request.key_thumbprint.is_none() {
+        return OpenOutcome::Refused(OpenRefusal::KeyMissing);
     }
     let Ok(evicted) = make_room(sessions, time, policy) else {
         return OpenOutcome::Refused(OpenRefusal::SessionLimitExceeded);
@@ -284,6 +297,7 @@ fn repeat(
 ) -> OpenOutcome {
     let same = existing.session_key.ct_eq(&request.session_key)
         && existing.client_id == request.client_id
+        && existing.key_thumbprint == request.key_thumbprint
         && existing.generation == Generation::FIRST
         && existing.state(time) == SessionState::Live;
     if same {
@@ -442,6 +456,29 @@ mod tests {
         }
         let fenced = AccountRecord { credential_version: 2, ..account() };
         assert_eq!(refused(open(&fenced, request(9))), OpenRefusal::CredentialStale);
+    }
+
+    #[test]
+    fn a_session_is_bound_to_the_key_that_was_shown_and_repeated_for_it_alone() {
+        let (mine, thief) = (KeyThumbprint::from_bytes([1; 32]), KeyThumbprint::from_bytes([2; 32]));
+        let shown = |key_thumbprint| OpenRequest { key_thumbprint, ..request(9) };
+        let free = policy(0, OverCap::Evict);
+        let required = free.with_keys_required(true);
+        let refusal = refused(open(&account(), &[], shown(None), NOW, &required));
+        assert_eq!((refusal, refusal.code()), (OpenRefusal::KeyMissing, "dpop_required"));
+        for (policy, key) in [(&free, None), (&free, Some(mine)), (&required, Some(mine))] {
+            let outcome = open(&account(), &[], shown(key), NOW, policy);
+            let OpenOutcome::Opened { session, account, .. } = outcome else { panic!("{outcome:?}") };
+            assert_eq!(session.key_thumbprint, key);
+            for other in [None, Some(mine), Some(thief)] {
+                let again = open(&account, core::slice::from_ref(&session), shown(other), NOW, policy);
+                if other == key {
+                    assert!(matches!(again, OpenOutcome::AlreadyOpen { .. }));
+                } else {
+                    assert_eq!(refused(again), OpenRefusal::SessionIdUsed, "{other:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::fingerprint::DeviceFingerprint;
 use super::notice::Notice;
 use super::record::{RevokeReason, SessionRecord, SessionState};
 use crate::account::{AccountRecord, AccountStatus};
+use crate::dpop::ReplayRefusal;
 use crate::id::TenantId;
 use crate::time::UnixMillis;
 use alloc::vec::Vec;
@@ -32,6 +33,8 @@ pub enum SessionVerdict {
     TokenAhead,
     /// It is used on another device than the policy allows, or nobody said on which. The session goes on.
     DeviceRejected,
+    /// The proof that came with it may not be used. Answered by whoever remembers proofs, after [`check`].
+    ProofRefused(ReplayRefusal),
     /// All is well.
     Live,
 }
@@ -70,6 +73,7 @@ impl SessionVerdict {
             Self::SessionExpired => Some("session_expired"),
             Self::TokenStale | Self::TokenAhead => Some("token_stale"),
             Self::DeviceRejected => Some("device_binding_rejected"),
+            Self::ProofRefused(refusal) => Some(refusal.code()),
             Self::Live => None,
         }
     }

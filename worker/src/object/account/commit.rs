@@ -2,6 +2,7 @@
 
 use super::factors::{FACTOR_CHANGE, FACTORS, LastFactorChange};
 use super::passkeys::PASSKEYS;
+use super::proofs::PROOFS;
 use super::{ACCOUNT, Account, FactorAnswer, OPERATIONS, SESSIONS, StatusAnswer};
 use crate::environment::Environment;
 use crate::object::orders::{self, ORDERS};
@@ -213,8 +214,8 @@ impl Account<'_> {
             if change.purged {
                 accounts.delete(FACTORS)?;
                 accounts.delete(PASSKEYS)?;
-                records::create_expiring(&sql, &[ORDERS])?;
-                for table in [SESSIONS, OPERATIONS, ORDERS] {
+                records::create_expiring(&sql, &[ORDERS, PROOFS])?;
+                for table in [SESSIONS, OPERATIONS, ORDERS, PROOFS] {
                     Records::new(&sql, table).clear()?;
                 }
             }

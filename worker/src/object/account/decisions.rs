@@ -60,8 +60,13 @@ impl Account<'_> {
             }
             AccountCall::Entitle { seed, entitlements } => Done::Ended(self.entitle(*seed, entitlements)?),
             AccountCall::Authorize { seed } => Done::Ended(self.authorize(*seed)?),
-            AccountCall::Check { tenant, session, account_version, device } => {
+            AccountCall::Check { tenant, session, account_version, device, shown } => {
                 let (verdict, told) = self.check(&tenant, session, account_version, &device)?;
+                let refused = match (verdict, &shown) {
+                    (SessionVerdict::Live, Some(shown)) => self.refuse_proof(Some(shown))?,
+                    _ => None,
+                };
+                let verdict = refused.map_or(verdict, SessionVerdict::ProofRefused);
                 let answer = call::answer(&verdict)?;
                 if told { Done::Written(answer) } else { Done::Read(answer) }
             }
@@ -108,6 +113,7 @@ impl Account<'_> {
         account = account.with_authorization(self.resolved(*call.seed.authorization));
         // A login that is put off opens nothing yet.
         let seat = if guarded.is_some() { Seat::Granted } else { self.seat };
+        let shown = call.shown;
         let request = OpenRequest {
             id: call.session,
             session_key,
@@ -117,13 +123,18 @@ impl Account<'_> {
             edge_key_id: call.edge_key_id,
             amr: call.amr,
             auth_time: self.now.to_seconds(),
-            key_thumbprint: None,
+            key_thumbprint: shown.as_ref().map(|shown| shown.thumbprint),
             device: call.device,
             fingerprint: call.fingerprint,
             remember: call.remember,
             seat,
         };
         let outcome = session::open(&account, &sessions, request, self.now, &self.environment.open_policy());
+        if !matches!(outcome, OpenOutcome::Refused(_))
+            && let Some(refusal) = self.refuse_proof(shown.as_ref())?
+        {
+            return Ok(AdmissionAnswer::Refused(AdmissionRefusal::ProofRefused(refusal)));
+        }
         let welcome = welcome.then_some(Welcome { language: call.language });
         match (outcome, guarded) {
             (OpenOutcome::Refused(refusal), _) => Ok(AdmissionAnswer::Refused(refusal_of_open(refusal))),
@@ -181,19 +192,42 @@ impl Account<'_> {
         }
         let operation = call.operation;
         let token = PresentedRefreshToken::assertion(call.token);
-        let presentation = Presentation {
-            token: &token,
-            tenant: &call.tenant,
-            client_id: &call.client_id,
-            key_proof: None,
-            device: &call.device,
-            fingerprint: &call.fingerprint,
-        };
         let policy = self.environment.rotation_policy();
-        let edge_key = call.next_edge_key_id;
-        let outcome =
-            session::decide(&presentation, account.as_ref(), session.as_ref(), self.now, &policy, edge_key);
-        let refused = |refusal: RotationRefusal| AdmissionAnswer::Refused(refusal_of_rotation(refusal));
+        let decide = |key_proof| {
+            let presentation = Presentation {
+                token: &token,
+                tenant: &call.tenant,
+                client_id: &call.client_id,
+                key_proof,
+                device: &call.device,
+                fingerprint: &call.fingerprint,
+            };
+            let (account, edge_key) = (account.as_ref(), call.next_edge_key_id);
+            session::decide(&presentation, account, session.as_ref(), self.now, &policy, edge_key)
+        };
+        let mut outcome = decide(call.shown.as_ref().map(|shown| &shown.thumbprint));
+        let is_bound = session.as_ref().is_some_and(|session| session.key_thumbprint.is_some());
+        let has_passed = !matches!(
+            outcome,
+            RotationOutcome::Refused { .. }
+                | RotationOutcome::Expired { .. }
+                | RotationOutcome::AllRevoked { .. }
+        );
+        let mut replayed = None;
+        if is_bound && has_passed {
+            replayed = self.refuse_proof(call.shown.as_ref())?;
+            if replayed.is_some() {
+                // What was used before proves nothing.
+                outcome = decide(None);
+            }
+        }
+        let refused = |refusal: RotationRefusal| {
+            let refusal = match replayed.filter(|_| refusal == RotationRefusal::KeyProofFailed) {
+                Some(replayed) => AdmissionRefusal::ProofRefused(replayed),
+                None => refusal_of_rotation(refusal),
+            };
+            AdmissionAnswer::Refused(refusal)
+        };
         match outcome {
             RotationOutcome::Advanced { token, session, clock, notices } => {
                 let account = self.with_clock(account, clock)?;
@@ -435,6 +469,7 @@ pub(super) const fn refusal_of_open(refusal: OpenRefusal) -> AdmissionRefusal {
         OpenRefusal::AccountNotActive(status) => AdmissionRefusal::AccountNotActive(status),
         OpenRefusal::SessionIdUsed => AdmissionRefusal::SessionIdUsed,
         OpenRefusal::DeviceHintMissing => AdmissionRefusal::DeviceHintMissing,
+        OpenRefusal::KeyMissing => AdmissionRefusal::KeyMissing,
         OpenRefusal::SessionLimitExceeded => AdmissionRefusal::SessionLimitExceeded,
         OpenRefusal::TenantSessionLimitExceeded => AdmissionRefusal::TenantSessionLimitExceeded,
     }

@@ -11,6 +11,7 @@ use crate::object::sealed;
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
 use postern_core::account::AccountRecord;
 use postern_core::codec::base64url;
+use postern_core::dpop::ShownKey;
 use postern_core::factor::{
     BackupCodes, BackupDigest, ChallengeAnswer, ChallengeId, ChallengeOutcome, ChallengePolicy,
     ChallengeRefusal, EnrolmentOutcome, EnrolmentRefusal, FactorChallenge, FactorChange, FactorMethod,
@@ -212,6 +213,9 @@ pub(crate) struct AnswerCall {
     pub(crate) operation: OperationId,
     pub(crate) session_key: String,
     pub(crate) edge_key_id: u32,
+    /// The key that the answer has shown: that of the login, if it has shown one.
+    #[serde(default)]
+    pub(crate) shown: Option<ShownKey>,
 }
 
 /// The change that was last carried out, to answer its repetition from.
@@ -451,6 +455,7 @@ impl Account<'_> {
             client_id: &call.client_id,
             device: &call.device,
             fingerprint: &call.fingerprint,
+            key: call.shown.as_ref().map(|shown| &shown.thumbprint),
             factor: call.presented.as_factor(asserted.as_ref().ok()),
             enrolment: pending.as_ref().map(|secret| (secret, backup)),
             operation: call.operation,
@@ -531,20 +536,26 @@ impl Account<'_> {
             edge_key_id: call.edge_key_id,
             amr,
             auth_time: self.now.to_seconds(),
-            key_thumbprint: None,
+            key_thumbprint: call.shown.as_ref().map(|shown| shown.thumbprint),
             device: challenge.device,
             fingerprint: challenge.fingerprint,
             remember: challenge.remember,
             seat: self.seat,
         };
         let enrols = used.factor_told.is_some();
-        match session::open(&account, &sessions, request, self.now, &self.environment.open_policy()) {
-            OpenOutcome::Refused(refusal) => {
-                if !enrols {
-                    self.commit(used)?;
-                }
-                Ok(AdmissionAnswer::Refused(refusal_of_open(refusal)))
+        let outcome = session::open(&account, &sessions, request, self.now, &self.environment.open_policy());
+        let refusal = match &outcome {
+            OpenOutcome::Refused(refusal) => Some(refusal_of_open(*refusal)),
+            _ => self.refuse_proof(call.shown.as_ref())?.map(AdmissionRefusal::ProofRefused),
+        };
+        if let Some(refusal) = refusal {
+            if !enrols {
+                self.commit(used)?;
             }
+            return Ok(AdmissionAnswer::Refused(refusal));
+        }
+        match outcome {
+            OpenOutcome::Refused(refusal) => Ok(AdmissionAnswer::Refused(refusal_of_open(refusal))),
             _ if enrols && call.backup.is_none() => Ok(AdmissionAnswer::BackupCodesWanted),
             OpenOutcome::SeatWanted(wish) => Ok(AdmissionAnswer::SeatWanted(wish)),
             OpenOutcome::Opened { token, session, evicted, account, mut notices } => {
@@ -625,6 +636,7 @@ pub(super) fn waiting(call: &OpenCall, enrols: bool, now: UnixMillis) -> Result<
         client_id: call.client_id.clone(),
         device: call.device.clone(),
         fingerprint: call.fingerprint.clone(),
+        key_thumbprint: call.shown.as_ref().map(|shown| shown.thumbprint),
         amr: call.amr.clone(),
         remember: call.remember,
         credential_version: call.credential_version,

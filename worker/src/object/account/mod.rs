@@ -7,6 +7,7 @@ mod commit;
 mod decisions;
 mod factors;
 mod passkeys;
+mod proofs;
 mod removal;
 mod sent;
 mod status;
@@ -25,6 +26,7 @@ use passkeys::HostVerdict;
 use postern_core::account::{
     AccountRecord, AccountStatus, Actor, StatusReason, StatusRefusal, StatusRequest,
 };
+use postern_core::dpop::{ReplayRefusal, ShownKey};
 use postern_core::entitlement::EntitlementSnapshot;
 use postern_core::factor::FactorMethod;
 use postern_core::grant::Admission;
@@ -92,6 +94,9 @@ pub(crate) enum AccountCall {
         account_version: u32,
         #[serde(default)]
         device: CheckedDevice,
+        /// The key that the token is bound to, as the request has shown it.
+        #[serde(default)]
+        shown: Option<Box<ShownKey>>,
     },
     /// A credential change that D1 has committed; the seed, what the account starts from if it was never opened,
     /// has its new version. Answered with [`Ended`].
@@ -177,6 +182,9 @@ pub(crate) struct OpenCall {
     /// The proof was more than one factor already: nothing is challenged.
     #[serde(default)]
     pub(crate) is_multi_factor: bool,
+    /// The key that the session is to be bound to.
+    #[serde(default)]
+    pub(crate) shown: Option<ShownKey>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -193,6 +201,9 @@ pub(crate) struct RefreshCall {
     /// The version of what the account was given that the Worker has read for the token.
     #[serde(default)]
     pub(crate) authorization_version: Option<u32>,
+    /// The key that the request has shown.
+    #[serde(default)]
+    pub(crate) shown: Option<ShownKey>,
 }
 
 /// Whether somebody is let in.
@@ -239,6 +250,10 @@ pub(crate) enum AdmissionRefusal {
     DeviceHintMissing,
     /// The session is bound to another device.
     DeviceRejected,
+    /// Every session has to be bound to a key, and none was shown.
+    KeyMissing,
+    /// The proof of a key may not be used.
+    ProofRefused(ReplayRefusal),
     RefreshInvalid,
     /// What the Worker has read of the account is not what it was given last.
     AuthorizationOutdated,
@@ -458,7 +473,7 @@ async fn forget_tombstone(storage: &Storage, account: &AccountRecord, now: UnixM
 
 /// What a call has come to.
 enum Done {
-    /// Answered; nothing was stored.
+    /// Answered; nothing was stored that anybody waits for.
     Read(Response),
     /// Nothing was stored: a place is wanted first.
     Seat(SeatWish),

@@ -8,7 +8,7 @@ use super::commit::Change;
 use super::factors::{Presented, Used, told};
 use super::{ACCOUNT, Account, AccountCall, AnswerCall};
 use crate::object::records::Records;
-use crate::webcrypto::WebKey;
+use crate::webcrypto;
 use postern_core::account::AccountRecord;
 use postern_core::entropy::Random;
 use postern_core::factor::{ChallengeId, FactorChange, FactorRecord, find_waiting};
@@ -159,15 +159,7 @@ impl Account<'_> {
         if !checked.needs_host() {
             return Ok(None);
         }
-        let asked = async {
-            let key = WebKey::to_verify(checked.key()).await?;
-            key.verifies(checked.message(), checked.signature()).await
-        };
-        let is_valid = asked.await.unwrap_or_else(|error| {
-            worker::console_error!("passkey: {error}");
-            false
-        });
-        let verdict = if is_valid { SignatureVerdict::Valid } else { SignatureVerdict::Invalid };
+        let verdict = webcrypto::verdict(checked.key(), checked.message(), checked.signature()).await;
         Ok(Some(HostVerdict { public_key: passkey.public_key, verdict }))
     }
 
