@@ -29,6 +29,17 @@ pub(crate) fn report(options: &Options) -> Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
+/// Prints the registry that the configuration alone comes to.
+pub(crate) fn permissions(options: &Options) -> Result<Outcome> {
+    println!("{}", registry(&project::configuration(options)?)?);
+    Ok(Outcome::Fine)
+}
+
+/// As `GET /api/v1/auth/permissions` has it.
+fn registry(config: &Config) -> Result<String> {
+    Ok(serde_json::to_string(&config.permissions().registry)?)
+}
+
 fn describe(config: &Config) -> Value {
     let (tokens, sessions, passwords) = (config.tokens(), config.sessions(), config.passwords());
     let imported = HashKind::WORDS.iter().filter(|(_, kind)| passwords.imported.contains(*kind));
@@ -86,5 +97,14 @@ mod tests {
         assert_eq!(report["limits_switched_off"], json!(["login_per_pair"]));
         assert_eq!(report["password_reset"], "link");
         assert_eq!(report["sends_mail"], false);
+    }
+
+    #[test]
+    fn the_registry_is_what_an_issuer_would_publish() {
+        let text = r#"{"issuer": "https://a.example", "permissions":
+            {"names": ["docs:read", "docs:write"], "deleted": ["docs:read"], "width": 128}}"#;
+        let registry = registry(&Config::from_json(text).expect("valid")).expect("written");
+        let expected = r#"{"version":4,"width":128,"permissions":[{"name":"docs:read","bit":0,"deleted":true},{"name":"docs:write","bit":1}]}"#;
+        assert_eq!(registry, expected);
     }
 }

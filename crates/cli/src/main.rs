@@ -22,6 +22,8 @@ postern lint [--fail-on info | warn | high] [--root-key-set]
     names settings that are allowed and unwise
 postern report
     shows what the configuration comes to, as JSON
+postern permissions
+    shows the permission registry of the configuration, as `npx postern permissions` takes it
 
     --config FILE      wrangler.toml or wrangler.json, default wrangler.toml
     --env NAME         the Wrangler environment
@@ -56,6 +58,7 @@ fn run() -> Result<Outcome> {
         Some("import") => import::run(&options),
         Some("lint") => check::lint(&options),
         Some("report") => check::report(&options),
+        Some("permissions") => check::permissions(&options),
         Some(other) => bail!("there is no command {other:?}\n{USAGE}"),
         None => {
             println!("{USAGE}");

@@ -4,6 +4,7 @@ use super::{
     Config, CookieMode, Environment, FailMode, MailSender, Origin, RateLimit, RegistrationMode, SessionLimit,
     SigningAlgorithm, SmsSender, ValidationMode,
 };
+use crate::permission::{PermissionName, PermissionSet};
 use crate::time::Seconds;
 use alloc::format;
 use alloc::string::String;
@@ -65,6 +66,7 @@ pub(super) fn lint(config: &Config, deployment: Deployment) -> Vec<Finding> {
     proofs(config, &mut findings);
     registration(config, &mut findings);
     limits(config, &mut findings);
+    permissions(config, &mut findings);
     surroundings(config, deployment, &mut findings);
     tenants(config, deployment, &mut findings);
     findings.0
@@ -312,6 +314,21 @@ fn limits(config: &Config, findings: &mut Findings) {
     if config.limits.login_per_source.is_none() || config.limits.sign_up_per_source.is_none() {
         let message = "limits.login_per_source or sign_up_per_source is off: one source may try any account";
         findings.add(Severity::Warn, "ip_throttle_disabled", message);
+    }
+}
+
+fn permissions(config: &Config, findings: &mut Findings) {
+    let known = &config.permissions;
+    let by_roles = known.roles.iter().flat_map(PermissionSet::permissions);
+    let granted: Vec<_> = by_roles.chain(known.groups.iter().flat_map(PermissionSet::permissions)).collect();
+    let shared = config.organizations.permissions.iter().filter(|name| granted.contains(name));
+    let shared: Vec<&str> = shared.map(PermissionName::as_str).collect();
+    if !shared.is_empty() {
+        let message = format!(
+            "organizations.permissions: whoever owns an organization gives {} in it, and permissions.roles or permissions.groups grant it everywhere",
+            shared.join(", ")
+        );
+        findings.add(Severity::Warn, "organization_permissions_shared", message);
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod cookies;
+mod definitions;
 mod device_binding;
 mod dpop;
 mod limits;
@@ -30,6 +31,7 @@ pub use accounts::{
     SignInSettings, UsernameRule, VerificationSettings,
 };
 pub use cookies::{CookieMode, CookieSettings, SameSite};
+pub use definitions::{DefinitionError, Undeclared};
 pub use device_binding::{DeviceBindingSettings, TraitSettings};
 pub use dpop::{DpopMode, DpopSettings};
 pub use limits::{FailMode, Limits, RateLimit};

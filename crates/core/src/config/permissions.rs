@@ -24,6 +24,10 @@ pub struct PermissionSettings {
     pub groups: GroupTable,
     /// The role of every new account; `None` when new accounts have no role.
     pub default_role: Option<RoleName>,
+    /// Whether operators define further permissions, roles and groups while the deployment runs, default no.
+    pub runtime: bool,
+    /// The revision of what they have defined, which this was joined with; 0 for the configuration alone.
+    pub revision: u32,
 }
 
 /// Names that an account was given and that grant nothing by this configuration.
@@ -52,7 +56,8 @@ impl PermissionSettings {
             }
             is_defined
         });
-        Self { registry, roles, groups, default_role }
+        let runtime = section.flag("runtime", false);
+        Self { registry, roles, groups, default_role, runtime, revision: 0 }
     }
 
     /// What an account may do that was given this: its roles, its groups and its own permissions together, and root
@@ -81,7 +86,7 @@ impl PermissionSettings {
     pub fn resolve(&self, given: AuthorizationSnapshot) -> AuthorizationSnapshot {
         let permission_mask = self.mask_of(&given).to_text();
         let registry_version = self.registry.version().as_u32();
-        AuthorizationSnapshot { permission_mask, registry_version, ..given }
+        AuthorizationSnapshot { permission_mask, registry_version, definitions: self.revision, ..given }
     }
 
     /// Why an account that was given this may do something: every source of the permission, or none. `answer` makes of

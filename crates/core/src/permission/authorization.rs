@@ -31,6 +31,10 @@ pub struct AuthorizationSnapshot {
     pub permission_mask: String,
     /// The permission registry that the mask was built with: the `pr` claim.
     pub registry_version: u32,
+    /// The revision of the definitions that the mask was built with; 0 for the configuration alone. With an older one it
+    /// must not be built anew.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_zero"))]
+    pub definitions: u32,
 }
 
 #[cfg(feature = "serde")]
@@ -192,7 +196,7 @@ mod tests {
         assert_eq!(read, expected);
         let written = crate::json::write(&read).unwrap();
         assert!(
-            ["has_root", "groups", "memberships"].iter().all(|name| !written.contains(name)),
+            ["has_root", "groups", "memberships", "definitions"].iter().all(|name| !written.contains(name)),
             "{written}"
         );
     }

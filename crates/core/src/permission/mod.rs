@@ -10,6 +10,7 @@
 
 mod authorization;
 mod bit;
+mod definitions;
 mod explain;
 mod mask;
 mod name;
@@ -21,6 +22,7 @@ mod table;
 
 pub use authorization::{AuthorizationError, AuthorizationSnapshot, amended};
 pub use bit::{MaskWidth, PermissionBit};
+pub use definitions::{DefinedSet, Definitions, SetKind};
 pub use explain::{Explanation, explain};
 pub use mask::{MaskBits, MaskError, PermissionMask};
 pub use name::{GroupName, NameError, PermissionName, RoleName};

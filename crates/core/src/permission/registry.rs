@@ -175,6 +175,16 @@ impl PermissionRegistry {
         }
     }
 
+    /// The registry in which the names at these places of [`PermissionRegistry::declared`] are tombstones as well.
+    pub(super) fn with_tombstones(mut self, places: &[u16]) -> Self {
+        for place in places {
+            if let Some(slot) = self.slots.get_mut(usize::from(*place)) {
+                slot.deleted = true;
+            }
+        }
+        self
+    }
+
     /// The same names in a wider registry. Stored masks are to be rewritten with [`PermissionMask::widen`].
     ///
     /// # Errors
@@ -334,6 +344,12 @@ impl PermissionRegistry {
         let names = sorted(self.slots.iter().map(|slot| slot.name.as_str()));
         self.by_name = names.into_iter().map(|(_, index)| index).collect();
         Ok(self)
+    }
+
+    /// The place of a name in [`PermissionRegistry::declared`], deleted or not.
+    #[must_use]
+    pub fn place_of(&self, name: &str) -> Option<u16> {
+        self.slot(name).and_then(|slot| u16::try_from(slot.bit.ordinal()).ok())
     }
 
     pub(super) fn slot(&self, name: &str) -> Option<&Declared> {

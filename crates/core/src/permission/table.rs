@@ -166,6 +166,27 @@ impl<Name: SetName> PermissionTable<Name> {
         Ok(table)
     }
 
+    /// The table of what can be defined: a name that comes again is as it was defined first, a permission that does not
+    /// live is left out, and so is what exceeds [`PermissionTable::MAX_SETS`].
+    #[cfg(feature = "config")]
+    pub(crate) fn of_living(
+        registry: &PermissionRegistry,
+        sets: impl IntoIterator<Item = (Name, Vec<PermissionName>)>,
+    ) -> Self {
+        let mut table = Self::empty(registry.width());
+        for (name, mut permissions) in sets {
+            permissions.retain(|permission| registry.bit_of(permission.as_str()).is_some());
+            let (Ok(mask), Err(place)) = (registry.mask_of(&permissions), table.place_of(name.borrow()))
+            else {
+                continue;
+            };
+            if table.sets.len() < Self::MAX_SETS {
+                table.sets.insert(place, PermissionSet { name, permissions, mask });
+            }
+        }
+        table
+    }
+
     /// The role or group of this name; `None` if it is not defined.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&PermissionSet<Name>> {
