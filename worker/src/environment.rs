@@ -4,6 +4,7 @@
 use crate::ambient::Ambient;
 use crate::object::keyring::{KeyPurpose, ROOT_KEY_BINDING};
 use crate::outbox::{sender, templates};
+use crate::store::definitions;
 use crate::store::keyring;
 use crate::store::kv::KvStore;
 use crate::wire::possession::Possession;
@@ -13,8 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use postern_core::codec::base16;
 use postern_core::config::{
-    self, Composition, Config, Deployment, DpopMode, Finding, MailSender, MailedForm, RateLimit, SessionLimit,
-    Severity, SmsSender, TenantHint, TenantRefusal,
+    self, Composition, Config, Deployment, DpopMode, Finding, MailSender, MailedForm, PermissionSettings,
+    RateLimit, SessionLimit, Severity, SmsSender, TenantHint, TenantRefusal,
 };
 use postern_core::grant::TokenProfile;
 use postern_core::id::TenantId;
@@ -56,6 +57,7 @@ const BINDINGS: [&str; 8] =
 /// The configuration with everything that is derived from it once.
 struct Settings {
     config: Config,
+    permissions: Rc<PermissionSettings>,
     rotation: RotationPolicy,
     open: OpenPolicy,
     device: DeviceBinding,
@@ -188,6 +190,17 @@ impl Environment {
 
     pub(crate) fn config(&self) -> &Config {
         &self.settings.config
+    }
+
+    /// Permissions, roles and groups: those of the configuration, joined with what operators have defined, as far as this
+    /// isolate knows it.
+    pub(crate) fn permissions(&self) -> Result<Rc<PermissionSettings>, Problem> {
+        if self.config().permissions().runtime { definitions::known() } else { Ok(self.configured()) }
+    }
+
+    /// Those of the configuration alone, with the bits that its own order gives.
+    pub(crate) fn configured(&self) -> Rc<PermissionSettings> {
+        self.settings.permissions.clone()
     }
 
     pub(crate) fn rotation_policy(&self) -> RotationPolicy {
@@ -546,7 +559,19 @@ impl Settings {
         };
         let verification = verification_policy(&config, &profile)?;
         let keys = KeyPolicies::of(config.keys(), config.tokens().algorithm.key_kind())?;
-        Ok(Self { rotation, open, device, argon2, accepted_hashes, profile, verification, keys, config })
+        let permissions = Rc::new(config.permissions().clone());
+        Ok(Self {
+            permissions,
+            rotation,
+            open,
+            device,
+            argon2,
+            accepted_hashes,
+            profile,
+            verification,
+            keys,
+            config,
+        })
     }
 }
 

@@ -66,12 +66,20 @@ async fn serve(
         Err(problem) => return problem.into_response(request_id),
     };
     let (met_limits, possession) = (environment.met_limits().clone(), environment.possession().clone());
+    know_definitions(&environment, ambient).await;
     let event = Event::new(environment, ambient, context);
     let answer = route::table::serve(&Exchange::new(request, event)).await;
     let response = answer.or_else(|problem| problem.into_response(request_id))?;
     met_limits.write(response.headers(), response.status_code())?;
     possession.write(response.headers())?;
     Ok(response)
+}
+
+/// Renews what this isolate knows of what operators have defined. Where that fails, what needs it says so.
+async fn know_definitions(environment: &Environment, ambient: Ambient) {
+    if let Err(problem) = store::definitions::know(environment, ambient.now(), 0).await {
+        worker::console_error!("definitions: {}", problem.code());
+    }
 }
 
 fn draw_request_id(ambient: Ambient) -> String {
@@ -92,6 +100,7 @@ pub async fn validate(question: String, env: Env, context: worker::worker_sys::C
     let ambient = Ambient::read();
     let answered = match Environment::open(&env) {
         Ok(environment) => {
+            know_definitions(&environment, ambient).await;
             let event = Event::new(environment, ambient, Context::new(context));
             route::validate::answer(event, &question).await
         }

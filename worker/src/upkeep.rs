@@ -7,7 +7,7 @@ use crate::store::accounts::Accounts;
 use crate::store::authorization::{self, Named};
 use crate::store::directory::{Directory, PendingFence};
 use crate::store::entitlements::{self, OpenList};
-use crate::store::{fence, keyring};
+use crate::store::{definitions, fence, keyring};
 use crate::wire::problem::Problem;
 use postern_core::account::Actor;
 use postern_core::id::AccountId;
@@ -28,6 +28,7 @@ pub(crate) async fn run(environment: &Environment, ambient: Ambient) -> Result<(
     let steps = [
         ("fences", close_fences(environment, &directory, now).await),
         ("deleted accounts", purge_deleted(environment, &directory, now).await),
+        ("definitions", spread_definitions(environment, &directory, now).await),
         ("entitlements", tell_entitlements(environment, &directory, now).await),
         ("authorizations", tell_authorizations(environment, &directory, now).await),
         ("keys", keyring::settle(environment).await),
@@ -96,6 +97,19 @@ async fn tell_entitlements(
         }
     }
     Ok(())
+}
+
+/// What operators have defined: its copy for readers, and those who do not know of a change yet.
+async fn spread_definitions(
+    environment: &Environment,
+    directory: &Directory,
+    now: UnixMillis,
+) -> Result<(), Problem> {
+    if !environment.config().permissions().runtime {
+        return Ok(());
+    }
+    definitions::publish(environment, now).await?;
+    definitions::spread_on(environment, directory, now).await
 }
 
 /// Changes of what accounts were given that their objects have not confirmed.

@@ -30,8 +30,8 @@ pub(crate) async fn jwks(exchange: &Exchange) -> Answer {
 
 /// The permission registry that the masks in tokens are made with, as the npm package takes it.
 pub(crate) fn permissions(exchange: &Exchange) -> Answer {
-    let registry = &exchange.environment.config().permissions().registry;
-    let document = json::write(registry).map_err(|error| Problem::internal("registry", error))?;
+    let settings = exchange.environment.permissions()?;
+    let document = json::write(&settings.registry).map_err(|error| Problem::internal("registry", error))?;
     publish(exchange, "application/json", document)
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn show(exchange: &Exchange) -> Answer {
         audience: config.audience().iter().map(|audience| audience.as_str()).collect(),
         client_id: config.client_id().as_str(),
         tenant: config.tenant().as_str(),
-        registry_version: config.permissions().registry.version().as_u32(),
+        registry_version: exchange.environment.permissions()?.registry.version().as_u32(),
         access_token_ttl_seconds: tokens.access_ttl.as_secs(),
         leeway_seconds: tokens.leeway.as_secs(),
         session_idle_ttl_seconds: sessions.idle_ttl.as_secs(),

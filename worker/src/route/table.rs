@@ -13,6 +13,7 @@ use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
 use postern_core::identifier::IdentifierKind;
 use postern_core::organization::InviteAction;
+use postern_core::permission::SetKind;
 use std::pin::Pin;
 use worker::Method;
 
@@ -29,6 +30,14 @@ enum Route {
     ReplaceAuthorization,
     AmendAuthorization,
     ChangeRoot,
+    ListPermissions,
+    CreatePermission,
+    ShowPermission,
+    DeletePermission,
+    ListRoles,
+    ShowSet(SetKind),
+    DefineSet(SetKind),
+    DeleteSet(SetKind),
     ListGroups,
     ListMembers,
     ChangeMembers,
@@ -130,7 +139,18 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Put, "/api/v1/auth/admin/users/*/authorization", Route::ReplaceAuthorization),
     (Method::Patch, "/api/v1/auth/admin/users/*/authorization", Route::AmendAuthorization),
     (Method::Post, "/api/v1/auth/admin/users/*/authorization/root", Route::ChangeRoot),
+    (Method::Get, "/api/v1/auth/admin/permissions", Route::ListPermissions),
+    (Method::Post, "/api/v1/auth/admin/permissions", Route::CreatePermission),
+    (Method::Get, "/api/v1/auth/admin/permissions/*", Route::ShowPermission),
+    (Method::Delete, "/api/v1/auth/admin/permissions/*", Route::DeletePermission),
+    (Method::Get, "/api/v1/auth/admin/roles", Route::ListRoles),
+    (Method::Get, "/api/v1/auth/admin/roles/*", Route::ShowSet(SetKind::Role)),
+    (Method::Put, "/api/v1/auth/admin/roles/*", Route::DefineSet(SetKind::Role)),
+    (Method::Delete, "/api/v1/auth/admin/roles/*", Route::DeleteSet(SetKind::Role)),
     (Method::Get, "/api/v1/auth/admin/groups", Route::ListGroups),
+    (Method::Get, "/api/v1/auth/admin/groups/*", Route::ShowSet(SetKind::Group)),
+    (Method::Put, "/api/v1/auth/admin/groups/*", Route::DefineSet(SetKind::Group)),
+    (Method::Delete, "/api/v1/auth/admin/groups/*", Route::DeleteSet(SetKind::Group)),
     (Method::Get, "/api/v1/auth/admin/groups/*/members", Route::ListMembers),
     (Method::Post, "/api/v1/auth/admin/groups/*/members", Route::ChangeMembers),
     (Method::Get, "/api/v1/auth/admin/users/*/entitlements", Route::ListEntitlements),
@@ -407,6 +427,14 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::ReplaceAuthorization => admin::authorization::replace(exchange, segment).await,
         Route::AmendAuthorization => admin::authorization::amend(exchange, segment).await,
         Route::ChangeRoot => admin::authorization::root(exchange, segment).await,
+        Route::ListPermissions => admin::permissions::list(exchange).await,
+        Route::CreatePermission => admin::permissions::create(exchange).await,
+        Route::ShowPermission => admin::permissions::show(exchange, segment).await,
+        Route::DeletePermission => admin::permissions::delete(exchange, segment).await,
+        Route::ListRoles => admin::permission_sets::list(exchange).await,
+        Route::ShowSet(kind) => admin::permission_sets::show(exchange, kind, segment).await,
+        Route::DefineSet(kind) => admin::permission_sets::define(exchange, kind, segment).await,
+        Route::DeleteSet(kind) => admin::permission_sets::delete(exchange, kind, segment).await,
         Route::ListGroups => admin::groups::list(exchange).await,
         Route::ListMembers => admin::groups::members(exchange, segment).await,
         Route::ChangeMembers => admin::groups::change(exchange, segment).await,

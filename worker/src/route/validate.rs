@@ -198,7 +198,8 @@ fn check_audience(claims: &VerifiedClaims, wanted: &[String]) -> Result<(), Prob
 /// The names of the token's permissions; refused if one of `required` is missing. A permission that nobody has
 /// declared is missing from every mask, root included: it is a mistake of the caller.
 fn permissions(event: &Event, claims: &VerifiedClaims, required: &[String]) -> Result<Vec<String>, Problem> {
-    let registry = &event.environment.config().permissions().registry;
+    let settings = event.environment.permissions()?;
+    let registry = &settings.registry;
     if let Some(unknown) = required.iter().find(|name| registry.bit_of(name).is_none()) {
         let rule = format_args!("names a permission that is not declared: {unknown:?}").to_string();
         return Err(Problem::invalid_field("permissions", rule));

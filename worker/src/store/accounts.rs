@@ -393,7 +393,11 @@ impl<'a> Accounts<'a> {
             account_version: 1,
             credential_version,
             fenced_version: 0,
-            authorization: Box::new(self.environment.config().permissions().resolve(authorization)),
+            authorization: Box::new(match self.environment.permissions() {
+                Ok(permissions) => permissions.resolve(authorization),
+                // The account object resolves it, whatever it finds here.
+                Err(_) => authorization,
+            }),
             entitlements: Box::default(),
             clock: ObjectClock::default(),
         }

@@ -15,6 +15,10 @@ const SHORTEST_TTL_SECONDS: u64 = 60;
 /// How long a colo may serve its copy of a shard without asking the store again; the least that KV allows.
 const SHARD_CACHE_SECONDS: u32 = 30;
 const SHARD_TTL_SECONDS: u64 = 86_400;
+/// What operators have defined, whole.
+const DEFINITIONS_KEY: &str = "v1/permissions";
+/// The cron writes it anew if it is gone.
+const DEFINITIONS_TTL_SECONDS: u64 = 30 * 86_400;
 
 /// The shard as some copy of it stands here; readers judge its age by what is written in it.
 pub(crate) async fn read_revocation_shard(edge: &KvStore, shard: u8) -> Result<Option<RevocationShard>> {
@@ -55,6 +59,17 @@ pub(crate) async fn read_snapshot(
 pub(crate) async fn delete_snapshot(edge: &KvStore, account: &AccountId, session: &SessionId) -> Result<()> {
     operations::count(Store::EdgeWrite);
     edge.delete(&snapshot_key(account, session)).await
+}
+
+/// What operators have defined, as some copy of it stands here; the JSON of a `Definitions`.
+pub(crate) async fn read_definitions(edge: &KvStore) -> Result<Option<String>> {
+    operations::count(Store::EdgeRead);
+    edge.get(DEFINITIONS_KEY, Some(SHARD_CACHE_SECONDS)).await
+}
+
+/// Replaces what operators have defined. Called by `store/definitions` only, with what the directory has.
+pub(crate) async fn write_definitions(edge: &KvStore, document: &str) -> Result<()> {
+    put(edge, DEFINITIONS_KEY, document, DEFINITIONS_TTL_SECONDS).await
 }
 
 async fn put(edge: &KvStore, key: &str, text: &str, ttl_seconds: u64) -> Result<()> {

@@ -1,9 +1,11 @@
 //! The Worker's side of every store: loading before a decision, committing after it.
 
 pub(crate) mod accounts;
+mod audited;
 pub(crate) mod authorization;
 pub(crate) mod contact;
 pub(crate) mod creation;
+pub(crate) mod definitions;
 pub(crate) mod directory;
 pub(crate) mod edge;
 pub(crate) mod entitlements;

@@ -2,9 +2,11 @@
 //! account exists.
 
 use postern_core::authentication::{AuthenticationClass, AuthenticationDemand};
+use postern_core::config::DefinitionError;
 use postern_core::dpop::ReplayRefusal;
 use postern_core::json;
 use postern_core::organization::Refusal as OrganizationRefusal;
+use postern_core::permission::RegistryError;
 use postern_core::time::Seconds;
 use serde::Serialize;
 use std::fmt::Display;
@@ -341,6 +343,47 @@ impl Problem {
                 Self::new(409, "organization_conflict", "The organization was changed by somebody else")
             }
         }
+    }
+
+    /// What is not defined, changed or deleted, by its reason. Names of what it would grant are the request's mistakes.
+    pub(crate) fn definition(field: &'static str, error: DefinitionError) -> Self {
+        let mut problem = match &error {
+            DefinitionError::Configured => return Self::defined_in_configuration(),
+            DefinitionError::Registry(RegistryError::Unknown(_)) if field == "id" => {
+                return Self::not_found();
+            }
+            DefinitionError::Registry(RegistryError::Deleted(_)) if field == "name" => {
+                Self::new(409, "permission_deleted", "A permission of that name was deleted")
+            }
+            DefinitionError::Registry(RegistryError::Full { .. }) => {
+                Self::new(409, "registry_full", "There is no bit left for another permission")
+            }
+            DefinitionError::TooMany(_) | DefinitionError::TooManyGrants => {
+                Self::new(409, "too_many_definitions", "As much is defined as may be")
+            }
+            _ => return Self::invalid_field(field, error),
+        };
+        problem.0.errors.push(FieldError { field, rule: error.to_string() });
+        problem
+    }
+
+    pub(crate) fn defined_in_configuration() -> Self {
+        Self::new(409, "defined_in_configuration", "The configuration has it, and it is changed only there")
+    }
+
+    /// `permissions.runtime` is false.
+    pub(crate) fn definitions_fixed() -> Self {
+        Self::new(409, "definitions_fixed", "Everything is defined in the configuration here")
+    }
+
+    /// It was changed by somebody else meanwhile, or is not at the version that was named.
+    pub(crate) fn definition_conflict() -> Self {
+        Self::new(409, "definition_conflict", "The definitions were changed by somebody else")
+    }
+
+    /// One of that name was deleted, and some accounts still have it.
+    pub(crate) fn definition_ending() -> Self {
+        Self::new(409, "definition_ending", "What had that name is still being taken off accounts")
     }
 
     /// There are as many keys as may be: the oldest must go first.

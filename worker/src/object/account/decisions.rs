@@ -436,12 +436,12 @@ impl Account<'_> {
         Box::new(Admission::of(&self.with_resolved(account.clone()), session, self.now))
     }
 
-    /// The snapshot with the mask that it comes to by the configuration of this deployment.
+    /// The snapshot with the mask that it comes to by what is defined in this deployment.
     pub(super) fn resolved(&self, snapshot: AuthorizationSnapshot) -> AuthorizationSnapshot {
-        self.environment.config().permissions().resolve(snapshot)
+        self.permissions.resolve(snapshot)
     }
 
-    /// The account with the mask that it has by the configuration of this deployment.
+    /// The account with the mask that it has by what is defined in this deployment.
     pub(super) fn with_resolved(&self, account: AccountRecord) -> AccountRecord {
         AccountRecord { authorization: Box::new(self.resolved(*account.authorization)), ..account }
     }

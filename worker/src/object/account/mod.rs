@@ -20,13 +20,16 @@ use crate::object::call;
 use crate::object::records::{self, Records};
 use crate::outbox::message::Owner;
 use crate::outbox::{marks, rows};
+use crate::store::definitions;
 use crate::store::keyring::{self, Keyring};
 use crate::store::seats::Seats;
+use crate::wire::problem::Problem;
 use passkeys::HostVerdict;
 use postern_core::account::{
     AccountRecord, AccountStatus, Actor, StatusReason, StatusRefusal, StatusRequest,
 };
 use postern_core::dpop::{ReplayRefusal, ShownKey};
+use postern_core::config::PermissionSettings;
 use postern_core::entitlement::EntitlementSnapshot;
 use postern_core::factor::FactorMethod;
 use postern_core::grant::Admission;
@@ -124,6 +127,34 @@ pub(crate) enum AccountCall {
     Authorize { seed: Box<AccountRecord> },
     /// Outbox rows whose delivery is confirmed. Answered with `true`.
     Acknowledge { ids: Vec<String> },
+}
+
+impl AccountCall {
+    /// Whether it comes to what the account may do.
+    const fn resolves(&self) -> bool {
+        matches!(
+            self,
+            Self::Open(_)
+                | Self::Answer(_)
+                | Self::StepUp(_)
+                | Self::Passkey(_)
+                | Self::Refresh(_)
+                | Self::Fence { .. }
+                | Self::Entitle { .. }
+                | Self::Authorize { .. }
+        )
+    }
+
+    /// The revision of the definitions that whoever calls has resolved the seed by.
+    fn definitions(&self) -> u32 {
+        match self {
+            Self::Open(call) => call.seed.authorization.definitions,
+            Self::Fence { seed, .. } | Self::Entitle { seed, .. } | Self::Authorize { seed } => {
+                seed.authorization.definitions
+            }
+            _ => 0,
+        }
+    }
 }
 
 /// What a check asks of the device that a token is used on.
@@ -346,8 +377,16 @@ impl DurableObject for AccountObject {
         };
         let limit = environment.config().sessions().max_per_tenant;
         let seat = if limit.is_some() { Seat::Unasked } else { Seat::Granted };
-        let account =
-            Account { state: &self.state, environment: &environment, keyring, now, seat, verdict: None };
+        let permissions = self.permissions(&environment, &call, now).await?;
+        let account = Account {
+            state: &self.state,
+            environment: &environment,
+            keyring,
+            permissions,
+            now,
+            seat,
+            verdict: None,
+        };
         let verdict = account.ask_host(&call).await?;
         let account = Account { verdict, ..account };
         let done = match limit {
@@ -436,6 +475,26 @@ impl AccountObject {
         done
     }
 
+    /// By what this call resolves the account's permissions: what is not older than what they were resolved by before,
+    /// here or where the call comes from.
+    async fn permissions(
+        &self,
+        environment: &Environment,
+        call: &AccountCall,
+        now: UnixMillis,
+    ) -> Result<Rc<PermissionSettings>> {
+        let because = |problem: Problem| Error::RustError(problem.code().into());
+        if !environment.config().permissions().runtime || !call.resolves() {
+            return Ok(environment.configured());
+        }
+        let sql = self.state.storage().sql();
+        let stored: Option<AccountRecord> =
+            if records::exist(&sql, ACCOUNT)? { Records::new(&sql, ACCOUNT).get(ACCOUNT)? } else { None };
+        let revision = stored.map_or(0, |account| account.authorization.definitions).max(call.definitions());
+        definitions::know(environment, now, revision).await.map_err(because)?;
+        environment.permissions().map_err(because)
+    }
+
     /// What follows a commit: the alarm for what waits in the outbox, and the marks at once, so that whoever is
     /// told that a session has ended can rely on it everywhere. `false` if a mark is not confirmed.
     ///
@@ -495,6 +554,8 @@ struct Account<'a> {
     environment: &'a Environment,
     /// For the calls that need it.
     keyring: Option<Rc<Keyring>>,
+    /// For the calls that resolve what the account may do.
+    permissions: Rc<PermissionSettings>,
     now: UnixMillis,
     /// Whether the session that a call opens has a place.
     seat: Seat,

@@ -6,6 +6,7 @@ use crate::route::admin::operator::{self, Operator};
 use crate::route::admin::users;
 use crate::route::exchange::Exchange;
 use crate::store::authorization::{self, AUTHORIZATION_CHANGED, NewAuthorization};
+use crate::store::definitions;
 use crate::store::directory::Directory;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
@@ -33,7 +34,7 @@ struct Shown<'a> {
     /// What all of that comes to.
     effective: Vec<&'a str>,
     registry_version: u32,
-    /// What of it the configuration does not have.
+    /// What of it is not defined.
     ineffective: Ineffective<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<Explained<'a>>,
@@ -158,12 +159,14 @@ async fn change(
 ) -> Answer {
     let (environment, directory) = (&exchange.environment, exchange.directory()?);
     let operation = operator.operation_on(account, &order.said);
+    definitions::know_now(environment, exchange.ambient.now()).await?;
     for _ in 0..TRIES {
         let before = given(exchange, &directory, account).await?;
         if directory.was_authorized(operation).await? {
             return told(environment, &directory, account, &before).await;
         }
-        let after = edit(environment.config().permissions(), &before)?;
+        let settings = environment.permissions()?;
+        let after = edit(&settings, &before)?;
         after.check_size().map_err(refused)?;
         if after == before {
             return told(environment, &directory, account, &before).await;
@@ -209,9 +212,9 @@ fn shown(
     given: &AuthorizationSnapshot,
     permission: Option<&PermissionName>,
 ) -> Answer {
-    let settings = environment.config().permissions();
+    let settings = environment.permissions()?;
     let lost = settings.ineffective(given);
-    let explanation = permission.map(|permission| explained(settings, given, permission)).transpose()?;
+    let explanation = permission.map(|permission| explained(&settings, given, permission)).transpose()?;
     json(
         200,
         &Shown {

@@ -34,7 +34,7 @@ pub(crate) async fn show(exchange: &Exchange) -> Answer {
     ];
     let capabilities = Capabilities {
         version: env!("CARGO_PKG_VERSION"),
-        registry_version: config.permissions().registry.version().as_u32(),
+        registry_version: environment.permissions()?.registry.version().as_u32(),
         is_development: cfg!(feature = "development"),
         has_root_key: !environment.bound(ROOT_KEY_BINDING).is_undefined(),
         has_mail_sender: config.mail().sender != MailSender::DevelopmentMailbox,

@@ -11,6 +11,7 @@ use crate::route::exchange::Exchange;
 use crate::route::verify_sign_up::default_roles;
 use crate::route::{password, set_password, username};
 use crate::store::creation::{Creation, NewAccount, NewContact};
+use crate::store::definitions;
 use crate::store::keyring::Keyring;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
@@ -120,9 +121,11 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
         none if none.is_empty() => default_roles(exchange),
         roles => roles,
     };
-    let known = &exchange.environment.config().permissions().roles;
+    definitions::know_now(&exchange.environment, exchange.ambient.now()).await?;
+    let settings = exchange.environment.permissions()?;
+    let known = &settings.roles;
     if roles.iter().any(|role| known.get(role).is_none()) {
-        return Err(Problem::invalid_field("roles", "must be names of permissions.roles"));
+        return Err(Problem::invalid_field("roles", "must be names of roles"));
     }
     AuthorizationSnapshot::of_roles(roles.clone()).check_size().map_err(authorization::refused)?;
     let send_invitation = body.optional_flag("send_invitation")?.unwrap_or(false);

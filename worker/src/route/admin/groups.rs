@@ -3,6 +3,7 @@
 use crate::route::admin::operator;
 use crate::route::exchange::Exchange;
 use crate::store::authorization::{self, Membership, Named};
+use crate::store::definitions;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
@@ -40,10 +41,12 @@ struct Changed {
     pending: usize,
 }
 
-/// → every group of the configuration, by name.
+/// → every group, by name.
 pub(crate) async fn list(exchange: &Exchange) -> Answer {
     operator::authorise(exchange).await?;
-    let table = &exchange.environment.config().permissions().groups;
+    definitions::know_now(&exchange.environment, exchange.ambient.now()).await?;
+    let settings = exchange.environment.permissions()?;
+    let table = &settings.groups;
     let groups = table.iter().map(|group| Group {
         name: group.name().as_str(),
         permissions: group.permissions().iter().map(PermissionName::as_str).collect(),
@@ -51,7 +54,7 @@ pub(crate) async fn list(exchange: &Exchange) -> Answer {
     json(200, &Groups { groups: groups.collect() })
 }
 
-/// `?limit&cursor` → the accounts in it, by id. Also of a group that the configuration does not have any more.
+/// `?limit&cursor` → the accounts in it, by id. Also of a group that is not defined any more.
 pub(crate) async fn members(exchange: &Exchange, name: &str) -> Answer {
     operator::authorise(exchange).await?;
     let group = group(name)?;
@@ -82,7 +85,8 @@ pub(crate) async fn change(exchange: &Exchange, name: &str) -> Answer {
     if add.iter().any(|account| remove.contains(account)) {
         return Err(Problem::invalid_field("remove", "must have nobody who is in add"));
     }
-    if !add.is_empty() && environment.config().permissions().groups.get(name).is_none() {
+    definitions::know_now(environment, exchange.ambient.now()).await?;
+    if !add.is_empty() && environment.permissions()?.groups.get(name).is_none() {
         return Err(Problem::not_found());
     }
     let operation = OperationId::from_bytes(exchange.ambient.random()?.into_bytes());

@@ -9,6 +9,8 @@ pub(crate) mod entitlements;
 pub(crate) mod groups;
 pub(crate) mod keys;
 pub(crate) mod operator;
+pub(crate) mod permission_sets;
+pub(crate) mod permissions;
 pub(crate) mod second_factor;
 pub(crate) mod status;
 pub(crate) mod traces;

@@ -58,7 +58,7 @@ pub(super) async fn list(caller: &Caller<'_>, segment: &str) -> Answer {
 pub(super) async fn define(caller: &Caller<'_>, segment: &str, name: &str) -> Answer {
     let found = caller.organization(segment, Task::Manage).await?;
     let role: OrganizationRole = name.parse().map_err(|error| Problem::invalid_field("role", error))?;
-    let settings = caller.exchange.environment.config().permissions();
+    let settings = caller.exchange.environment.permissions()?;
     if role.is_deletable() && settings.resembles_role(name) {
         return Err(Problem::invalid_field("role", "must not be the name of a role in permissions.roles"));
     }

@@ -45,8 +45,8 @@ impl Directory {
         let failed = |error: &dyn std::fmt::Display| Problem::internal("organization", error);
         let roles: Vec<StoredRole> = record::read(roles.as_bytes()).map_err(|error| failed(&error))?;
         let held = roles.iter().map(|role| HeldRole { name: &role.name, permissions: &role.permissions });
-        let permissions = environment.config().permissions();
-        let mask = environment.config().organizations().mask_of(permissions, held);
+        let permissions = environment.permissions()?;
+        let mask = environment.config().organizations().mask_of(&permissions, held);
         let version = permissions.registry.version().as_u32();
         // Defined before the deployment had a role of that name, or `owner` and `member`.
         let is_own = |name: &String| !permissions.resembles_role(name);

@@ -1,7 +1,8 @@
 //! Invitations to organizations.
 
 use super::members::is_member;
-use super::{Change, if_done, optional};
+use super::{Change, optional};
+use crate::store::audited::if_done;
 use crate::store::directory::{Directory, millis, unavailable};
 use crate::store::statement::Statement;
 use crate::store::users::{Item, Place};

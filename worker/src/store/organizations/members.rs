@@ -1,6 +1,7 @@
 //! Members of organizations and the roles that they have there.
 
-use super::{Change, if_done, optional, texts};
+use super::{Change, optional, texts};
+use crate::store::audited::if_done;
 use crate::store::directory::{Directory, millis, unavailable};
 use crate::store::users::{Item, Place};
 use crate::wire::problem::Problem;

@@ -13,6 +13,7 @@ pub(crate) use access::Acting;
 pub(crate) use invites::{Invite, Invitee};
 
 use crate::environment::Environment;
+use crate::store::audited::{Line, if_done};
 use crate::store::authorization::{self, Named};
 use crate::store::directory::{Directory, millis, unavailable};
 use crate::store::statement::Statement;
@@ -23,14 +24,6 @@ use postern_core::organization::{MOST_MEMBERSHIPS, MOST_SLUGS, OrganizationSlug,
 use postern_core::time::UnixMillis;
 use serde::Deserialize;
 use worker::wasm_bindgen::JsValue;
-
-/// The rest of a batch happens only if this holds; its value is the operation.
-macro_rules! if_done {
-    () => {
-        "EXISTS (SELECT 1 FROM audit_events WHERE event_id = ?)"
-    };
-}
-pub(super) use if_done;
 
 /// How many accounts one change tells at once; the cron goes on with the rest.
 const TOLD_AT_ONCE: u32 = 50;
@@ -266,32 +259,15 @@ impl Directory {
         bound.extend_from_slice(values);
         let authorized = authorized.replace("{owner}", &bound.len().saturating_add(1).to_string());
         bound.extend(owner);
-        let first = bound.len();
-        let [a, b, c, d, e, f] = [1, 2, 3, 4, 5, 6].map(|place| first.saturating_add(place));
-        bound.extend([
-            change.operation(),
-            millis(change.now),
-            change.tenant.as_str().into(),
-            optional(change.account.as_ref()),
-            change.event.into(),
-            change.detail.as_str().into(),
-        ]);
-        let line = self.prepare(
-            &format!(
-                "INSERT INTO audit_events (event_id, occurred_at, tenant, account_id, event, detail) \
-                 SELECT ?{a}, ?{b}, ?{c}, ?{d}, ?{e}, ?{f} WHERE ({condition}){authorized}"
-            ),
-            &bound,
-        )?;
-        let mut statements = vec![line];
-        statements.extend(then);
-        let outcome = self.transact(statements).await;
-        // Also after an error: the same operation twice is refused by the line's primary key, as a whole.
-        match (self.was_authorized(change.operation).await?, outcome) {
-            (true, _) => Ok(true),
-            (false, Ok(())) => Ok(false),
-            (false, Err(error)) => Err(unavailable(error)),
-        }
+        let line = Line {
+            operation: change.operation,
+            tenant: change.tenant,
+            account: change.account,
+            event: change.event,
+            detail: &change.detail,
+            now: change.now,
+        };
+        self.commit_if(&line, &format!("({condition}){authorized}"), bound, then).await
     }
 
     /// The tokens of these accounts are stale once their account objects know. `whom` is a query of ids whose values are

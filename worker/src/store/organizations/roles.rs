@@ -1,6 +1,7 @@
 //! The roles that organizations define.
 
-use super::{Change, if_done, texts};
+use super::{Change, texts};
+use crate::store::audited::if_done;
 use crate::store::directory::{Directory, millis, unavailable};
 use crate::wire::problem::Problem;
 use postern_core::id::OrganizationId;
