@@ -475,7 +475,9 @@ fn read(env: &Env) -> Result<Tenants, String> {
     for config in iter::once(&config).chain(config.tenants().others()) {
         check_senders(config, &bound)?;
     }
-    if config.turnstile().enabled && bound(TURNSTILE_SECRET_BINDING).is_undefined() {
+    let asks_turnstile =
+        iter::once(&config).chain(config.tenants().others()).any(|config| config.turnstile().enabled);
+    if asks_turnstile && bound(TURNSTILE_SECRET_BINDING).is_undefined() {
         return Err(format!("the secret {TURNSTILE_SECRET_BINDING} is missing"));
     }
     if here == config::Environment::Production {

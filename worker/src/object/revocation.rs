@@ -75,7 +75,7 @@ impl DurableObject for RevocationObject {
 
     async fn fetch(&self, request: Request) -> Result<Response> {
         let now = Ambient::read().now();
-        let call: RevocationCall = call::receive(request).await?;
+        let (tenant, call): (_, RevocationCall) = call::receive_for_tenant(request).await?;
         match call {
             RevocationCall::Mark { shard, ref marks } => {
                 self.store(marks)?;
@@ -87,7 +87,8 @@ impl DurableObject for RevocationObject {
             }
             RevocationCall::Heartbeat { shard } => self.heartbeat(shard, now).await?,
             RevocationCall::Seat(call) => {
-                return call::answer(&seats::carry_out(&self.state.storage(), call, now)?);
+                let tenant = tenant.ok_or_else(|| Error::RustError("seats are a tenant's".into()))?;
+                return call::answer(&seats::carry_out(&self.state.storage(), &tenant, call, now)?);
             }
             #[cfg(feature = "development")]
             RevocationCall::TwoWrites(call) => {

@@ -4,7 +4,7 @@
 use crate::object::records::{self, Records, millis};
 use crate::object::sql::exec;
 use crate::object::transaction::commit;
-use postern_core::id::{AccountId, SessionId};
+use postern_core::id::{AccountId, SessionId, TenantId};
 use postern_core::revocation::{RevocationMark, Revoked};
 use postern_core::session::{SeatGrant, SeatLease, SeatPool, SeatRequest};
 use postern_core::time::UnixMillis;
@@ -16,8 +16,9 @@ pub(crate) const POOL: &str = "v1/revocation/seats";
 /// The table of the lease and its count, and of the pool.
 const SEATING: &str = "seating";
 const CREATE_SEATS: &str = "CREATE TABLE IF NOT EXISTS seats \
-    (session TEXT PRIMARY KEY, account TEXT NOT NULL, look_at INTEGER NOT NULL) WITHOUT ROWID; \
-    CREATE INDEX IF NOT EXISTS seats_look_at ON seats (look_at)";
+    (session TEXT PRIMARY KEY, tenant TEXT NOT NULL, account TEXT NOT NULL, look_at INTEGER NOT NULL) \
+    WITHOUT ROWID; \
+    CREATE INDEX IF NOT EXISTS seats_look_at ON seats (tenant, look_at)";
 /// How many seats are looked at, when all are taken, whose sessions may have ended unused.
 const LOOKED_AT: i32 = 8;
 
@@ -69,17 +70,19 @@ struct Seating {
     taken: u32,
 }
 
-/// Carries a call out.
-pub(crate) fn carry_out(storage: &Storage, call: SeatCall, now: UnixMillis) -> Result<SeatAnswer> {
-    let sql = storage.sql();
+/// Carries a call out. Tenants have seats and pools of their own.
+pub(crate) fn carry_out(
+    storage: &Storage,
+    tenant: &TenantId,
+    call: SeatCall,
+    now: UnixMillis,
+) -> Result<SeatAnswer> {
+    let (sql, key) = (storage.sql(), key_of(tenant.as_str()));
     commit(storage, || {
         exec(&sql, CREATE_SEATS, None)?;
         records::create(&sql, &[SEATING])?;
         let table = Records::new(&sql, SEATING);
-        if let SeatCall::Grant { shard, version, limit, returned } = call {
-            return grant(&table, SeatRequest { shard, version, limit, returned }, now);
-        }
-        let mut seating: Seating = table.get("shard")?.unwrap_or_default();
+        let mut seating: Seating = table.get(&key)?.unwrap_or_default();
         let answer = match call {
             SeatCall::Take { session, account, idle_expires_at, replaced, limit, lease } => {
                 seating.lease = lease.map_or(seating.lease, |lease| seating.lease.adopt(lease));
@@ -91,9 +94,11 @@ pub(crate) fn carry_out(storage: &Storage, call: SeatCall, now: UnixMillis) -> R
                     return Ok(SeatAnswer::Taken);
                 }
                 if seating.lease.seats_another(seating.taken, seated_replaced, limit) {
-                    let query = "INSERT INTO seats (session, account, look_at) VALUES (?, ?, ?)";
+                    let query = "INSERT INTO seats (session, tenant, account, look_at) VALUES (?, ?, ?, ?)";
                     let (session, account) = (session.to_string(), account.to_string());
-                    exec(&sql, query, vec![session.into(), account.into(), millis(idle_expires_at)])?;
+                    let row =
+                        vec![session.into(), tenant.as_str().into(), account.into(), millis(idle_expires_at)];
+                    exec(&sql, query, row)?;
                     seating.taken = seating.taken.saturating_add(1);
                     SeatAnswer::Taken
                 } else {
@@ -102,7 +107,7 @@ pub(crate) fn carry_out(storage: &Storage, call: SeatCall, now: UnixMillis) -> R
             }
             SeatCall::GiveBack { lease } => {
                 seating.lease = seating.lease.adopt(lease).given_back(seating.taken);
-                SeatAnswer::Left { lease: seating.lease, doubtful: doubtful(&sql, now)? }
+                SeatAnswer::Left { lease: seating.lease, doubtful: doubtful(&sql, tenant, now)? }
             }
             SeatCall::Settle { sessions } => {
                 for (session, lives_until) in sessions {
@@ -111,28 +116,42 @@ pub(crate) fn carry_out(storage: &Storage, call: SeatCall, now: UnixMillis) -> R
                             let query = "UPDATE seats SET look_at = ? WHERE session = ?";
                             exec(&sql, query, vec![millis(until), session.to_string().into()])?;
                         }
-                        None => leave(&sql, &mut seating, session)?,
+                        None => leave(&sql, session)?,
                     }
                 }
-                SeatAnswer::Settled
+                return Ok(SeatAnswer::Settled);
             }
-            SeatCall::Grant { .. } => return Err(Error::RustError("the pool was asked above".into())),
+            SeatCall::Grant { shard, version, limit, returned } => {
+                let request = SeatRequest { shard, version, limit, returned };
+                return grant(&table, tenant, request, now);
+            }
         };
-        table.put("shard", &seating)?;
+        table.put(&key, &seating)?;
         Ok(answer)
     })
 }
 
-fn grant(table: &Records<'_>, request: SeatRequest, now: UnixMillis) -> Result<SeatAnswer> {
-    let pool: SeatPool = table.get("pool")?.unwrap_or_default();
+/// The row of a tenant's seating in a shard.
+fn key_of(tenant: &str) -> String {
+    format!("shard/{tenant}")
+}
+
+fn grant(
+    table: &Records<'_>,
+    tenant: &TenantId,
+    request: SeatRequest,
+    now: UnixMillis,
+) -> Result<SeatAnswer> {
+    let key = format!("pool/{tenant}");
+    let pool: SeatPool = table.get(&key)?.unwrap_or_default();
     Ok(match pool.grant(request, now) {
         SeatGrant::Granted(pool, lease) => {
-            table.put("pool", &pool)?;
+            table.put(&key, &pool)?;
             SeatAnswer::Granted(lease)
         }
         SeatGrant::Count(leases) => SeatAnswer::Count(leases),
         SeatGrant::Exhausted(pool) => {
-            table.put("pool", &pool)?;
+            table.put(&key, &pool)?;
             SeatAnswer::Exhausted
         }
     })
@@ -144,23 +163,27 @@ pub(crate) fn free(sql: &SqlStorage, marks: &[RevocationMark]) -> Result<()> {
     if !records::exist(sql, SEATING)? {
         return Ok(());
     }
-    let table = Records::new(sql, SEATING);
-    let Some(mut seating) = table.get::<Seating>("shard")? else { return Ok(()) };
-    let before = seating.taken;
     for mark in marks {
         if let Revoked::Session(session) = mark.revoked {
-            leave(sql, &mut seating, session)?;
+            leave(sql, session)?;
         }
     }
-    if seating.taken == before { Ok(()) } else { table.put("shard", &seating) }
+    Ok(())
 }
 
-fn leave(sql: &SqlStorage, seating: &mut Seating, session: SessionId) -> Result<()> {
-    if is_seated(sql, session)? {
-        exec(sql, "DELETE FROM seats WHERE session = ?", vec![session.to_string().into()])?;
-        seating.taken = seating.taken.saturating_sub(1);
-    }
-    Ok(())
+/// Frees the seat of a session, whichever tenant's it is; nothing happens if it has none.
+fn leave(sql: &SqlStorage, session: SessionId) -> Result<()> {
+    let session = session.to_string();
+    let query = "DELETE FROM seats WHERE session = ? RETURNING tenant";
+    let cursor = exec(sql, query, vec![session.into()])?;
+    let Some(row) = cursor.raw().next().transpose()? else { return Ok(()) };
+    drop(cursor);
+    let Some(SqlStorageValue::String(tenant)) = row.into_iter().next() else {
+        return Err(Error::RustError("a stored seat is no tenant's".into()));
+    };
+    let (table, key) = (Records::new(sql, SEATING), key_of(&tenant));
+    let seating: Seating = table.get(&key)?.unwrap_or_default();
+    table.put(&key, &Seating { taken: seating.taken.saturating_sub(1), ..seating })
 }
 
 fn is_seated(sql: &SqlStorage, session: SessionId) -> Result<bool> {
@@ -168,9 +191,10 @@ fn is_seated(sql: &SqlStorage, session: SessionId) -> Result<bool> {
     Ok(exec(sql, query, vec![session.to_string().into()])?.raw().next().transpose()?.is_some())
 }
 
-fn doubtful(sql: &SqlStorage, now: UnixMillis) -> Result<Vec<(SessionId, AccountId)>> {
-    let query = "SELECT session, account FROM seats WHERE look_at <= ? ORDER BY look_at LIMIT ?";
-    let cursor = exec(sql, query, vec![millis(now), LOOKED_AT.into()])?;
+fn doubtful(sql: &SqlStorage, tenant: &TenantId, now: UnixMillis) -> Result<Vec<(SessionId, AccountId)>> {
+    let query =
+        "SELECT session, account FROM seats WHERE tenant = ? AND look_at <= ? ORDER BY look_at LIMIT ?";
+    let cursor = exec(sql, query, vec![tenant.as_str().into(), millis(now), LOOKED_AT.into()])?;
     let rows = cursor.raw().map(|row| {
         let mut columns = row?.into_iter();
         let unreadable = || Error::RustError("a stored seat is not two ids".into());

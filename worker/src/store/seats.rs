@@ -86,7 +86,8 @@ impl Seats<'_> {
         let accounts = self.environment.accounts().map_err(|problem| Unconfirmed::because(problem.code()))?;
         for (session, account) in doubtful {
             let call = AccountCall::List { tenant: self.tenant.clone(), current: None, ended: false };
-            let live: Vec<SessionView> = ask(&accounts, &account.to_string(), &call).await?;
+            let live: Vec<SessionView> =
+                ask(&accounts, &account.to_string(), Some(self.tenant), &call).await?;
             let lives_until = live.into_iter().find(|live| live.id == session).map(|live| live.expires_at);
             sessions.push((session, lives_until));
         }
@@ -106,6 +107,6 @@ impl Seats<'_> {
     }
 
     async fn ask(&self, name: &str, call: SeatCall) -> Result<SeatAnswer, Unconfirmed> {
-        ask(&self.shards, name, &RevocationCall::Seat(call)).await
+        ask(&self.shards, name, Some(self.tenant), &RevocationCall::Seat(call)).await
     }
 }
