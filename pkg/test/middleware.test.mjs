@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request as send } from "node:http";
 import { test } from "node:test";
-import { createVerifier, KeysError } from "postern";
+import { ConfigurationError, createVerifier, KeysError } from "postern";
 import { createDpopChecker, createDpopNonces, MemoryReplayStore } from "postern/dpop";
-import { authenticate, requires } from "postern/express";
+import { authenticate, requires, requiresEntitlement } from "postern/express";
 import { createAuthenticator, createGuard } from "postern/guard";
 import { createProver, ORIGIN } from "./support/proofs.mjs";
 import { FRAMEWORKS } from "./support/servers.mjs";
@@ -20,6 +20,16 @@ const sign = (changes) => issuer.sign({ pr: permissions.version, pm: mask(64, [0
 const prover = await createProver();
 const good = await sign();
 const reader = await sign({ pm: mask(64, [0]), roles: ["viewer"] });
+// Both; one of them; names that only look alike.
+const payer = await sign({ ent: ["export", "seats:50"] });
+const half = await sign({ ent: ["export", "seats:5"] });
+const nearly = await sign({ ent: ["exports", "seats:500"], roles: ["export"], export: true });
+const unentitled = await sign({ ent: [] });
+// A text that contains the name is no list.
+const listless = await sign({ ent: "export seats:50" });
+const acting = await sign({ ent: ["export", "seats:50"], org: "ada" });
+// Root may do everything, and has bought nothing.
+const root = await sign({ pm: mask(64, [63]) });
 const bound = await sign({ cnf: { jkt: prover.thumbprint } });
 const [ONE, TWO] = ["urn:postern:acr:1", "urn:postern:acr:2"];
 // The clock of a route is the machine's; whoever it is about was there a minute ago.
@@ -47,6 +57,7 @@ const proven = async (token, path, claims) => ({
 const REALM = 'Bearer realm="docs"';
 const refusedToken = (code) => `${REALM}, error="invalid_token", error_description="${code}"`;
 const TOO_WEAK = 'Bearer error="insufficient_user_authentication", error_description="reauthentication_required"';
+const UNPAID = 'Bearer error="insufficient_scope", error_description="entitlement_required"';
 const DENIED = 'Bearer error="insufficient_scope", error_description="permission_denied"';
 
 /** Path, headers, and what comes of it: a subject, or status, code and challenge. */
@@ -66,6 +77,9 @@ const CASES = [
   ["/both-recent", bearer(fresh), SUBJECT],
   ["/both-recent", bearer(strong), SUBJECT],
   ["/behind", bearer(good), SUBJECT],
+  ...["/paid", "/paid-write", "/behind-paid", "/teams/paid"].map((path) => [path, bearer(payer), SUBJECT]),
+  ["/paid", bearer(half), SUBJECT],
+  ["/teams/paid", bearer(acting), SUBJECT],
   ["/either", bearer(good), SUBJECT],
   ["/either", await proven(bound, "/either"), SUBJECT],
   ["/bound", await proven(bound, "/bound"), SUBJECT],
@@ -134,6 +148,20 @@ const CASES = [
   ["/editors", bearer(reader), 403, "permission_denied", DENIED],
   ["/careless", bearer(good), 403, "permission_denied", DENIED],
   ["/behind", {}, 401, "missing_token"],
+  ...["/paid", "/paid-write", "/behind-paid"].flatMap((path) => [
+    [path, {}, 401, "missing_token"],
+    [path, bearer(expired), 401, "token_expired"],
+    [path, bearer(good), 403, "entitlement_required", UNPAID],
+    [path, bearer(nearly), 403, "entitlement_required", UNPAID],
+    [path, bearer(unentitled), 403, "entitlement_required", UNPAID],
+    [path, bearer(listless), 401, "claim_malformed"],
+    [path, bearer(acting), 403, "permission_denied"],
+    [path, bearer(root), 403, "entitlement_required"],
+  ]),
+  ["/paid-write", bearer(half), 403, "entitlement_required", UNPAID],
+  ["/behind-paid", bearer(half), 403, "entitlement_required", UNPAID],
+  ["/paid-write", bearer(await sign({ pm: mask(64, [0]), ent: ["export", "seats:50"] })), 403, "permission_denied"],
+  ["/teams/paid", bearer(ada), 403, "entitlement_required"],
   ...["/private", "/open", "/write", "/editors", "/behind", "/either"].map((path) => [path, bearer(ada), 403, "permission_denied"]),
   ...["/teams/ada", "/teams/renamed", "/teams/none"].flatMap((path) => [eve, good].map((token) => [path, bearer(token), 403, "permission_denied"])),
   ["/teams/none", bearer(ada), 403, "permission_denied"],
@@ -261,6 +289,23 @@ test("claims of an organization have permissions only behind a route that was ma
   assert.equal(await run(ada, authenticate(verifier, { organization: true }), mayWrite), 200);
   assert.equal(await run(good, verified, mayWrite), 200);
   assert.equal(await run(ada, verified, mayWrite), 403, "claims that no guard has seen");
+  const paid = requiresEntitlement("export");
+  assert.equal(await run(acting, authenticate(verifier, { organization: true }), paid), 200);
+  assert.equal(await run(payer, verified, paid), 200);
+  assert.equal(await run(acting, verified, paid), 403, "claims that no guard has seen");
+});
+
+test("an entitlement is named as it can be called, and asked of who can have one", async () => {
+  for (const entitlements of ["", [], "Export", "-x", "a b", "export,", "é", "x".repeat(65), [""], ["export", "Export"], 1, null, {}, [undefined], new Array(1)]) {
+    const isNamed = (error) => error instanceof ConfigurationError && error.option === "entitlements";
+    assert.throws(() => createGuard(verifier, { entitlements }), isNamed, JSON.stringify(entitlements));
+    assert.throws(() => requiresEntitlement(...[entitlements].flat()), isNamed, JSON.stringify(entitlements));
+  }
+  assert.throws(() => requiresEntitlement(), (error) => error.option === "entitlements");
+  for (const name of ["export", "x".repeat(64), "0", "seats:50", "a_b-c.d"]) createGuard(verifier, { entitlements: name });
+  assert.throws(() => createGuard(verifier, { entitlements: "export", optional: true }), (error) => error.option === "optional");
+  const foreign = createGuard({ verify: () => ({ payload: { ent: ["export"] } }) }, { entitlements: "export" });
+  await assert.rejects(foreign(new Request(ORIGIN, { headers: bearer(good) })), (error) => error.option === "entitlements");
 });
 
 test("where keys or memory are missing, the answer is 503, and the client may try again", async () => {

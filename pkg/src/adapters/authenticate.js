@@ -5,7 +5,10 @@ import { ConfigurationError, KeysError } from "../errors.js";
 import { readCredentials } from "./credentials.js";
 import { refusal, refusalOf } from "./refusal.js";
 
-const OPTIONS = ["optional", "requires", "maxAuthAgeSeconds", "acr", "organization", "authorize", "dpop", "requireDpop", "realm"];
+const OPTIONS = ["optional", "requires", "entitlements", "maxAuthAgeSeconds", "acr", "organization", "authorize", "dpop", "requireDpop", "realm"];
+
+/** What an entitlement can be called: another name is misspelt. */
+const ENTITLEMENT = /^[a-z0-9][a-z0-9_.:-]{0,63}$/;
 
 /**
  * The claims that act in an organization, and that a route was made for.
@@ -57,7 +60,9 @@ export function createAuthenticator(verifier, options = {}) {
         return { refusal: refusal("reauthentication_required", route.challenge, { scheme, demand: route.demand }) };
       }
       const isGranted = (await isInPlace(route, claims, request)) && (await isAuthorized(route, claims));
-      return isGranted ? { claims, headers } : { refusal: denial(route, scheme) };
+      if (!isGranted) return { refusal: refusal("permission_denied", route.challenge, { scheme, scope: route.requires }) };
+      if (!isEntitled(claims, route.entitlements)) return { refusal: refusal("entitlement_required", route.challenge, { scheme }) };
+      return { claims, headers };
     } catch (error) {
       const answer = error instanceof Refused ? refusal(error.code, route.challenge, { scheme }) : refusalOf(error, route.challenge, scheme);
       if (!answer) throw error;
@@ -70,15 +75,30 @@ export function createAuthenticator(verifier, options = {}) {
  * The judge of claims that are there already: of a route behind one that authenticates.
  *
  * @param {any} permissions
- * @returns {(claims: any) => import("./refusal.js").Refusal | undefined}
  */
 export function createPermissionCheck(permissions) {
-  const requires = texts(permissions, "requires");
+  const scope = texts(permissions, "requires");
+  return createClaimsCheck(scope, (claims) => (isGranted(claims, scope) ? undefined : "permission_denied"));
+}
+
+/** The same for what the owner has bought or been given. @param {any} names */
+export function createEntitlementCheck(names) {
+  const entitlements = readEntitlements(names);
+  return createClaimsCheck([], (claims) => (isEntitled(claims, entitlements) ? undefined : "entitlement_required"));
+}
+
+/**
+ * @param {readonly string[]} scope
+ * @param {(claims: any) => string | undefined} reasonAgainst
+ * @returns {(claims: any) => import("./refusal.js").Refusal | undefined}
+ */
+function createClaimsCheck(scope, reasonAgainst) {
   const challenge = { schemes: /** @type {const} */ (["Bearer"]), realm: undefined, algorithms: [] };
   return (claims) => {
     if (!claims) return refusal("missing_token", challenge);
     const isInPlace = claims.payload?.org === undefined || admitted.has(claims);
-    return isInPlace && isGranted(claims, requires) ? undefined : refusal("permission_denied", challenge, { scope: requires });
+    const reason = isInPlace ? reasonAgainst(claims) : "permission_denied";
+    return reason === undefined ? undefined : refusal(reason, challenge, { scope });
   };
 }
 
@@ -105,13 +125,22 @@ function readRoute(options) {
   const isQuotable = typeof realm === "string" && /^[\x20-\x7e]+$/.test(realm) && !/["\\]/.test(realm);
   check(realm === undefined || isQuotable, "realm", "must be printable ASCII without quotes and backslashes");
   const requires = options.requires === undefined ? [] : texts(options.requires, "requires");
+  const entitlements = options.entitlements === undefined ? [] : readEntitlements(options.entitlements);
   // Who comes without a token would pass what was meant to be demanded of everybody.
   check(!optional || (requires.length === 0 && authorize === undefined), "optional", "contradicts requires and authorize");
+  check(!optional || entitlements.length === 0, "optional", "contradicts entitlements");
   check(!optional || typeof organization === "boolean", "optional", "contradicts an organization");
   check(!optional || (maxAuthAgeSeconds === undefined && acr === undefined), "optional", "contradicts maxAuthAgeSeconds and acr");
   /** @type {import("./refusal.js").Challenge["schemes"]} */
   const schemes = requireDpop ? ["DPoP"] : dpop ? ["Bearer", "DPoP"] : ["Bearer"];
-  return { optional, requireDpop, organization, authorize, dpop, requires, demand: { maxAuthAgeSeconds, acr }, challenge: { schemes, realm, algorithms: dpop?.algorithms ?? [] } };
+  return { optional, requireDpop, organization, authorize, dpop, requires, entitlements, demand: { maxAuthAgeSeconds, acr }, challenge: { schemes, realm, algorithms: dpop?.algorithms ?? [] } };
+}
+
+/** @param {unknown} value */
+function readEntitlements(value) {
+  const names = texts(value, "entitlements");
+  check(names.every((name) => ENTITLEMENT.test(name)), "entitlements", "must be 1 to 64 of a-z 0-9 _ - . : and begin with a letter or digit");
+  return names;
 }
 
 /** @param {any} verifier @param {string} token */
@@ -181,9 +210,11 @@ function isGranted(claims, requires) {
   throw new ConfigurationError("requires", "needs claims with permissions: for tokens of other issuers, use authorize");
 }
 
-/** @param {ReturnType<typeof readRoute>} route @param {string} scheme */
-function denial({ challenge, requires }, scheme) {
-  return refusal("permission_denied", challenge, { scheme, scope: requires });
+/** @param {any} claims @param {readonly string[]} entitlements */
+function isEntitled(claims, entitlements) {
+  if (entitlements.length === 0) return true;
+  if (typeof claims.hasEntitlement === "function") return entitlements.every((name) => claims.hasEntitlement(name) === true);
+  throw new ConfigurationError("entitlements", "needs claims with entitlements: for tokens of other issuers, use authorize");
 }
 
 /** @param {string} code @returns {never} */

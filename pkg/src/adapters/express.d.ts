@@ -21,3 +21,6 @@ export function authenticate<C extends AnyClaims = Claims>(
 
 /** Refuses requests whose claims do not grant all of these permissions. Goes behind `authenticate`. */
 export function requires(...permissions: [string, ...string[]]): RequestHandler;
+
+/** Refuses requests whose claims do not have all of these entitlements. Goes behind `authenticate`. */
+export function requiresEntitlement(...names: [string, ...string[]]): RequestHandler;

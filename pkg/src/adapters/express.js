@@ -1,5 +1,5 @@
 // Middleware for Express, and for whatever else calls functions of a request, a response and `next`.
-import { createAuthenticator, createPermissionCheck } from "./authenticate.js";
+import { createAuthenticator, createEntitlementCheck, createPermissionCheck } from "./authenticate.js";
 import { nodeRequestLike } from "./node-request.js";
 
 /**
@@ -21,7 +21,16 @@ export function authenticate(verifier, options) {
 
 /** @param {...string} permissions */
 export function requires(...permissions) {
-  const refusalFor = createPermissionCheck(permissions);
+  return behind(createPermissionCheck(permissions));
+}
+
+/** @param {...string} names */
+export function requiresEntitlement(...names) {
+  return behind(createEntitlementCheck(names));
+}
+
+/** @param {(claims: any) => import("./refusal.js").Refusal | undefined} refusalFor */
+function behind(refusalFor) {
   return (/** @type {any} */ request, /** @type {any} */ response, /** @type {(error?: unknown) => void} */ next) => {
     const refusal = refusalFor(request.claims);
     if (refusal) write(response, refusal);

@@ -19,3 +19,6 @@ export function authenticate<C extends AnyClaims = Claims>(
 
 /** A hook that refuses requests whose claims do not grant all of these permissions. Goes behind `authenticate`. */
 export function requires(...permissions: [string, ...string[]]): onRequestAsyncHookHandler;
+
+/** A hook that refuses requests whose claims do not have all of these entitlements. Goes behind `authenticate`. */
+export function requiresEntitlement(...names: [string, ...string[]]): onRequestAsyncHookHandler;

@@ -1,5 +1,5 @@
 // Hooks for Fastify 5: for `onRequest`, of a route or of all.
-import { createAuthenticator, createPermissionCheck } from "./authenticate.js";
+import { createAuthenticator, createEntitlementCheck, createPermissionCheck } from "./authenticate.js";
 import { nodeRequestLike } from "./node-request.js";
 
 /**
@@ -18,7 +18,16 @@ export function authenticate(verifier, options) {
 
 /** @param {...string} permissions */
 export function requires(...permissions) {
-  const refusalFor = createPermissionCheck(permissions);
+  return behind(createPermissionCheck(permissions));
+}
+
+/** @param {...string} names */
+export function requiresEntitlement(...names) {
+  return behind(createEntitlementCheck(names));
+}
+
+/** @param {(claims: any) => import("./refusal.js").Refusal | undefined} refusalFor */
+function behind(refusalFor) {
   return async (/** @type {any} */ request, /** @type {any} */ reply) => {
     const refusal = refusalFor(request.claims);
     if (refusal) return write(reply, refusal);

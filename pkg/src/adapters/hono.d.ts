@@ -17,3 +17,6 @@ export function authenticate<C extends AnyClaims = Claims, const O extends Route
 
 /** Refuses requests whose claims do not grant all of these permissions. Goes behind `authenticate`. */
 export function requires(...permissions: [string, ...string[]]): MiddlewareHandler;
+
+/** Refuses requests whose claims do not have all of these entitlements. Goes behind `authenticate`. */
+export function requiresEntitlement(...names: [string, ...string[]]): MiddlewareHandler;

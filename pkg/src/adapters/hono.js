@@ -1,5 +1,5 @@
 // Middleware for Hono 4.
-import { createAuthenticator, createPermissionCheck } from "./authenticate.js";
+import { createAuthenticator, createEntitlementCheck, createPermissionCheck } from "./authenticate.js";
 import { requestLike, responseOf } from "./web-request.js";
 
 /**
@@ -24,7 +24,22 @@ export function authenticate(verifier, options) {
  * @returns {import("hono").MiddlewareHandler}
  */
 export function requires(...permissions) {
-  const refusalFor = createPermissionCheck(permissions);
+  return behind(createPermissionCheck(permissions));
+}
+
+/**
+ * @param {...string} names
+ * @returns {import("hono").MiddlewareHandler}
+ */
+export function requiresEntitlement(...names) {
+  return behind(createEntitlementCheck(names));
+}
+
+/**
+ * @param {(claims: any) => import("./refusal.js").Refusal | undefined} refusalFor
+ * @returns {import("hono").MiddlewareHandler}
+ */
+function behind(refusalFor) {
   return async (context, next) => {
     const refusal = refusalFor(context.get("claims"));
     if (refusal) return responseOf(refusal);

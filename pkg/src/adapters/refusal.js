@@ -9,6 +9,9 @@ const TITLES = /** @type {Record<number, string>} */ ({
   503: "The access token cannot be judged at present",
 });
 
+/** Titles of single refusals, where that of the status says something else. */
+const OWN_TITLES = new Map(Object.entries({ entitlement_required: "Something that has to be bought or given is missing" }));
+
 /** The refusals that are neither a token's, a proof's nor the keys': status and `error` of the challenge. */
 const OWN = new Map(
   Object.entries({
@@ -23,6 +26,7 @@ const OWN = new Map(
     token_not_bound: { status: 401, error: "invalid_token" },
     reauthentication_required: { status: 401, error: "insufficient_user_authentication" },
     permission_denied: { status: 403, error: "insufficient_scope" },
+    entitlement_required: { status: 403, error: "insufficient_scope" },
   }),
 );
 
@@ -87,7 +91,7 @@ function refusalOfProof({ code, nonce }, challenge) {
  * @param {string} [title]
  * @returns {Refusal}
  */
-export function answer(code, status, headers, title = TITLES[status] ?? "") {
+export function answer(code, status, headers, title = OWN_TITLES.get(code) ?? TITLES[status] ?? "") {
   const body = { type: `urn:postern:problem:${code}`, title, status, code };
   return { status, code, headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers }, body };
 }

@@ -23,6 +23,9 @@ export type TokenVerifier<C extends AnyClaims> =
 /** The permissions that these claims know by name: none for tokens of other issuers. */
 export type PermissionOf<C> = C extends Claims<infer Name> ? Name : never;
 
+/** The entitlements that these claims may have: tokens of other issuers have none. */
+export type EntitlementOf<C> = C extends Claims<any> ? string : never;
+
 /** The slug of an organization, or all slugs that it has had; nothing if there is no such organization. */
 export type MaybeSlug = string | readonly string[] | undefined;
 
@@ -30,11 +33,13 @@ export type MaybeSlug = string | readonly string[] | undefined;
 export interface RouteOptions<C extends AnyClaims = Claims> {
   /**
    * Lets requests without a token pass, with no claims. A token that is bad is refused all the same. Not together with
-   * `requires` or `authorize`: nothing would be demanded of who comes without a token.
+   * `requires`, `entitlements` or `authorize`: nothing would be demanded of who comes without a token.
    */
   optional?: boolean;
   /** Permissions that the token must all grant: else 403 `permission_denied`. */
   requires?: PermissionOf<C> | readonly PermissionOf<C>[];
+  /** Entitlements that the token must all have: else 403 `entitlement_required`. Permissions are asked for first. */
+  entitlements?: EntitlementOf<C> | readonly EntitlementOf<C>[];
   /** How long ago the owner may have been authenticated: else 401 `reauthentication_required`, as RFC 9470 has it. */
   maxAuthAgeSeconds?: number;
   /** How strong that must have been, `…:2` being more than one factor: else the same. Tokens of other issuers say it otherwise. */

@@ -13,7 +13,7 @@ import * as honoAdapter from "postern/hono";
 /** What every route answers to who gets through. */
 const greeting = (claims) => ({ subject: claims?.subject ?? null });
 
-/** The options of each route, by its path. `/behind` authenticates, and then asks for a permission. */
+/** The options of each route, by its path. `/behind` and `/behind-paid` authenticate, and then ask for more. */
 const routesFor = (dpop) => ({
   "/private": { realm: "docs" },
   "/open": { optional: true },
@@ -23,6 +23,9 @@ const routesFor = (dpop) => ({
   "/teams/renamed": { organization: () => ["ada", "grace"] },
   "/teams/none": { organization: () => undefined },
   "/teams/any": { organization: true },
+  "/paid": { entitlements: "export" },
+  "/paid-write": { entitlements: ["export", "seats:50"], requires: "docs:write" },
+  "/teams/paid": { organization: true, entitlements: ["export"] },
   "/editors": { authorize: async (claims) => claims.hasRole("editor") },
   "/careless": { authorize: () => 1 },
   "/recent": { maxAuthAgeSeconds: 600 },
@@ -35,11 +38,12 @@ const routesFor = (dpop) => ({
 
 const HONO = (verifier, dpop) => {
   const app = new Hono();
-  const { authenticate, requires } = honoAdapter;
+  const { authenticate, requires, requiresEntitlement } = honoAdapter;
   for (const [path, options] of Object.entries(routesFor(dpop))) {
     app.on(["GET", "POST"], path, authenticate(verifier, options), (c) => Response.json(greeting(c.get("claims"))));
   }
   app.get("/behind", authenticate(verifier, { optional: true }), requires("docs:write"), (c) => c.json(greeting(c.get("claims"))));
+  app.get("/behind-paid", authenticate(verifier, { optional: true }), requiresEntitlement("export", "seats:50"), (c) => c.json(greeting(c.get("claims"))));
   app.get("/misspelt", authenticate(verifier, { requires: ["docs:rite"] }), (c) => c.json({}));
   app.onError((error, c) => c.text(error.code, 500));
   return started(serve({ fetch: app.fetch, port: 0, hostname: "127.0.0.1" }));
@@ -47,10 +51,11 @@ const HONO = (verifier, dpop) => {
 
 const EXPRESS = (verifier, dpop) => {
   const app = express();
-  const { authenticate, requires } = expressAdapter;
+  const { authenticate, requires, requiresEntitlement } = expressAdapter;
   const greet = (request, response) => response.json(greeting(request.claims));
   for (const [path, options] of Object.entries(routesFor(dpop))) app.all(path, authenticate(verifier, options), greet);
   app.get("/behind", authenticate(verifier, { optional: true }), requires("docs:write"), greet);
+  app.get("/behind-paid", authenticate(verifier, { optional: true }), requiresEntitlement("export", "seats:50"), greet);
   app.get("/misspelt", authenticate(verifier, { requires: ["docs:rite"] }), greet);
   app.use((error, _request, response, _next) => response.status(500).send(error.code));
   return started(app.listen(0, "127.0.0.1"));
@@ -58,12 +63,13 @@ const EXPRESS = (verifier, dpop) => {
 
 const FASTIFY = async (verifier, dpop) => {
   const app = fastify();
-  const { authenticate, requires } = fastifyAdapter;
+  const { authenticate, requires, requiresEntitlement } = fastifyAdapter;
   const greet = async (request) => greeting(request.claims);
   for (const [url, options] of Object.entries(routesFor(dpop))) {
     app.route({ method: ["GET", "POST"], url, onRequest: authenticate(verifier, options), handler: greet });
   }
   app.get("/behind", { onRequest: [authenticate(verifier, { optional: true }), requires("docs:write")] }, greet);
+  app.get("/behind-paid", { onRequest: [authenticate(verifier, { optional: true }), requiresEntitlement("export", "seats:50")] }, greet);
   app.get("/misspelt", { onRequest: authenticate(verifier, { requires: "docs:rite" }) }, greet);
   app.setErrorHandler((error, _request, reply) => reply.code(500).type("text/plain").send(error.code));
   return { url: await app.listen({ port: 0, host: "127.0.0.1" }), close: () => app.close() };
@@ -72,6 +78,7 @@ const FASTIFY = async (verifier, dpop) => {
 const GUARD = (verifier, dpop) => {
   const guards = new Map(Object.entries(routesFor(dpop)).map(([path, options]) => [path, createGuard(verifier, options)]));
   guards.set("/behind", createGuard(verifier, { requires: ["docs:write"] }));
+  guards.set("/behind-paid", createGuard(verifier, { entitlements: ["export", "seats:50"] }));
   guards.set("/misspelt", createGuard(verifier, { requires: ["docs:rite"] }));
   const fetch = async (request) => {
     try {
@@ -86,9 +93,10 @@ const GUARD = (verifier, dpop) => {
 
 /** Plain `http` of Node with the middleware for Express, which needs nothing of Express. */
 const CONNECT = (verifier, dpop) => {
-  const { authenticate, requires } = expressAdapter;
+  const { authenticate, requires, requiresEntitlement } = expressAdapter;
   const chains = new Map(Object.entries(routesFor(dpop)).map(([path, options]) => [path, [authenticate(verifier, options)]]));
   chains.set("/behind", [authenticate(verifier, { optional: true }), requires("docs:write")]);
+  chains.set("/behind-paid", [authenticate(verifier, { optional: true }), requiresEntitlement("export", "seats:50")]);
   chains.set("/misspelt", [authenticate(verifier, { requires: ["docs:rite"] })]);
   const server = createServer((request, response) => {
     const run = ([first, ...rest]) => {

@@ -29,6 +29,11 @@ createGuard(verifier, { require: ["docs:write"] });
 createGuard(issuers, { requires: ["docs:write"] });
 // @ts-expect-error not a verifier
 createGuard({});
+createGuard(verifier, { requires: "docs:write", entitlements: ["export", "seats:50"] });
+// @ts-expect-error tokens of third parties have no entitlements
+createGuard(issuers, { entitlements: "export" });
+// @ts-expect-error a misspelt option
+createGuard(verifier, { entitlement: "export" });
 createGuard(verifier, { organization: async (claims, { url }) => (claims.can("docs:write") ? url : undefined) });
 // @ts-expect-error the name itself says nothing of the request
 createGuard(verifier, { organization: "ada" });
@@ -74,15 +79,18 @@ app.get("/open", onHono.authenticate(issuers, { optional: true }), (c) => c.text
 app.use("/docs/*", onHono.authenticate(verifier), onHono.requires("docs:write"));
 // @ts-expect-error of which permission?
 onHono.requires();
+app.use("/exports/*", onHono.authenticate(verifier, { entitlements: "export" }), onHono.requiresEntitlement("export", "seats:50"));
+// @ts-expect-error of which entitlement?
+onHono.requiresEntitlement();
 
-express().get("/", onExpress.authenticate(verifier), onExpress.requires("docs:write"), (request, response) => {
+express().get("/", onExpress.authenticate(verifier), onExpress.requires("docs:write"), onExpress.requiresEntitlement("export"), (request, response) => {
   const subject: string | undefined = request.claims?.subject;
   response.json({ subject });
 });
 
 const server = fastify();
 server.addHook("onRequest", onFastify.authenticate(verifier, { optional: true }));
-server.get("/", { onRequest: [onFastify.authenticate(verifier), onFastify.requires("docs:write")] }, async (request) => {
+server.get("/", { onRequest: [onFastify.authenticate(verifier), onFastify.requires("docs:write"), onFastify.requiresEntitlement("export")] }, async (request) => {
   const subject: string | undefined = request.claims?.subject;
   return { subject };
 });
