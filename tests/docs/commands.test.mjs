@@ -55,7 +55,7 @@ describe("documented is", () => {
   test("every setting, in the section it belongs to, and no other", () => {
     const root = read("crates/core/src/config/mod.rs");
     const settings = ["settings", "tokens", "passwords", "passkeys", "permissions", "organizations", "accounts", "mail", "sms", "device_binding", "second_factor", "cookies", "tenants", "turnstile", "dpop"].map((name) => read(`crates/core/src/config/${name}.rs`)).join("\n");
-    const reads = /(?:(?:section|root)\.(?:seconds|number|choice|flag|rate_limit|mapped|list|parsed|parsed_or|entries)(?:::<[\w:]+>)?\(|read_table\(&mut section,)\s*"(\w+)"/g;
+    const reads = /(?:(?:section|root)\.(?:seconds|number|number_up_to|choice|flag|rate_limit|mapped|list|parsed|parsed_or|entries)(?:::<[\w:]+>)?\(|read_table\(&mut section,)\s*"(\w+)"/g;
     const keys = new Map([["Top level", new Set([...blocks(root, reads), "preset", "issuer"])]]);
     // The readers of one struct stand between its `pub struct` and the next section's.
     for (const part of settings.split(/\n\/\/\/ `(?=\w+`: )/).slice(1)) {

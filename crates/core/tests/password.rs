@@ -107,6 +107,24 @@ fn what_was_hashed_verifies_and_survives_storage() {
 }
 
 #[test]
+fn a_hash_of_the_native_profile_is_checked_at_the_edge_and_replaced_and_the_other_way_round() {
+    let mut arena = Arena::new();
+    let password = input("correct horse");
+    let none = Peppers::none();
+    for (made, wanted) in
+        [(Argon2Params::NATIVE, Argon2Params::EDGE), (Argon2Params::EDGE, Argon2Params::NATIVE)]
+    {
+        let stored = hash(&password, Random::new([7; 16]), made, &none, &mut arena).unwrap();
+        let read: PasswordHash = stored.as_str().parse().unwrap();
+        let replaced = verify(&password, &read, wanted, &none, &mut arena).unwrap();
+        let kept = verify(&password, &read, made, &none, &mut arena).unwrap();
+        assert!(replaced.needs_rehash && !kept.needs_rehash, "{made:?}");
+        let mismatch = verify(&input("correct hors"), &read, wanted, &none, &mut arena);
+        assert_eq!(mismatch, Err(VerifyError::Mismatch));
+    }
+}
+
+#[test]
 fn a_hash_of_other_parameters_or_another_pepper_is_to_be_replaced() {
     let mut arena = Arena::new();
     let password = input("correct horse");

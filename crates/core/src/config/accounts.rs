@@ -20,7 +20,7 @@ pub struct CodeSettings {
     /// Whether no other mail of its kind is sent while a code or link may still be used, default no: then the next one
     /// makes it worthless.
     pub refuse_while_live: bool,
-    /// How often a code may be tried, 1 to 10, default 5.
+    /// How often a code may be tried, 1 to 5, default 5.
     pub max_attempts: u32,
     /// Whether a sign-up confirmed by address and code alone keeps the password that was chosen when it was opened,
     /// default yes; no with preset `high_security`. What that risks is written at `intake::claim_sign_up`.
@@ -40,7 +40,7 @@ impl CodeSettings {
                 false,
                 &[("replace", false), ("refuse_while_live", true)],
             ),
-            max_attempts: section.number("max_attempts", 5, 1..=10),
+            max_attempts: section.number("max_attempts", 5, 1..=5),
             bare_claim_keeps_password: section.flag("bare_claim_keeps_password", keeps),
         }
     }

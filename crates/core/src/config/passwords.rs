@@ -54,13 +54,16 @@ pub enum BreachCheck {
     },
 }
 
+/// Why a hash takes no more memory.
+const NO_ROOM: &str = ": an isolate has 128 MiB for everything";
+
 impl PasswordSettings {
     pub(super) fn read(mut section: Section<'_>, preset: Preset) -> Self {
         let composition = [("none", Composition::None), ("mixed", Composition::Mixed)];
         let imported = read_imported(&mut section);
         let floor = section.number("failure_floor_ms", slowest_ms(imported), 0..=10_000);
         Self {
-            memory_kib: section.number("memory_kib", 19_456, 64..=65_536),
+            memory_kib: section.number_up_to("memory_kib", 19_456, 64..=65_536, NO_ROOM),
             iterations: section.number("iterations", 2, 1..=10),
             parallelism: section.number("parallelism", 1, 1..=4),
             // 15 where the password may be the only factor: NIST SP 800-63B-4 §3.1.1.2.

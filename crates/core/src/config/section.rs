@@ -104,6 +104,17 @@ impl<'a> Section<'a> {
 
     /// A whole number within the range.
     pub(super) fn number(&mut self, name: &'static str, default: u32, range: RangeInclusive<u32>) -> u32 {
+        self.number_up_to(name, default, range, "")
+    }
+
+    /// The same, with a word on why there is no more, for whoever wants more.
+    pub(super) fn number_up_to(
+        &mut self,
+        name: &'static str,
+        default: u32,
+        range: RangeInclusive<u32>,
+        why: &str,
+    ) -> u32 {
         let Some(value) = self.take(name) else { return default };
         let (low, high) = (range.start(), range.end());
         match value.as_i64() {
@@ -111,7 +122,8 @@ impl<'a> Section<'a> {
                 u32::try_from(number).unwrap_or(default)
             }
             Some(number) => {
-                self.refuse(name, format!("must be {low} to {high}, is {number}"));
+                let why = if number > i64::from(*high) { why } else { "" };
+                self.refuse(name, format!("must be {low} to {high}, is {number}{why}"));
                 default
             }
             None => {

@@ -3,6 +3,27 @@
 //! The sizes follow the OWASP Password Storage Cheat Sheet (19 MiB, 2 passes, 1 lane), the rules for choosing
 //! NIST SP 800-63B-4 §3.1.1: length and a block list instead of composition, all printable characters allowed.
 //!
+//! Outside of a Worker, in a command that seeds a database for example, nothing else is needed:
+//!
+#![cfg_attr(feature = "password", doc = "```")]
+#![cfg_attr(not(feature = "password"), doc = "```ignore")]
+//! use postern_core::entropy::Random;
+//! use postern_core::password::{Arena, Argon2Params, PasswordContext, PasswordInput, PasswordPolicy};
+//! use postern_core::password::{Peppers, hash, verify};
+//! use postern_core::secret::SecretText;
+//!
+//! # fn main() -> Result<(), Box<dyn core::error::Error>> {
+//! let password = PasswordInput::new(SecretText::new("seven swift otters juggle".into()))?;
+//! assert!(PasswordPolicy::default().check(&password, &PasswordContext::default()).is_ok());
+//! let (params, peppers, mut arena) = (Argon2Params::NATIVE, Peppers::none(), Arena::new());
+//! let salt = Random::new([7; 16]); // 16 bytes of the system's randomness
+//! let stored = hash(&password, salt, params, &peppers, &mut arena)?;
+//! assert!(stored.as_str().starts_with("$argon2id$v=19$m=65536,t=3,p=4$"));
+//! assert!(!verify(&password, &stored, params, &peppers, &mut arena)?.needs_rehash);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Hashes that other systems have made are checked with feature `imported` and brought into the form in which they are
 //! stored with feature `import`.
 

@@ -39,8 +39,16 @@ pub struct Argon2Params {
 }
 
 impl Argon2Params {
-    /// OWASP: 19 MiB, 2 passes, 1 lane.
-    pub const DEFAULT: Self = Self { memory_kib: 19_456, iterations: 2, parallelism: 1 };
+    /// The same as [`Self::EDGE`].
+    pub const DEFAULT: Self = Self::EDGE;
+    /// For a Worker, whose isolate has 128 MiB for everything, and one thread: 19 MiB, 2 passes, 1 lane, of the OWASP Password
+    /// Storage Cheat Sheet.
+    pub const EDGE: Self = Self { memory_kib: 19_456, iterations: 2, parallelism: 1 };
+    /// For a server of one's own: 64 MiB, 3 passes, 4 lanes, the second recommended option of RFC 9106 §4. Its first takes
+    /// 2 GiB for each login, which is more than is taken from a stored hash.
+    ///
+    /// A Worker checks such hashes as well, in half of its memory, and replaces them by its own kind at the next login.
+    pub const NATIVE: Self = Self { memory_kib: 65_536, iterations: 3, parallelism: 4 };
     /// The least memory per lane in KiB: two blocks for each of the four slices (RFC 9106 §3.1).
     pub const MIN_MEMORY_KIB_PER_LANE: u32 = 8;
     /// The most memory in KiB, 64 MiB.
@@ -91,6 +99,12 @@ impl Argon2Params {
         self.parallelism
     }
 
+    /// Whether the parameters are enough where memory is not scarce: 64 MiB and 2 passes. [`Self::EDGE`] is not.
+    #[must_use]
+    pub const fn meets_native_minimum(self) -> bool {
+        self.memory_kib >= Self::NATIVE.memory_kib && self.iterations >= 2
+    }
+
     /// Whether the parameters are at least one of the equally strong settings of the OWASP Password Storage
     /// Cheat Sheet: 46 MiB × 1, 19 MiB × 2, 12 MiB × 3, 9 MiB × 4, 7 MiB × 5.
     #[must_use]
@@ -135,6 +149,20 @@ mod tests {
         ] {
             assert_eq!(Argon2Params::new(memory, iterations, parallelism), Err(error));
         }
+    }
+
+    #[test]
+    fn profiles_are_those_of_their_sources_and_within_the_bounds() {
+        let Argon2Params { memory_kib, iterations, parallelism } = Argon2Params::NATIVE;
+        assert_eq!((memory_kib, iterations, parallelism), (65_536, 3, 4));
+        assert_eq!(Argon2Params::new(65_536, 3, 4), Ok(Argon2Params::NATIVE));
+        assert_eq!(Argon2Params::new(19_456, 2, 1), Ok(Argon2Params::EDGE));
+        assert!(Argon2Params::EDGE.meets_owasp_minimum() && Argon2Params::NATIVE.meets_owasp_minimum());
+        let meets = |memory, iterations| {
+            Argon2Params::new(memory, iterations, 1).is_ok_and(Argon2Params::meets_native_minimum)
+        };
+        assert!(Argon2Params::NATIVE.meets_native_minimum() && meets(65_536, 2));
+        assert!(!Argon2Params::EDGE.meets_native_minimum() && !meets(65_535, 10) && !meets(65_536, 1));
     }
 
     #[test]
