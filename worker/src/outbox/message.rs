@@ -121,6 +121,8 @@ pub(crate) enum MailTemplate {
     PasswordLocked,
 }
 
+/// The line of the audit trail for a wrong password.
+pub(crate) const FAILED: &str = "login_failed";
 /// The line of the audit trail for a mailed secret that came back after it was used.
 pub(crate) const REPLAYED: &str = "password_reset_replay";
 

@@ -5,6 +5,7 @@
 //! that was wrong while a sign-up on it waits for its code, whether it has an account or not. The account object is
 //! asked only after the password was right, and a failure waits for the slowest hash there may be.
 
+use crate::outbox::message::FAILED;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::new_operation;
 use crate::route::turn::Turn;
@@ -28,9 +29,6 @@ use postern_core::proof::FirstFactor;
 use postern_core::secret::SecretText;
 use postern_core::turnstile::TurnstileAction;
 use std::rc::Rc;
-
-/// The line of the audit trail for a wrong password.
-pub(crate) const FAILED: &str = "login_failed";
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;

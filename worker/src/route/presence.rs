@@ -1,6 +1,7 @@
 //! The owner once more, before a change that would let whoever holds a session keep the account.
 
 use crate::object::account::{FenceChange, Presented};
+use crate::outbox::message::FAILED;
 use crate::route::authenticate::bearer_in;
 use crate::route::exchange::Exchange;
 use crate::route::second_factor::Factor;
@@ -141,17 +142,17 @@ impl Bearer {
     ) -> Result<u32, Problem> {
         let presence = self.presence(exchange, presented);
         let stored = self.credential.stored(&exchange.environment);
-        let contact = self.credential.contact();
+        let identifier = self.credential.counted_by();
         let source = exchange.source();
         let counted = if presented.is_some() && stored.password.is_some() {
-            Some(self.count(exchange, contact.as_ref(), &source).await?)
+            Some(self.count(exchange, identifier.as_ref(), &source).await?)
         } else {
             None
         };
         match password::present(exchange, &self.keyring, presence, &stored) {
             PresenceOutcome::Proven(owner) => {
-                if let (Some(contact), Some((_, taken))) = (contact, counted) {
-                    login::clear_afterwards(exchange, self.keyring.clone(), contact, source, taken);
+                if let (Some(identifier), Some((_, taken))) = (identifier, counted) {
+                    login::clear_afterwards(exchange, self.keyring.clone(), identifier, source, taken);
                 }
                 Ok(owner.credential_version())
             }
@@ -160,9 +161,9 @@ impl Bearer {
             }
             PresenceOutcome::Refused(PresenceRefusal::TooLongAgo) => Err(reauthentication(exchange)),
             PresenceOutcome::Refused(refusal) => {
-                if let (Some(contact), Some((attempt, _))) = (contact, counted) {
+                if let (Some(identifier), Some((attempt, _))) = (identifier, counted) {
                     let (keyring, locks) = (self.keyring.clone(), attempt.locks_on_failure);
-                    login::report_afterwards(exchange, keyring, contact, login::FAILED, locks)?;
+                    login::report_afterwards(exchange, keyring, identifier, FAILED, locks)?;
                 }
                 Err(Problem::presence(refusal.code()))
             }
@@ -174,7 +175,7 @@ impl Bearer {
     async fn count(
         &self,
         exchange: &Exchange,
-        contact: Option<&Identifier>,
+        identifier: Option<&Identifier>,
         source: &str,
     ) -> Result<(Attempt, Taken), Problem> {
         let environment = &exchange.environment;
@@ -182,11 +183,11 @@ impl Bearer {
         let account = self.subject.account.to_string();
         let taken = Limits::new(environment, &self.keyring, source)
             .per_key("login_per_source", limits.login_per_source)
-            .per_pair("login_per_pair", limits.login_per_pair, contact.map_or(&*account, Identifier::value))
+            .per_pair("login_per_pair", limits.login_per_pair, identifier.map_or(&*account, Identifier::value))
             .take_forgivably()
             .await?;
-        let intake = match contact {
-            Some(contact) => Intake::of_identifier(environment, &self.keyring, contact),
+        let intake = match identifier {
+            Some(identifier) => Intake::of_identifier(environment, &self.keyring, identifier),
             None => Intake::of_account(environment, &self.keyring, &self.subject.account),
         };
         Ok((intake.begin_attempt(source).await?, taken))

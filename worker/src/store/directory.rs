@@ -13,7 +13,7 @@ use crate::wire::problem::Problem;
 use postern_core::account::AccountStatus;
 use postern_core::flow::login::StoredCredential;
 use postern_core::id::{AccountId, OperationId, TenantId};
-use postern_core::identifier::{EmailAddress, Identifier, IdentifierKind, PhoneNumber};
+use postern_core::identifier::{EmailAddress, Identifier, IdentifierKind, PhoneNumber, Username};
 use postern_core::json;
 use postern_core::json::record;
 use postern_core::password::StoredHash;
@@ -31,7 +31,7 @@ const LEAVE_TO_REQUESTS: Seconds = Seconds::new(10);
 /// The columns of a [`Credential`].
 macro_rules! credential {
     () => {
-        "c.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.phone, u.name, u.roles, \
+        "c.account_id, c.password_hash, c.version, c.updated_at, c.operation_id, u.email, u.phone, u.username, u.name, u.roles, \
          u.permissions, u.has_root, u.authorization_version, u.memberships_version, u.status, \
          (SELECT json_group_array(g.group_name) FROM group_members g WHERE g.account_id = u.account_id) AS groups"
     };
@@ -50,6 +50,7 @@ pub(crate) struct Credential {
     pub(crate) operation_id: Option<OperationId>,
     pub(crate) email: Option<String>,
     pub(crate) phone: Option<String>,
+    pub(crate) username: Option<String>,
     pub(crate) name: String,
     /// JSON array of role names.
     roles: String,
@@ -88,6 +89,12 @@ impl Credential {
     /// Where the account's owner is told things: the address, or the phone number of an account without one.
     pub(crate) fn contact(&self) -> Option<Identifier> {
         contact(self.email.as_deref(), self.phone.as_deref())
+    }
+
+    /// What attempts on the password are counted by: the contact, or of an account that has none the username.
+    pub(crate) fn counted_by(&self) -> Option<Identifier> {
+        let username = || self.username.as_deref().and_then(|name| Username::parse(name).ok());
+        self.contact().or_else(|| username().map(Identifier::Username))
     }
 
     /// What a password is checked against. A hash that is of no use says so in the log alone.

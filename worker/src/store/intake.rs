@@ -17,6 +17,7 @@ use postern_core::intake::CodePurpose;
 use postern_core::password::PasswordHash;
 use postern_core::proof::AddressProven;
 use postern_core::secret::SecretText;
+use postern_core::throttle::PasswordCounts;
 use postern_core::time::UnixMillis;
 use serde::de::DeserializeOwned;
 
@@ -378,6 +379,18 @@ impl<'a> Intake<'a> {
         let namespace = self.environment.intakes().map_err(|problem| Unconfirmed::because(problem.code()))?;
         ask(&namespace, &name(self.shard), Some(self.tenant), call).await
     }
+}
+
+/// How many passwords were right and wrong, in all shards: those of all tenants together.
+pub(crate) async fn password_counts(environment: &Environment) -> Result<PasswordCounts, Problem> {
+    let namespace = environment.intakes()?;
+    let mut total = PasswordCounts::default();
+    for shard in 0..SHARDS {
+        let counts: PasswordCounts =
+            ask(&namespace, &name(shard), None, &IntakeCall::ShowCounts).await.map_err(unavailable)?;
+        total = total.plus(counts);
+    }
+    Ok(total)
 }
 
 /// Tells a shard that messages were delivered.

@@ -5,7 +5,7 @@ use crate::environment::Environment;
 use crate::object::limiter::drained_at;
 use crate::object::records;
 use crate::object::records::{Expiring, Records};
-use crate::outbox::message::Message;
+use crate::outbox::message::{FAILED, Message};
 use crate::outbox::rows;
 use crate::store::keyring::{Keyring, row_name};
 use crate::wire::rate_limits::CountedLimit;
@@ -13,13 +13,16 @@ use postern_core::config;
 use postern_core::intake::{GuessBudget, GuessLimit, pending_password};
 use postern_core::password::Pepper;
 use postern_core::throttle::{
-    Attempt, LockScope, LockoutRecord, LockoutRecords, RateDecision, RateLimit, decide, decide_attempt,
+    Attempt, LockScope, LockoutRecord, LockoutRecords, PasswordCounts, RateDecision, RateLimit, decide, decide_attempt,
 };
 use postern_core::time::UnixMillis;
 use worker::{Error, Result, SqlStorage};
 
 /// The most sources that are looked at when somebody asks for the failed attempts on an identifier.
 const MOST_SOURCES: u16 = 1_000;
+
+/// What the shard knows of passwords.
+const COUNTS: &str = "password_counts";
 
 /// A shard at one moment, inside its transaction.
 pub(super) struct Intake<'a> {
@@ -45,6 +48,7 @@ impl Intake<'_> {
                 records::write(&self.begin_attempt(&subject, &source, below)?)
             }
             IntakeCall::ClearAttempts { subject, source } => {
+                self.count(PasswordCounts::plus_success)?;
                 records::write(&self.store_attempts(&subject, &source, LockoutRecords::after_success())?)
             }
             IntakeCall::ForgiveAttempts { subject } => {
@@ -52,10 +56,14 @@ impl Intake<'_> {
                 records::write(&true)
             }
             IntakeCall::Report(call) => {
+                if call.incident.event == FAILED {
+                    self.count(PasswordCounts::plus_failure)?;
+                }
                 let id = call.operation.to_string();
                 self.post(call.shard, &id, Message::Incident(call.incident))?;
                 records::write(&true)
             }
+            IntakeCall::ShowCounts => records::write(&self.counts()?),
             IntakeCall::ShowAttempts { subject } => records::write(&self.show_attempts(&subject)?),
             IntakeCall::MailSecret(call) => records::write(&self.mail_secret(*call)?),
             IntakeCall::TakeRequest { subject, purpose, by_sms } => {
@@ -98,6 +106,14 @@ impl Intake<'_> {
             _ => self.wait_for(key, limits.code_per_identifier)?,
         };
         Ok(wait.map_or(LimitAnswer::ADMITTED, |seconds| LimitAnswer::limited(seconds, limit)))
+    }
+
+    fn counts(&self) -> Result<PasswordCounts> {
+        Ok(Records::new(self.sql, SHARD).get(COUNTS)?.unwrap_or_default())
+    }
+
+    fn count(&self, one_more: fn(PasswordCounts) -> PasswordCounts) -> Result<()> {
+        Records::new(self.sql, SHARD).put(COUNTS, &one_more(self.counts()?))
     }
 
     fn begin_attempt(&self, subject: &str, source: &str, below: Option<u32>) -> Result<AttemptAnswer> {

@@ -39,7 +39,8 @@ const LINKS: &str = "links";
 const RATES: &str = "rates";
 const NAMES: &str = "names";
 const EXPIRING: [&str; 6] = [SIGN_UPS, BUDGETS, ATTEMPTS, LINKS, RATES, NAMES];
-/// What the shard knows of itself: which one it is, and when it last forgot what has expired.
+/// What the shard knows of itself: which one it is, when it last forgot what has expired, and how many passwords were
+/// right and wrong.
 const SHARD: &str = "shard";
 
 /// What may be asked of an intake shard. `subject` is the hexadecimal digest of the identifier.
@@ -71,6 +72,9 @@ pub(crate) enum IntakeCall {
     ForgiveAttempts { subject: String },
     /// Have something written to the audit trail, if there is such an account. Answered with `true`.
     Report(Box<ReportCall>),
+    /// How many passwords were right and wrong, of all identifiers of this shard. Answered with
+    /// [`PasswordCounts`](postern_core::throttle::PasswordCounts).
+    ShowCounts,
     /// The failed attempts on an identifier. Answered with [`FailedAttempts`].
     ShowAttempts { subject: String },
     /// Send a one-time code or link, whoever the address or number belongs to. Answered with [`LimitAnswer`], the same

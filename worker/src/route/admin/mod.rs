@@ -8,6 +8,7 @@ pub(crate) mod credentials;
 pub(crate) mod entitlements;
 pub(crate) mod groups;
 pub(crate) mod keys;
+pub(crate) mod metrics;
 pub(crate) mod operator;
 pub(crate) mod permission_sets;
 pub(crate) mod permissions;
