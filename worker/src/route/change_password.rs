@@ -20,8 +20,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let proof = Proof::read(&mut body)?;
     let text = body.secret("new_password")?;
     let environment = &exchange.environment;
-    let (contact, name) = (bearer.credential.contact(), bearer.credential.name.as_str());
-    let new = password::chosen(environment, "new_password", &text, contact.as_ref(), Some(name))?;
+    let new = password::chosen(environment, "new_password", &text, (&bearer.credential).into())?;
 
     let operation = OperationId::from_bytes(exchange.ambient.random()?.into_bytes());
     let is_the_current_one = is_the_current_one(&bearer, proof.password.as_ref(), &new);

@@ -2,6 +2,7 @@
 
 use crate::environment::Environment;
 use crate::route::exchange::Exchange;
+use crate::store::directory::Credential;
 use crate::store::keyring::Keyring;
 use crate::timer;
 use crate::wire::problem::Problem;
@@ -9,7 +10,7 @@ use postern_core::factor::{BackupCode, BackupDigest};
 use postern_core::flow::login::{LoginOutcome, StoredCredential, decide};
 use postern_core::flow::reauthenticate::{self, Presence, PresenceOutcome};
 use postern_core::id::AccountId;
-use postern_core::identifier::Identifier;
+use postern_core::identifier::{Identifier, Username};
 use postern_core::password::{
     Arena, Argon2Params, PasswordContext, PasswordHash, PasswordInput, Pepper, hash, verify,
 };
@@ -29,27 +30,71 @@ pub(crate) fn input(field: &'static str, text: &SecretText) -> Result<PasswordIn
     PasswordInput::new(SecretText::new(normalized)).map_err(|error| Problem::invalid_field(field, error))
 }
 
+/// Whose a password will be, as far as that is known: nobody takes a name of their own for one.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Whose<'a> {
+    email: Option<&'a str>,
+    phone: Option<&'a str>,
+    username: Option<&'a str>,
+    name: Option<&'a str>,
+}
+
+impl<'a> Whose<'a> {
+    pub(crate) fn known_by(self, identifier: &'a Identifier) -> Self {
+        let value = Some(identifier.value());
+        match identifier {
+            Identifier::Email(_) => Self { email: value, ..self },
+            Identifier::Phone(_) => Self { phone: value, ..self },
+            Identifier::Username(_) => Self { username: value, ..self },
+        }
+    }
+
+    pub(crate) fn with_username(self, username: Option<&'a Username>) -> Self {
+        Self { username: username.map(Username::as_str), ..self }
+    }
+
+    pub(crate) const fn called(self, name: Option<&'a str>) -> Self {
+        Self { name, ..self }
+    }
+}
+
+impl<'a> From<&'a Credential> for Whose<'a> {
+    fn from(found: &'a Credential) -> Self {
+        let (email, phone, username) = (&found.email, &found.phone, &found.username);
+        Self {
+            email: email.as_deref(),
+            phone: phone.as_deref(),
+            username: username.as_deref(),
+            name: Some(&found.name),
+        }
+    }
+}
+
 /// A new password that keeps the policy.
 pub(crate) fn chosen(
     environment: &Environment,
     field: &'static str,
     text: &SecretText,
-    contact: Option<&Identifier>,
-    name: Option<&str>,
+    whose: Whose<'_>,
 ) -> Result<PasswordInput, Problem> {
     let password = input(field, text)?;
-    let (email, number) = match contact {
-        Some(Identifier::Email(address)) => (Some(address.as_str()), ""),
-        Some(Identifier::Phone(number)) => (None, number.as_str()),
-        Some(Identifier::Username(_)) | None => (None, ""),
-    };
-    let words = ["postern", number, number.trim_start_matches('+')];
-    let context = PasswordContext { email, name, words: &words };
-    environment
-        .password_policy()
-        .check(&password, &context)
-        .map_err(|broken| Problem::invalid_fields(field, &broken))?;
+    check_policy(environment, field, &password, whose)?;
     Ok(password)
+}
+
+/// The same of one that was read before it was known whose it will be.
+pub(crate) fn check_policy(
+    environment: &Environment,
+    field: &'static str,
+    password: &PasswordInput,
+    whose: Whose<'_>,
+) -> Result<(), Problem> {
+    let Whose { email, phone, username, name } = whose;
+    let number = phone.unwrap_or_default();
+    let words = ["postern", number, number.trim_start_matches('+'), username.unwrap_or_default()];
+    let context = PasswordContext { email, name, words: &words };
+    let kept = environment.password_policy().check(password, &context);
+    kept.map_err(|broken| Problem::invalid_fields(field, &broken))
 }
 
 /// Hashes a new password.

@@ -6,6 +6,7 @@
 
 use crate::route::exchange::Exchange;
 use crate::route::mailed::Presented;
+use crate::route::password::check_policy;
 use crate::route::second_factor::Factor;
 use crate::store::accounts::Accounts;
 use crate::store::directory::Credential;
@@ -13,6 +14,7 @@ use crate::store::intake::UsedSecret;
 use crate::wire::problem::Problem;
 use postern_core::identifier::Identifier;
 use postern_core::intake::CodePurpose;
+use postern_core::password::PasswordInput;
 
 /// A password may be set. Made by [`Recovery::proven`] only.
 pub(crate) struct Recovery {
@@ -24,16 +26,17 @@ pub(crate) struct Recovery {
 }
 
 impl Recovery {
-    /// Has the secret and the factor accepted and used up.
+    /// Has the secret and the factor accepted and used up. Nothing is, for a password that is a name of its owner's.
     ///
     /// # Errors
     ///
-    /// `code_invalid`; with the right secret, `second_factor_required`, `second_factor_invalid` and `rate_limited`.
+    /// `code_invalid`; with the right secret, `invalid_request`, `second_factor_required`, `second_factor_invalid` and `rate_limited`.
     pub(crate) async fn proven(
         exchange: &Exchange,
         presented: Presented,
         purpose: CodePurpose,
         factor: Option<Factor>,
+        password: &PasswordInput,
     ) -> Result<Self, Problem> {
         let mut met = presented.met(exchange, purpose).await?;
         let before = met.compare(exchange).await?;
@@ -45,6 +48,7 @@ impl Recovery {
                 // It has got a password otherwise, perhaps because somebody else had read this mail.
                 return Err(Problem::code_invalid());
             }
+            check_policy(&exchange.environment, "password", password, credential.into())?;
             demand(exchange, credential, factor).await?;
         }
         let used = match before {

@@ -10,6 +10,7 @@ use crate::object::account::FenceChange;
 use crate::route::contact::contact;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{self, Kind, Presented, limit_presented};
+use crate::route::password::Whose;
 use crate::route::recovery::Recovery;
 use crate::route::second_factor::Factor;
 use crate::route::turn::Turn;
@@ -37,11 +38,11 @@ pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
     let kind = kind_for(&body, by_mail);
     let presented = Presented::read(exchange, &mut body, kind)?;
     let factor = Factor::optional(&mut body)?;
-    let contact = match &presented {
-        Presented::Code { contact, .. } => Some(contact),
-        Presented::Link(_) => None,
+    let whose = match &presented {
+        Presented::Code { contact, .. } => Whose::default().known_by(contact),
+        Presented::Link(_) => Whose::default(),
     };
-    let password = password::chosen(&exchange.environment, "password", &text, contact, None)?;
+    let password = password::chosen(&exchange.environment, "password", &text, whose)?;
     let turn = Turn::take()?;
     limit_presented(exchange).await?;
 
@@ -51,7 +52,7 @@ pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
     turn.come().await;
     let hash = password::hashed(exchange, &keyring, &password)?;
     drop(turn);
-    let recovery = Recovery::proven(exchange, presented, CodePurpose::ResetPassword, factor).await?;
+    let recovery = Recovery::proven(exchange, presented, CodePurpose::ResetPassword, factor, &password).await?;
     let change = FenceChange { change: CredentialChange::PasswordReset, keep: None, notify: None };
     set_password::replace(exchange, &recovery, &password, &hash, change).await
 }

@@ -9,6 +9,7 @@ use crate::object::account::FenceChange;
 use crate::outbox::message::{MailTemplate, REPLAYED};
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{Kind, Presented, limit_presented};
+use crate::route::password::Whose;
 use crate::route::recovery::Recovery;
 use crate::route::second_factor::Factor;
 use crate::route::turn::Turn;
@@ -33,7 +34,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let text = body.secret("password")?;
     let presented = Presented::read(exchange, &mut body, Kind::Link)?;
     let factor = Factor::optional(&mut body)?;
-    let password = password::chosen(&exchange.environment, "password", &text, None, None)?;
+    let password = password::chosen(&exchange.environment, "password", &text, Whose::default())?;
     let turn = Turn::take()?;
     limit_presented(exchange).await?;
 
@@ -43,7 +44,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     turn.come().await;
     let hash = password::hashed(exchange, &keyring, &password)?;
     drop(turn);
-    let recovery = Recovery::proven(exchange, presented, CodePurpose::SetPassword, factor).await?;
+    let recovery = Recovery::proven(exchange, presented, CodePurpose::SetPassword, factor, &password).await?;
     let change = FenceChange { change: CredentialChange::PasswordChanged, keep: None, notify: None };
     replace(exchange, &recovery, &password, &hash, change).await
 }

@@ -8,6 +8,7 @@
 use crate::route::contact::contact;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::{limit_requested, new_operation};
+use crate::route::password::Whose;
 use crate::route::turn::Turn;
 use crate::route::turnstile::Token;
 use crate::route::{breach, immediate_sign_up, password, username};
@@ -125,14 +126,12 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
     let contact = contact(&exchange.environment, &mut body)?;
     let name = DisplayName::parse(&body.text("name")?);
     let name = name.map_err(|error| Problem::invalid_field("name", error))?;
-    let password = match body.optional_text("password")?.map(SecretText::new) {
-        None => None,
-        Some(text) => {
-            let (contact, name) = (Some(&contact), Some(name.as_str()));
-            Some(password::chosen(&exchange.environment, "password", &text, contact, name)?)
-        }
-    };
+    let text = body.optional_text("password")?.map(SecretText::new);
     let username = username::at_sign_up(exchange, &mut body)?;
+    let whose = Whose::default().called(Some(name.as_str())).with_username(username.as_ref());
+    let whose = whose.known_by(&contact);
+    let choose = |text| password::chosen(&exchange.environment, "password", &text, whose);
+    let password = text.map(choose).transpose()?;
     let human = Token::read(exchange, &mut body)?;
     Ok(Input { contact, name, password, username, human })
 }

@@ -7,6 +7,7 @@ use crate::object::intake::{Claimed, Selector};
 use crate::route::contact::contact;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::code;
+use crate::route::password::Whose;
 use crate::route::sign_up::check_open;
 use crate::route::{breach, login, password, set_password, tokens, username};
 use crate::store::accounts::{Accounts, NewSession};
@@ -99,8 +100,10 @@ async fn selector(exchange: &Exchange, keyring: &Keyring, input: &Input) -> Resu
         return Ok(Selector::Registration(id));
     }
     let Some(text) = &input.password else { return Ok(Selector::Bare) };
-    let (contact, name) = (Some(&input.contact), input.name.as_ref().map(DisplayName::as_str));
-    let password = password::chosen(&exchange.environment, "password", text, contact, name)?;
+    let name = input.name.as_ref().map(DisplayName::as_str);
+    let whose = Whose::default().called(name).with_username(input.username.as_ref());
+    let whose = whose.known_by(&input.contact);
+    let password = password::chosen(&exchange.environment, "password", text, whose)?;
     breach::refuse_known(exchange, "password", &password).await?;
     password::hashed(exchange, keyring, &password).map(Selector::Password)
 }

@@ -8,6 +8,7 @@ use crate::route::admin::authorization;
 use crate::route::admin::operator::{self, Operator};
 use crate::route::contact::{check_enabled, phone};
 use crate::route::exchange::Exchange;
+use crate::route::password::Whose;
 use crate::route::verify_sign_up::default_roles;
 use crate::route::{password, set_password, username};
 use crate::store::creation::{Creation, NewAccount, NewContact};
@@ -113,8 +114,9 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
     let password = match body.optional_text("password")?.map(SecretText::new) {
         None => None,
         Some(text) => {
-            let (contact, name) = (email.as_ref().or(phone.as_ref()), Some(name.as_str()));
-            Some(password::chosen(&exchange.environment, "password", &text, contact, name)?)
+            let whose = Whose::default().called(Some(name.as_str())).with_username(username.as_ref());
+            let whose = [&email, &phone].into_iter().flatten().fold(whose, Whose::known_by);
+            Some(password::chosen(&exchange.environment, "password", &text, whose)?)
         }
     };
     let roles = match body.texts("roles", AuthorizationSnapshot::MOST_ROLES)? {

@@ -6,6 +6,7 @@ use crate::route::admin::operator::{self, Operator};
 use crate::route::admin::users;
 use crate::route::contact::{check_enabled, email, phone};
 use crate::route::exchange::Exchange;
+use crate::route::password::Whose;
 use crate::route::{password, verify_contact};
 use crate::store::accounts::Accounts;
 use crate::store::contact::{ContactChange, Replacement};
@@ -75,9 +76,8 @@ pub(crate) async fn set_password(exchange: &Exchange, id: &str) -> Answer {
     let subject = Subject::of(exchange, id).await?;
     let mut body = Body::read(&exchange.request).await?;
     let text = body.nullable_secret("password")?;
-    let (contact, name) = (subject.credential.contact(), subject.credential.name.as_str());
-    let choose =
-        |text| password::chosen(&exchange.environment, "password", &text, contact.as_ref(), Some(name));
+    let whose = Whose::from(&subject.credential);
+    let choose = |text| password::chosen(&exchange.environment, "password", &text, whose);
     let new = text.map(choose).transpose()?;
     let operation = subject.operation("set-password");
     if subject.was_made(operation) {
