@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // `npx postern permissions`: turns the registry that an issuer publishes into a module in TypeScript or in Rust, so that a
-// permission that does not exist is a compile error.
+// permission that does not exist is a compile error. `npx postern bootstrap` is in the file beside it.
 import { createReadStream, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Registry } from "../dist/permissions.js";
+import { bootstrap, USAGE as BOOTSTRAP_USAGE } from "./bootstrap.js";
 
 const USAGE = `usage: postern permissions <address or file> [--rust] [--out <file>] [--check]
 
@@ -27,10 +28,12 @@ try {
 }
 
 async function main() {
+  const [, , first, ...others] = process.argv;
+  if (first === "bootstrap") return bootstrap(others);
   const flag = { type: "boolean" };
   const options = { rust: flag, out: { type: "string" }, check: flag, help: { ...flag, short: "h" } };
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
-  if (values.help) return void process.stdout.write(USAGE);
+  if (values.help) return void process.stdout.write(`${USAGE}\n${BOOTSTRAP_USAGE}`);
   const [command, source, ...rest] = positionals;
   if (command !== "permissions" || !source || rest.length > 0) throw new Error(`\n${USAGE}`);
   if (values.check && !values.out) throw new Error("--check needs --out");

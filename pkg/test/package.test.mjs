@@ -21,7 +21,7 @@ test("the packed package installs and verifies, in the oldest and the newest Nod
 
 test("the package contains what it needs and nothing else", (t) => {
   const { contents } = createProject(t);
-  const expected = [/^package\.json$/, /^bin\/postern\.js$/, /^README\.md$/, /^LICENSE-(MIT|APACHE)$/, /^dist\/[a-z0-9-]+\.(js|d\.ts|wasm)$/, /^dist\/[a-z]+\/[a-z0-9-]+\.(js|d\.ts)$/];
+  const expected = [/^package\.json$/, /^bin\/(postern|bootstrap)\.js$/, /^README\.md$/, /^LICENSE-(MIT|APACHE)$/, /^dist\/[a-z0-9-]+\.(js|d\.ts|wasm)$/, /^dist\/[a-z]+\/[a-z0-9-]+\.(js|d\.ts)$/];
   for (const file of contents) assert.ok(expected.some((pattern) => pattern.test(file)), file);
   for (const file of ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "dist/index.d.ts", "dist/verifier.wasm"]) {
     assert.ok(contents.includes(file), file);
