@@ -64,6 +64,9 @@ test("a page is for who is signed in, by cookie or bearer token; others are sent
   const writers = createPageGuard(verifier, { requires: "docs:write", loginPath: "/enter" });
   assert.equal(await outcome(await writers(page("/docs", { cookie: session(good), headers: NAVIGATION }))), "403 permission_denied");
   assert.equal(await outcome(await writers(page("/docs", { headers: NAVIGATION }))), "303 /enter?redirect=%2Fdocs");
+  const payers = createPageGuard(verifier, { entitlements: "export" });
+  assert.equal(await outcome(await payers(page("/docs", { cookie: session(good), headers: NAVIGATION }))), "403 entitlement_required");
+  assert.equal(await outcome(await payers(page("/docs", { cookie: session(await sign({ ent: ["export"] })), headers: NAVIGATION }))), SUBJECT);
   // The way back is a path, whatever was asked for.
   assert.equal(await outcome(await writers(page("//evil.example", { headers: NAVIGATION }))), "303 /enter?redirect=%2F");
   const open = createPageGuard(verifier, { optional: true });

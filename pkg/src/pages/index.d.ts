@@ -37,6 +37,55 @@ export function createGuestGuard<C extends AnyClaims = Claims>(
   options?: { homePath?: string },
 ): (request: Request) => Promise<{ readonly response?: Response }>;
 
+/** Why Postern, or what asks it, said no: a code of the HTTP API's, and what else it says. */
+export interface SignInProblem {
+  readonly status: number;
+  readonly code: string;
+  readonly errors?: readonly { readonly field: string; readonly rule: string }[];
+  readonly retryAfterSeconds?: number;
+}
+
+/** A login that waits for its second factor. */
+export interface SignInChallenge {
+  readonly challenge: string;
+  /** By what it can be answered, such as `totp`. */
+  readonly methods: readonly string[];
+  readonly expiresInSeconds: number;
+}
+
+/** What became of signing in: cookies for the browser, a challenge, or a refusal. */
+export type SignedIn =
+  | { readonly headers: Headers; readonly challenge?: undefined; readonly problem?: undefined }
+  | { readonly challenge: SignInChallenge; readonly headers?: undefined; readonly problem?: undefined }
+  | { readonly problem: SignInProblem; readonly headers?: undefined; readonly challenge?: undefined };
+
+/** Signing in and out from forms that the application serves. */
+export interface PageSignIn {
+  /** Signs in with a password: `{ email, password }`, or whatever the route `login` takes. */
+  attempt(request: Request, credentials: Readonly<Record<string, unknown>>): Promise<SignedIn>;
+  /** Answers a challenge: `{ challenge, code }`, or whatever the route `2fa/verify` takes. */
+  answer(request: Request, factor: Readonly<Record<string, unknown>>): Promise<SignedIn>;
+  /** Ends the session of the request; the headers take its cookies away. */
+  logout(request: Request): Promise<
+    | { readonly headers: Headers; readonly problem?: undefined }
+    | { readonly problem: SignInProblem; readonly headers?: undefined }
+  >;
+  /** The profile of who is signed in, as the route `me` shows it; nothing if nobody is. */
+  user(request: Request): Promise<{ readonly user?: Readonly<Record<string, any>>; readonly problem?: SignInProblem }>;
+}
+
+/**
+ * Makes forms that sign in and out, on pages that the application serves itself. They are taken from own pages alone.
+ *
+ * @throws {ConfigurationError} naming the option that is wrong
+ */
+export function createPageSignIn(options: {
+  /** Asks Postern: fetches the request that it gets, such as `(request) => env.POSTERN.fetch(request)`. */
+  send: (request: Request) => Promise<Response>;
+  /** Origins whose pages may sign in and out, beside the request's own. */
+  origins?: readonly string[];
+}): PageSignIn;
+
 /**
  * A path of this origin, as browsers write it, or the fallback (`/`) for whatever leads, or might lead, elsewhere: absolute
  * URLs, two slashes, backslashes, control characters, anything but printable ASCII.

@@ -2,16 +2,15 @@
 import { createAuthenticator } from "../adapters/authenticate.js";
 import { answer } from "../adapters/refusal.js";
 import { requestLike, responseOf } from "../adapters/web-request.js";
-import { check, checkFunctions, isText } from "../check.js";
-import { CSRF, REFRESH, SESSION, cookie } from "./cookies.js";
+import { check, checkFunctions } from "../check.js";
+import { REFRESH, SESSION, cookie } from "./cookies.js";
 import { createPageData } from "./data.js";
+import { readOrigins } from "./origins.js";
 import { ownPath, safeRedirect } from "./redirect.js";
+import { isOfOwnPage, onBehalfOf } from "./request.js";
+import { createPageSignIn } from "./sign-in.js";
 
-export { createPageData, safeRedirect };
-
-const REFRESH_PATH = "/api/v1/auth/refresh";
-/** What of the request a session may be bound to. */
-const PASSED_ON = ["cookie", "user-agent", "cf-connecting-ip", "accept-language"];
+export { createPageData, createPageSignIn, safeRedirect };
 
 /**
  * @param {any} verifier
@@ -64,9 +63,9 @@ export function createGuestGuard(verifier, { homePath = "/", ...others } = {}) {
 }
 
 /** @param {any} options */
-function readOptions({ loginPath = "/login", origins = [], renew, ...route }) {
+function readOptions({ loginPath = "/login", origins: given, renew, ...route }) {
   check(ownPath(loginPath) === loginPath && !/[?#]/.test(loginPath), "loginPath", "must be a path of this origin, without a query");
-  check(Array.isArray(origins) && origins.every((origin) => isText(origin) && URL.canParse(origin) && new URL(origin).origin === origin), "origins", "must be an array of origins");
+  const origins = readOrigins(given);
   checkFunctions({ renew }, ["renew"]);
   return { loginPath, origins, renew, route };
 }
@@ -95,16 +94,14 @@ function isOver(outcome) {
 }
 
 /**
- * Whether it is one of our own pages that asks to change something, by what browsers say and no page can write: Fetch
- * Metadata, else `Origin`. Reading is anybody's, who cannot see the answer.
+ * Whether it is one of our own pages that asks to change something. Reading is anybody's, who cannot see the answer.
  *
  * @param {Request} request
  * @param {readonly string[]} origins
  */
-function isFromOwnPage({ method, headers, url }, origins) {
-  if (method === "GET" || method === "HEAD" || headers.has("authorization")) return true;
-  const [site, origin] = [headers.get("sec-fetch-site"), headers.get("origin")];
-  return site === "same-origin" || site === "none" || (origin !== null && (origins.includes(origin) || (site === null && origin === new URL(url).origin)));
+function isFromOwnPage(request, origins) {
+  const { method, headers } = request;
+  return method === "GET" || method === "HEAD" || headers.has("authorization") || isOfOwnPage(request, origins);
 }
 
 /** Whether a browser opens a page, and shows what it gets. @param {Request} request */
@@ -123,12 +120,7 @@ function isNavigation({ method, headers }) {
 async function renewal(request, renew) {
   const sent = request.headers.get("cookie");
   if (request.headers.has("authorization") || cookie(sent, REFRESH) === undefined) return undefined;
-  const headers = new Headers({ "x-csrf-token": cookie(sent, CSRF) ?? "" });
-  for (const name of PASSED_ON) {
-    const value = request.headers.get(name);
-    if (value !== null) headers.set(name, value);
-  }
-  const response = await renew(new Request(new URL(REFRESH_PATH, request.url), { method: "POST", headers }));
+  const response = await renew(onBehalfOf(request, "POST", "refresh", { hasCookies: true }));
   if (response.status !== 200) return undefined;
   const lines = response.headers.getSetCookie();
   const token = cookie(lines.map((line) => line.split(";")[0]).join("; "), SESSION);

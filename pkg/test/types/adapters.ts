@@ -11,7 +11,7 @@ import { createAuthenticator, createGuard } from "postern/guard";
 import type { Problem } from "postern/guard";
 import * as onHono from "postern/hono";
 import { createIssuers } from "postern/issuers";
-import { createGuestGuard, createPageData, createPageGuard, safeRedirect } from "postern/pages";
+import { createGuestGuard, createPageData, createPageGuard, createPageSignIn, safeRedirect } from "postern/pages";
 import type { IssuerClaims } from "postern/issuers";
 
 const permissions = { version: 1, width: 64, permissions: [{ name: "docs:write", bit: 0 }] } as const;
@@ -70,6 +70,19 @@ export async function handlePage(request: Request): Promise<Response> {
   data.flash("notice", "hello");
   await data.save(guarded.headers);
   return response ?? new Response(claims.subject + safeRedirect(null, "/x"), { headers: guarded.headers });
+}
+
+const forms = createPageSignIn({ send: (request) => fetch(request), origins: ["https://app.example"] });
+// @ts-expect-error nobody to ask
+createPageSignIn({});
+
+export async function handleForm(request: Request): Promise<Response> {
+  const { headers, challenge, problem } = await forms.attempt(request, { email: "a", password: "b", remember: true });
+  if (headers) return new Response(null, { status: 303, headers });
+  if (challenge) return Response.json(await forms.answer(request, { challenge: challenge.challenge, code: "000000" }));
+  const seconds: number | undefined = problem.retryAfterSeconds;
+  const { user } = await forms.user(request);
+  return Response.json({ code: problem.code, seconds, email: user?.email });
 }
 
 const app = new Hono();
