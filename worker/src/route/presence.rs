@@ -183,7 +183,11 @@ impl Bearer {
         let account = self.subject.account.to_string();
         let taken = Limits::new(environment, &self.keyring, source)
             .per_key("login_per_source", limits.login_per_source)
-            .per_pair("login_per_pair", limits.login_per_pair, identifier.map_or(&*account, Identifier::value))
+            .per_pair(
+                "login_per_pair",
+                limits.login_per_pair,
+                identifier.map_or(&*account, Identifier::value),
+            )
             .take_forgivably()
             .await?;
         let intake = match identifier {

@@ -52,7 +52,8 @@ pub(crate) async fn confirm(exchange: &Exchange) -> Answer {
     turn.come().await;
     let hash = password::hashed(exchange, &keyring, &password)?;
     drop(turn);
-    let recovery = Recovery::proven(exchange, presented, CodePurpose::ResetPassword, factor, &password).await?;
+    let recovery =
+        Recovery::proven(exchange, presented, CodePurpose::ResetPassword, factor, &password).await?;
     let change = FenceChange { change: CredentialChange::PasswordReset, keep: None, notify: None };
     set_password::replace(exchange, &recovery, &password, &hash, change).await
 }

@@ -13,7 +13,8 @@ use postern_core::config;
 use postern_core::intake::{GuessBudget, GuessLimit, pending_password};
 use postern_core::password::Pepper;
 use postern_core::throttle::{
-    Attempt, LockScope, LockoutRecord, LockoutRecords, PasswordCounts, RateDecision, RateLimit, decide, decide_attempt,
+    Attempt, LockScope, LockoutRecord, LockoutRecords, PasswordCounts, RateDecision, RateLimit, decide,
+    decide_attempt,
 };
 use postern_core::time::UnixMillis;
 use worker::{Error, Result, SqlStorage};
