@@ -1,6 +1,6 @@
 //! Points as entries of a table, and their addition to others.
 
-use super::field::Tight;
+use super::field::{Loose, Tight};
 use super::point::{Completed, D, Point};
 
 /// 1/2 modulo p.
@@ -11,12 +11,13 @@ const HALF: Tight = Tight::from_bytes(&[
 
 /// A point (x, y) as table entry: ((y + x)/2, (y − x)/2, d·x·y).
 ///
-/// With the halves, an addition needs no doubling of Z, and every sum in it is one of two tight elements.
+/// With the halves, an addition needs no doubling of Z, and every sum in it is one of two tight elements. All three are
+/// only ever multiplied.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
-    half_sum: Tight,
-    half_difference: Tight,
-    dxy: Tight,
+    half_sum: Loose,
+    half_difference: Loose,
+    dxy: Loose,
 }
 
 /// Whether to add a table entry or its negative.
@@ -27,23 +28,23 @@ pub(super) enum Sign {
 }
 
 impl Point {
-    /// self ± entry: seven multiplications.
+    /// self ± entry: three multiplications, and four more for the point itself.
     #[inline]
-    pub(super) fn with(&self, sign: Sign, entry: &Entry) -> Self {
+    pub(super) fn with(&self, sign: Sign, entry: &Entry) -> Completed {
         // To negate an entry is to exchange its first two coordinates and to change the third one's sign.
         let (first, second) = match sign {
             Sign::Plus => (&entry.half_difference, &entry.half_sum),
             Sign::Minus => (&entry.half_sum, &entry.half_difference),
         };
-        let a = self.y.minus(&self.x).times(&first.loose());
-        let b = self.y.plus(&self.x).times(&second.loose());
-        let c = self.t.times(&entry.dxy);
+        let a = self.y.minus(&self.x).times(first);
+        let b = self.y.plus(&self.x).times(second);
+        let c = self.t.loose().times(&entry.dxy);
         let (e, h) = (b.minus(&a), b.plus(&a));
         let (f, g) = match sign {
             Sign::Plus => (self.z.minus(&c), self.z.plus(&c)),
             Sign::Minus => (self.z.plus(&c), self.z.minus(&c)),
         };
-        Completed { e, f, g, h }.to_point()
+        Completed { e, f, g, h }
     }
 
     /// Turns points into table entries, with one inversion for all; `None` only if a Z is zero, which no point has.
@@ -67,13 +68,14 @@ impl Point {
         let (x, y) = (self.x.times(inverse_of_z), self.y.times(inverse_of_z));
         let (half_x, half_y) = (x.times(&HALF), y.times(&HALF));
         Entry {
-            half_sum: half_y.plus(&half_x).carried(),
-            half_difference: half_y.minus(&half_x).carried(),
-            dxy: x.times(&y).times(&D),
+            half_sum: half_y.plus(&half_x).carried().loose(),
+            half_difference: half_y.minus(&half_x).carried().loose(),
+            dxy: x.times(&y).times(&D).loose(),
         }
     }
 }
 
 impl Entry {
-    pub(super) const NEUTRAL: Self = Self { half_sum: HALF, half_difference: HALF, dxy: Tight::ZERO };
+    pub(super) const NEUTRAL: Self =
+        Self { half_sum: HALF.loose(), half_difference: HALF.loose(), dxy: Loose::ZERO };
 }

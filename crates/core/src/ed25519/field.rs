@@ -113,6 +113,7 @@ impl Tight {
 
 impl Loose {
     pub(super) const ZERO: Self = Tight::ZERO.loose();
+    pub(super) const ONE: Self = Tight::ONE.loose();
 
     /// The same element, to be added to again.
     #[inline]

@@ -111,10 +111,10 @@ impl PublicKey {
     }
 
     /// The encoding of S·B − k·A.
-    fn combine_vartime(&self, s: &[u8; 32], k: &[u8; 32]) -> Option<[u8; 32]> {
+    pub(super) fn combine_vartime(&self, s: &[u8; 32], k: &[u8; 32]) -> Option<[u8; 32]> {
         #[cfg(feature = "comb")]
-        if let Some(tables) = self.tables.get() {
-            return tables.combine_vartime(s, k)?.compress_vartime();
+        if let Some(sum) = self.tables.get().and_then(|tables| tables.combine_vartime(s, k)) {
+            return sum.compress_vartime();
         }
         window::combine_vartime(s, k, &self.negative).compress_vartime()
     }
@@ -131,7 +131,7 @@ impl PublicKey {
 #[cfg(feature = "comb")]
 impl PublicKey {
     /// How many good signatures a key has checked before tables are made for it: making them costs about as much as
-    /// checking nine signatures, and most keys of most processes never see that many.
+    /// checking eleven signatures, and most keys of most processes never see that many.
     pub const USES_BEFORE_TABLES: u32 = 32;
 
     /// Whether the key has been used enough to be worth tables, and has none.

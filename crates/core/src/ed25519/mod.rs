@@ -3,7 +3,7 @@
 //! Without the feature `curve` they are checked by `ed25519-dalek`; with it by what is here, which is smaller and, compiled
 //! to wasm, faster: no constant time is paid for. With the feature `comb`, a key that has checked
 //! [`PublicKey::USES_BEFORE_TABLES`] signatures can be given tables of its point and of the base point, made in slices by
-//! a [`Workshop`]; from then on a signature costs 64 additions from the tables and 7 doublings, a quarter to a third of
+//! a [`Workshop`]; from then on a signature costs 56 additions from the tables and 6 doublings, a quarter of
 //! the time. All ways accept exactly the same signatures: S is below the group's order, and R is, byte for byte, the
 //! encoding of S·B − k·A (RFC 8032 §5.1.7, the equation without the cofactor).
 //!

@@ -26,6 +26,13 @@ pub(super) struct Point {
     pub(super) t: Tight,
 }
 
+/// A point (X/Z, Y/Z), to be doubled or encoded: neither needs T.
+pub(super) struct Projective {
+    x: Tight,
+    y: Tight,
+    z: Tight,
+}
+
 /// A sum that is not yet multiplied out: (E·F : G·H : F·G), with T = E·H.
 pub(super) struct Completed {
     pub(super) e: Loose,
@@ -35,15 +42,53 @@ pub(super) struct Completed {
 }
 
 impl Completed {
+    /// The neutral element.
+    pub(super) const NEUTRAL: Self = Self { e: Loose::ZERO, f: Loose::ONE, g: Loose::ONE, h: Loose::ONE };
+
+    /// For what is added to: four multiplications.
     #[inline]
     pub(super) const fn to_point(&self) -> Point {
         let Self { e, f, g, h } = self;
         Point { x: e.times(f), y: g.times(h), z: f.times(g), t: e.times(h) }
     }
+
+    /// For what needs no T: three multiplications.
+    #[inline]
+    pub(super) const fn to_projective(&self) -> Projective {
+        let Self { e, f, g, h } = self;
+        Projective { x: e.times(f), y: g.times(h), z: f.times(g) }
+    }
+}
+
+impl Projective {
+    /// 2·self.
+    pub(super) const fn double(&self) -> Completed {
+        let xx = self.x.square();
+        let yy = self.y.square();
+        let zz = self.z.square();
+        let sum = self.x.plus(&self.y).square();
+        // With every factor negated in pairs, the differences are of tight elements:
+        // E = (X + Y)² − X² − Y², G = Y² − X², F = 2Z² − G, H = X² + Y².
+        let h = xx.plus(&yy);
+        let g = yy.minus(&xx);
+        let e = sum.minus(&h.carried());
+        let f = zz.plus(&zz).carried().minus(&g.carried());
+        Completed { e, f, g, h }
+    }
+
+    /// The encoding (RFC 8032 §5.1.2), in variable time.
+    pub(super) fn compress_vartime(&self) -> Option<[u8; 32]> {
+        let inverse = self.z.invert_vartime()?;
+        let mut bytes = self.y.times(&inverse).to_bytes();
+        let [.., high] = &mut bytes;
+        *high |= u8::from(self.x.times(&inverse).is_odd()) << 7;
+        Some(bytes)
+    }
 }
 
 impl Point {
     /// The neutral element.
+    #[cfg(feature = "comb")]
     pub(super) const NEUTRAL: Self = Self { x: Tight::ZERO, y: Tight::ONE, z: Tight::ONE, t: Tight::ZERO };
 
     /// The base point B (RFC 8032 §5.1): y = 4/5, and x even.
@@ -82,13 +127,8 @@ impl Point {
         (x.is_odd() == is_odd).then(|| Self::affine(x, y))
     }
 
-    /// The encoding (RFC 8032 §5.1.2), in variable time.
-    pub(super) fn compress_vartime(&self) -> Option<[u8; 32]> {
-        let inverse = self.z.invert_vartime()?;
-        let mut bytes = self.y.times(&inverse).to_bytes();
-        let [.., high] = &mut bytes;
-        *high |= u8::from(self.x.times(&inverse).is_odd()) << 7;
-        Some(bytes)
+    const fn projective(&self) -> Projective {
+        Projective { x: self.x, y: self.y, z: self.z }
     }
 
     pub(super) const fn negated(&self) -> Self {
@@ -97,27 +137,17 @@ impl Point {
 
     /// 2·self.
     pub(super) const fn double(&self) -> Self {
-        let xx = self.x.square();
-        let yy = self.y.square();
-        let zz = self.z.square();
-        let sum = self.x.plus(&self.y).square();
-        // With every factor negated in pairs, the differences are of tight elements:
-        // E = (X + Y)² − X² − Y², G = Y² − X², F = 2Z² − G, H = X² + Y².
-        let h = xx.plus(&yy);
-        let g = yy.minus(&xx);
-        let e = sum.minus(&h.carried());
-        let f = zz.plus(&zz).carried().minus(&g.carried());
-        Completed { e, f, g, h }.to_point()
+        self.projective().double().to_point()
     }
 
     /// self + other.
-    pub(super) const fn plus(&self, other: &Self) -> Self {
+    pub(super) const fn plus(&self, other: &Self) -> Completed {
         let a = self.y.minus(&self.x).times(&other.y.minus(&other.x));
         let b = self.y.plus(&self.x).times(&other.y.plus(&other.x));
         let c = self.t.times(&other.t).times(&D);
         let d = self.z.times(&other.z);
         let (c, d) = (c.plus(&c).carried(), d.plus(&d).carried());
-        Completed { e: b.minus(&a), f: d.minus(&c), g: d.plus(&c), h: b.plus(&a) }.to_point()
+        Completed { e: b.minus(&a), f: d.minus(&c), g: d.plus(&c), h: b.plus(&a) }
     }
 }
 
@@ -143,7 +173,7 @@ mod tests {
     #[test]
     fn the_base_point_is_that_of_the_standard() {
         let encoding = ED25519_BASEPOINT_COMPRESSED.to_bytes();
-        assert_eq!(Point::BASE.compress_vartime(), Some(encoding));
+        assert_eq!(Point::BASE.projective().compress_vartime(), Some(encoding));
         let decoded = Point::decompress_vartime(&encoding).unwrap();
         for (one, other) in
             [(decoded.x, Point::BASE.x), (decoded.y, Point::BASE.y), (decoded.t, Point::BASE.t)]

@@ -72,6 +72,38 @@ fn wycheproof_with_tables() {
 }
 
 #[test]
+fn scalars_at_the_edges_of_the_tables() {
+    let signer = SigningKey::from_bytes(&[7; 32]);
+    let public = signer.verifying_key().to_bytes();
+    let (without, with) = (PublicKey::from_bytes(&public).unwrap(), PublicKey::from_bytes(&public).unwrap());
+    let with = Arc::new(with);
+    prepare(&mut Workshop::new(), &with);
+    let scalar = |low: u8, middle: u8, high: u8| {
+        let mut bytes = [middle; 32];
+        (bytes[0], bytes[31]) = (low, high);
+        bytes
+    };
+    // Below, at and above 2²⁵², where tables have no digits any more; odd and even.
+    let edges = [
+        scalar(0, 0, 0),
+        scalar(1, 0, 0),
+        scalar(2, 0, 0),
+        scalar(0xFE, 0xFF, 0x0F),
+        scalar(0xFF, 0xFF, 0x0F),
+        scalar(0, 0, 0x10),
+        scalar(1, 0, 0x10),
+        (-curve25519_dalek::Scalar::ONE).to_bytes(),
+    ];
+    for s in &edges {
+        for k in &edges {
+            let combined = without.combine_vartime(s, k);
+            assert!(combined.is_some());
+            assert_eq!(with.combine_vartime(s, k), combined, "{s:x?} {k:x?}");
+        }
+    }
+}
+
+#[test]
 fn tables_come_after_enough_uses_and_in_slices() {
     let signer = SigningKey::from_bytes(&[7; 32]);
     let key = VerifyingKey::ed25519(None, signer.verifying_key().as_bytes()).unwrap();

@@ -5,7 +5,7 @@
 
 #![allow(clippy::arithmetic_side_effects, reason = "small numbers: places in a scalar, digits below 32")]
 
-use super::point::Point;
+use super::point::{Completed, Point, Projective};
 
 /// Bits of a window. Its digits are odd, and at most 15 in size.
 const WINDOW_BITS: usize = 5;
@@ -14,21 +14,21 @@ const MULTIPLES: usize = 1 << (WINDOW_BITS - 2);
 const SCALAR_BITS: usize = 256;
 
 /// S·B + k·P, for scalars below 2²⁵⁵, little-endian.
-pub(super) fn combine_vartime(s: &[u8; 32], k: &[u8; 32], point: &Point) -> Point {
+pub(super) fn combine_vartime(s: &[u8; 32], k: &[u8; 32], point: &Point) -> Projective {
     let (of_base, of_point) = (odd_multiples(&Point::BASE), odd_multiples(point));
-    let mut sum = Point::NEUTRAL;
+    let mut sum = Completed::NEUTRAL;
     for (of_s, of_k) in digits(s).into_iter().zip(digits(k)).rev() {
-        sum = sum.double();
+        sum = sum.to_projective().double();
         for (digit, multiples) in [(of_s, &of_base), (of_k, &of_point)] {
             let Some(multiple) = multiples.get(usize::from(digit.unsigned_abs() >> 1)) else { continue };
             match digit {
                 0 => {}
-                1.. => sum = sum.plus(multiple),
-                ..0 => sum = sum.plus(&multiple.negated()),
+                1.. => sum = sum.to_point().plus(multiple),
+                ..0 => sum = sum.to_point().plus(&multiple.negated()),
             }
         }
     }
-    sum
+    sum.to_projective()
 }
 
 /// P, 3·P, 5·P and so on.
@@ -36,7 +36,7 @@ fn odd_multiples(point: &Point) -> [Point; MULTIPLES] {
     let twice = point.double();
     let mut multiple = *point;
     [(); MULTIPLES].map(|()| {
-        let next = multiple.plus(&twice);
+        let next = multiple.plus(&twice).to_point();
         core::mem::replace(&mut multiple, next)
     })
 }

@@ -21,7 +21,7 @@ pub enum Progress {
 /// Makes tables for keys, in slices of less than the time that a signature takes without tables.
 ///
 /// Nothing happens by itself: the host calls [`advance`](Self::advance) when it has time. All keys for which it works
-/// share the table of the base point, 61 KB; each key's own is as large.
+/// share the table of the base point, 123 KB; each key's own is as large.
 #[derive(Default)]
 pub struct Workshop {
     base: Option<Arc<Table>>,

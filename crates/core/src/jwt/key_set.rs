@@ -69,7 +69,7 @@ impl KeySet {
     /// How many keys a set may have.
     pub const MAX_KEYS: usize = 64;
 
-    /// For how many keys of a set tables are made: half a megabyte of them.
+    /// For how many keys of a set tables are made: a megabyte of them.
     #[cfg(feature = "comb")]
     pub const MAX_TABLES: usize = 8;
 
@@ -114,6 +114,11 @@ impl KeySet {
     ///
     /// [`KeySetError::NoUsableKey`], [`KeySetError::TooManyKeys`], [`KeySetError::DuplicateKeyId`].
     pub fn from_keys(keys: impl IntoIterator<Item = VerifyingKey>) -> Result<Self, KeySetError> {
+        Self::from_list(keys.into_iter().take(Self::MAX_KEYS.saturating_add(1)).collect())
+    }
+
+    /// The same, compiled once for all ways to have keys.
+    fn from_list(keys: Vec<VerifyingKey>) -> Result<Self, KeySetError> {
         let mut set = Self(Vec::new());
         for key in keys {
             if set.0.len() >= Self::MAX_KEYS {
