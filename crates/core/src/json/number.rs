@@ -18,12 +18,12 @@ pub(super) struct Decimal<'a> {
 impl<'a> Decimal<'a> {
     /// Takes a checked number apart.
     pub(super) fn of(raw: &'a str) -> Self {
-        let (negative, raw) = match raw.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, raw),
+        let (negative, raw) = match split_at(raw, |byte| byte == b'-') {
+            Some(("", rest)) => (true, rest),
+            _ => (false, raw),
         };
-        let (mantissa, exponent) = raw.split_once(['e', 'E']).unwrap_or((raw, "0"));
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let (mantissa, exponent) = split_at(raw, |byte| matches!(byte, b'e' | b'E')).unwrap_or((raw, "0"));
+        let (whole, fraction) = split_at(mantissa, |byte| byte == b'.').unwrap_or((mantissa, ""));
         Self { negative, whole, fraction, exponent: exponent_of(exponent) }
     }
 
@@ -72,12 +72,16 @@ impl<'a> Decimal<'a> {
     }
 }
 
+/// What is before and after the first of such bytes, which are ASCII; `None` if there is none.
+fn split_at(text: &str, is_separator: impl Fn(u8) -> bool) -> Option<(&str, &str)> {
+    let place = text.bytes().position(is_separator)?;
+    Some((text.get(..place)?, text.get(place.checked_add(1)?..)?))
+}
+
 fn exponent_of(text: &str) -> i32 {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let size = digits.bytes().fold(0i32, |size, byte| {
+    let negative = text.bytes().next() == Some(b'-');
+    let digits = text.bytes().skip_while(|byte| matches!(byte, b'-' | b'+'));
+    let size = digits.fold(0i32, |size, byte| {
         size.saturating_mul(10).saturating_add(i32::from(byte.saturating_sub(b'0')))
     });
     if negative { size.saturating_neg() } else { size }

@@ -61,6 +61,33 @@ pub(crate) struct Member<'a> {
     hash: u32,
 }
 
+/// How many of the bytes stand for themselves in a string: up to a quote, a backslash or a control character.
+fn plain_length(bytes: &[u8]) -> usize {
+    /// The byte in each place of a word.
+    const fn all(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; 8])
+    }
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut length = 0usize;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        // Subtracting borrows into the highest bit of the first byte that is less, and perhaps of bytes after it. None
+        // with that bit set counts: those of other characters than ASCII.
+        let (quote, backslash) = (word ^ all(b'"'), word ^ all(b'\\'));
+        let borrowed = word.wrapping_sub(all(b' ')) & !word
+            | quote.wrapping_sub(all(1)) & !quote
+            | backslash.wrapping_sub(all(1)) & !backslash;
+        let found = borrowed & all(0x80);
+        if found != 0 {
+            let before = usize::try_from(found.trailing_zeros() / u8::BITS).unwrap_or_default();
+            return length.saturating_add(before);
+        }
+        length = length.saturating_add(8);
+    }
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..b' ');
+    length.saturating_add(rest.iter().position(is_special).unwrap_or(rest.len()))
+}
+
 /// As many members as most objects have.
 const USUAL_MEMBERS: usize = 16;
 
@@ -75,11 +102,14 @@ struct Scanner<'a> {
     objects: u32,
     /// The members of all open objects, the innermost object's last; those of the outermost one stay.
     names: Vec<Member<'a>>,
+    /// A bit for each hash of a name so far, by its lowest six bits: a new one has no namesake.
+    hashes: u64,
 }
 
 impl<'a> Scanner<'a> {
     fn of(text: &'a str) -> Self {
-        Self { text, at: 0, member_at: 0, depth: 0, objects: 0, names: Vec::with_capacity(USUAL_MEMBERS) }
+        let names = Vec::with_capacity(USUAL_MEMBERS);
+        Self { text, at: 0, member_at: 0, depth: 0, objects: 0, names, hashes: 0 }
     }
 
     fn whole(&mut self) -> Result<Value<'a>, JsonError> {
@@ -173,10 +203,14 @@ impl<'a> Scanner<'a> {
         }
         let name = self.string()?;
         let member = Member { name, value: Value::checked(""), depth: self.depth, hash: name.hash() };
-        let mut siblings = self.names.iter().rev().take_while(|other| other.depth == member.depth);
-        if siblings.any(|other| other.hash == member.hash && other.name == member.name) {
-            return Err(JsonError::DuplicateMember);
+        let bit = 1u64.wrapping_shl(member.hash);
+        if self.hashes & bit != 0 {
+            let mut siblings = self.names.iter().rev().take_while(|other| other.depth == member.depth);
+            if siblings.any(|other| other.hash == member.hash && other.name == member.name) {
+                return Err(JsonError::DuplicateMember);
+            }
         }
+        self.hashes |= bit;
         self.names.push(member);
         self.skip_white_space();
         self.expect(b':')?;
@@ -198,6 +232,8 @@ impl<'a> Scanner<'a> {
         self.bump();
         let start = self.at;
         loop {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            self.at = self.at.saturating_add(plain_length(rest));
             match self.peek() {
                 Some(b'"') => {
                     let raw = self.text.get(start..self.at).ok_or(JsonError::Syntax)?;
@@ -205,8 +241,7 @@ impl<'a> Scanner<'a> {
                     return Ok(Text::checked(raw));
                 }
                 Some(b'\\') => self.escape()?,
-                Some(0x20..) => self.bump(),
-                Some(..0x20) | None => return Err(JsonError::Syntax),
+                _ => return Err(JsonError::Syntax),
             }
         }
     }
@@ -311,5 +346,37 @@ impl<'a> Scanner<'a> {
 
     const fn bump(&mut self) {
         self.at = self.at.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_length;
+    use std::vec::Vec;
+
+    #[test]
+    fn plain_bytes_are_counted_up_to_the_first_that_is_not() {
+        for length in 0..40 {
+            for filler in [b' ', b'!', b'#', b'[', b']', 0x7F, 0x80, 0xA2, 0xDC, 0xFF] {
+                let mut bytes: Vec<u8> = std::iter::repeat_n(filler, length).collect();
+                assert_eq!(plain_length(&bytes), length);
+                for at in (0..length).rev() {
+                    for byte in 0..=0xFF {
+                        bytes[at] = byte;
+                        let is_plain = byte >= 0x20 && byte != b'"' && byte != b'\\';
+                        assert_eq!(
+                            plain_length(&bytes),
+                            if is_plain { at + 1 } else { at },
+                            "{byte} at {at}"
+                        );
+                    }
+                    // Whatever follows, the first one counts.
+                    bytes[at] = b'"';
+                }
+                if length > 0 {
+                    assert_eq!(plain_length(&bytes), 0);
+                }
+            }
+        }
     }
 }

@@ -39,11 +39,10 @@ impl<'a> Text<'a> {
         let step = |hash: u32, character: u32| (hash ^ character).wrapping_mul(0x0100_0193);
         let start = 0x811c_9dc5;
         // Of most names, every byte is a character.
-        if self.0.bytes().all(|byte| byte.is_ascii() && byte != b'\\') {
-            self.0.bytes().fold(start, |hash, byte| step(hash, byte.into()))
-        } else {
-            self.chars().fold(start, |hash, character| step(hash, character.into()))
-        }
+        let plain = self.0.bytes().try_fold(start, |hash, byte| {
+            (byte.is_ascii() && byte != b'\\').then(|| step(hash, byte.into()))
+        });
+        plain.unwrap_or_else(|| self.chars().fold(start, |hash, character| step(hash, character.into())))
     }
 }
 

@@ -72,15 +72,17 @@ impl<'a> Value<'a> {
     /// The string; `None` for any other kind.
     #[must_use]
     pub fn as_text(self) -> Option<Text<'a>> {
-        self.0.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map(Text::checked)
+        self.after(b'"').and_then(|rest| rest.get(..rest.len().checked_sub(1)?)).map(Text::checked)
     }
 
     /// An integer from 0 to [`MAX_INTEGER`], written without fraction and exponent; `None` for everything else.
     #[must_use]
     pub fn as_integer(self) -> Option<u64> {
-        // Rust's own parser accepts a sign, JSON none that leaves the number in range.
-        let digits = self.0.bytes().all(|byte| byte.is_ascii_digit());
-        self.0.parse().ok().filter(|number| digits && *number <= MAX_INTEGER)
+        let number = self.0.bytes().try_fold(0u64, |number, byte| {
+            let digit = byte.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+            number.checked_mul(10)?.checked_add(digit.into())
+        });
+        number.filter(|number| *number <= MAX_INTEGER && !self.0.is_empty())
     }
 
     /// A `NumericDate` (RFC 7519 §2) from 0 to [`MAX_NUMERIC_DATE`], a fraction of a second rounded down; `None`
@@ -104,19 +106,24 @@ impl<'a> Value<'a> {
     /// The elements of an array; `None` for any other kind.
     #[must_use]
     pub fn elements(self) -> Option<Elements<'a>> {
-        self.0.strip_prefix('[').map(Elements)
+        self.after(b'[').map(Elements)
     }
 
     /// The members of an object in the order written; `None` for any other kind.
     #[must_use]
     pub fn members(self) -> Option<Members<'a>> {
-        self.0.strip_prefix('{').map(Members)
+        self.after(b'{').map(Members)
     }
 
     /// The member of this name; `None` if there is none, or the value is not an object.
     #[must_use]
     pub fn member(self, name: &str) -> Option<Self> {
         self.members()?.find(|(text, _)| *text == *name).map(|(_, value)| value)
+    }
+
+    /// What follows the first byte, if it is this one.
+    fn after(self, first: u8) -> Option<&'a str> {
+        if self.0.as_bytes().first() == Some(&first) { self.0.get(1..) } else { None }
     }
 
     fn decimal(self) -> Option<Decimal<'a>> {
@@ -152,7 +159,8 @@ impl<'a> Iterator for Members<'a> {
 /// Takes the next value off the inside of a container; `None` at its end.
 fn take_value<'a>(rest: &mut &'a str) -> Option<Value<'a>> {
     // The text is checked, so separators stand exactly where they must and carry no information.
-    let inside = rest.trim_start_matches([' ', '\t', '\n', '\r', ',', ':']);
+    let is_separator = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':');
+    let inside = rest.get(rest.bytes().take_while(is_separator).count()..)?;
     let (raw, after) = inside.split_at_checked(length_of_value(inside.as_bytes()))?;
     *rest = after;
     if raw.is_empty() { None } else { Some(Value(raw)) }
