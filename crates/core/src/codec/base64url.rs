@@ -98,7 +98,10 @@ pub(crate) fn decode_into<'a>(text: &[u8], buffer: &'a mut [u8]) -> Result<&'a m
             let group = [*a, *b, others.first().copied().unwrap_or(b'A'), b'A'];
             let decoded = three_bytes(group, &mut seen);
             let (kept, spare) = decoded.split_at_checked(rest.len()).ok_or(NotCanonical)?;
-            rest.copy_from_slice(kept);
+            // Not `copy_from_slice`, whose panic would bring the formatting of `core` into small modules.
+            for (slot, byte) in rest.iter_mut().zip(kept) {
+                *slot = *byte;
+            }
             // The bits beyond the last byte must be zero: one value, one text.
             if spare.iter().any(|byte| *byte != 0) {
                 return Err(NotCanonical);

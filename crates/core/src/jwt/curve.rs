@@ -3,15 +3,27 @@
 //! A key set must get the same verdict in every build, also in those that leave ECDSA to their host. The arithmetic
 //! is the plainest there is: public numbers, once per key, a bit at a time.
 
-/// A curve y² = x³ − 3x + b over a prime field, numbers in `N` words of 32 bits, the highest first.
-pub(super) struct Curve<const N: usize> {
-    prime: [u32; N],
-    b: [u32; N],
+/// A number in words of 32 bits, the highest first, that of either curve: one code for both is half of two.
+type Number = [u32; WORDS];
+
+const WORDS: usize = 12;
+
+/// A curve y² = x³ − 3x + b over a prime field.
+pub(super) struct Curve {
+    /// How many bytes a coordinate has.
+    bytes: usize,
+    prime: Number,
+    b: Number,
 }
 
-pub(super) const P256: Curve<8> = Curve {
-    prime: [0xFFFF_FFFF, 0x0000_0001, 0, 0, 0, 0xFFFF_FFFF, 0xFFFF_FFFF, 0xFFFF_FFFF],
+pub(super) const P256: Curve = Curve {
+    bytes: 32,
+    prime: [0, 0, 0, 0, 0xFFFF_FFFF, 0x0000_0001, 0, 0, 0, 0xFFFF_FFFF, 0xFFFF_FFFF, 0xFFFF_FFFF],
     b: [
+        0,
+        0,
+        0,
+        0,
         0x5AC6_35D8,
         0xAA3A_93E7,
         0xB3EB_BD55,
@@ -23,7 +35,8 @@ pub(super) const P256: Curve<8> = Curve {
     ],
 };
 
-pub(super) const P384: Curve<12> = Curve {
+pub(super) const P384: Curve = Curve {
+    bytes: 48,
     prime: [
         0xFFFF_FFFF,
         0xFFFF_FFFF,
@@ -54,29 +67,31 @@ pub(super) const P384: Curve<12> = Curve {
     ],
 };
 
-impl<const N: usize> Curve<N> {
-    /// Whether these big-endian coordinates, each of exactly 4·`N` bytes and below the prime, are a point of the curve.
-    /// The point at infinity has none.
+impl Curve {
+    /// Whether these big-endian coordinates, each of exactly as many bytes as the prime and below it, are a point of the
+    /// curve. The point at infinity has none.
     pub(super) fn has(&self, x: &[u8], y: &[u8]) -> bool {
         let (Some(x), Some(y)) = (self.element(x), self.element(y)) else { return false };
-        let three_x = self.sum(self.sum(x, x), x);
-        let right = self.sum(self.product(self.product(x, x), x), self.b);
-        self.sum(self.product(y, y), three_x) == right
+        let three_x = self.sum(&self.sum(&x, &x), &x);
+        let right = self.sum(&self.product(&self.product(&x, &x), &x), &self.b);
+        self.sum(&self.product(&y, &y), &three_x) == right
     }
 
-    fn element(&self, bytes: &[u8]) -> Option<[u32; N]> {
+    fn element(&self, bytes: &[u8]) -> Option<Number> {
         let (words, []) = bytes.as_chunks::<4>() else { return None };
-        let words: &[[u8; 4]; N] = words.try_into().ok()?;
-        let number = words.map(u32::from_be_bytes);
-        (number < self.prime).then_some(number)
+        let mut number = [0; WORDS];
+        for (slot, word) in number.iter_mut().rev().zip(words.iter().rev()) {
+            *slot = u32::from_be_bytes(*word);
+        }
+        (bytes.len() == self.bytes && number < self.prime).then_some(number)
     }
 
     /// The sum of two numbers below the prime.
-    fn sum(&self, left: [u32; N], right: [u32; N]) -> [u32; N] {
-        let mut sum = [0; N];
+    fn sum(&self, left: &Number, right: &Number) -> Number {
+        let mut sum = [0; WORDS];
         let mut carry = false;
         for ((word, left), right) in sum.iter_mut().zip(left).zip(right).rev() {
-            (*word, carry) = left.carrying_add(right, carry);
+            (*word, carry) = left.carrying_add(*right, carry);
         }
         if carry || sum >= self.prime {
             let mut borrow = false;
@@ -88,12 +103,12 @@ impl<const N: usize> Curve<N> {
     }
 
     /// The product of two numbers below the prime: for each bit from the highest, double and perhaps add.
-    fn product(&self, left: [u32; N], right: [u32; N]) -> [u32; N] {
-        let mut product = [0; N];
+    fn product(&self, left: &Number, right: &Number) -> Number {
+        let mut product = [0; WORDS];
         for bit in right.iter().flat_map(|word| (0..u32::BITS).rev().map(move |bit| word >> bit & 1 == 1)) {
-            product = self.sum(product, product);
+            product = self.sum(&product, &product);
             if bit {
-                product = self.sum(product, left);
+                product = self.sum(&product, left);
             }
         }
         product

@@ -50,7 +50,7 @@ impl EcdsaKey {
     /// The members of its JWK that are its own (RFC 7518 §6.2.1).
     pub(super) fn jwk_members(&self) -> String {
         let (x, y) = (base64url::encode(&self.x), base64url::encode(&self.y));
-        [r#""kty":"EC","crv":""#, self.curve, r#"","x":""#, &x, r#"","y":""#, &y, r#"""#].concat()
+        String::from_iter([r#""kty":"EC","crv":""#, self.curve, r#"","x":""#, &x, r#"","y":""#, &y, r#"""#])
     }
 
     /// The point as SEC1 writes it (§2.3.3), uncompressed.

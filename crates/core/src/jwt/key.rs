@@ -182,14 +182,15 @@ impl VerifyingKey {
             Material::Hmac(_) => return None,
             Material::Ed25519(point) => {
                 let x = base64url::encode(&point.to_bytes());
-                [r#""kty":"OKP","crv":"Ed25519","x":""#, &x, r#"""#].concat()
+                String::from_iter([r#""kty":"OKP","crv":"Ed25519","x":""#, &x, r#"""#])
             }
             Material::Ecdsa(key) => key.jwk_members(),
             Material::Rsa(key) => key.jwk_members(),
         };
         // A key id has no character that JSON would escape.
         let (id, name) = (self.id.as_str(), self.name.as_str());
-        Some(["{", &members, r#","kid":""#, id, r#"","alg":""#, name, r#"","use":"sig"}"#].concat())
+        let parts = ["{", &members, r#","kid":""#, id, r#"","alg":""#, name, r#"","use":"sig"}"#];
+        Some(String::from_iter(parts))
     }
 
     /// The key itself.

@@ -59,7 +59,7 @@ impl RsaKey {
     /// The members of its JWK that are its own (RFC 7518 §6.3.1).
     pub(super) fn jwk_members(&self) -> String {
         let (n, e) = (base64url::encode(&self.modulus), base64url::encode(&self.exponent));
-        [r#""kty":"RSA","n":""#, &n, r#"","e":""#, &e, r#"""#].concat()
+        String::from_iter([r#""kty":"RSA","n":""#, &n, r#"","e":""#, &e, r#"""#])
     }
 
     #[cfg(feature = "pem")]

@@ -18,21 +18,19 @@ impl Thumbprint {
     #[must_use]
     pub fn of_ed25519(public: &[u8; 32]) -> Self {
         let x = base64url::encode(public);
-        Self::of_canonical(&[r#"{"crv":"Ed25519","kty":"OKP","x":""#, &x, r#""}"#].concat())
+        Self::of_canonical(&[r#"{"crv":"Ed25519","kty":"OKP","x":""#, &x, r#""}"#])
     }
 
     /// Of a public key on the curve of that name (RFC 7638 §3.2), both coordinates in full length.
     pub(super) fn of_ec(curve: &str, x: &[u8], y: &[u8]) -> Self {
         let (x, y) = (base64url::encode(x), base64url::encode(y));
-        Self::of_canonical(
-            &[r#"{"crv":""#, curve, r#"","kty":"EC","x":""#, &x, r#"","y":""#, &y, r#""}"#].concat(),
-        )
+        Self::of_canonical(&[r#"{"crv":""#, curve, r#"","kty":"EC","x":""#, &x, r#"","y":""#, &y, r#""}"#])
     }
 
     /// Of an RSA public key (RFC 7638 §3.1), both numbers big-endian and without leading zeros.
     pub(super) fn of_rsa(modulus: &[u8], exponent: &[u8]) -> Self {
         let (n, e) = (base64url::encode(modulus), base64url::encode(exponent));
-        Self::of_canonical(&[r#"{"e":""#, &e, r#"","kty":"RSA","n":""#, &n, r#""}"#].concat())
+        Self::of_canonical(&[r#"{"e":""#, &e, r#"","kty":"RSA","n":""#, &n, r#""}"#])
     }
 
     /// Of a symmetric key. Publishing it lets others test guesses of the key (RFC 7638 §7), which is harmless only
@@ -41,12 +39,16 @@ impl Thumbprint {
     pub fn of_symmetric(secret: &[u8]) -> Self {
         let canonical =
             zeroize::Zeroizing::new(format!(r#"{{"k":"{}","kty":"oct"}}"#, &*encode_secret(secret)));
-        Self::of_canonical(&canonical)
+        Self::of_canonical(&[&canonical])
     }
 
-    /// Of the required members, sorted by name, without white space.
-    fn of_canonical(members: &str) -> Self {
-        Self(base64url::encode(&Sha256::digest(members.as_bytes())))
+    /// Of the required members, sorted by name, without white space; the parts of their text.
+    fn of_canonical(parts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part);
+        }
+        Self(base64url::encode(&hash.finalize()))
     }
 
     /// The text.
@@ -102,14 +104,14 @@ mod tests {
             r#"d2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}"#,
         );
         assert_eq!(
-            Thumbprint::of_canonical(canonical).as_str(),
+            Thumbprint::of_canonical(&[canonical]).as_str(),
             "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
         );
     }
 
     #[test]
     fn a_symmetric_key_is_its_required_members_in_order() {
-        let expected = Thumbprint::of_canonical(r#"{"k":"AQID","kty":"oct"}"#);
+        let expected = Thumbprint::of_canonical(&[r#"{"k":"AQID","kty":"oct"}"#]);
         assert_eq!(Thumbprint::of_symmetric(&[1, 2, 3]), expected);
     }
 }
