@@ -10,10 +10,16 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const VALUES = new Uint8Array(128).fill(255);
 for (let value = 0; value < 64; value++) VALUES[ALPHABET.charCodeAt(value)] = value;
 
+/** How many names a registry keeps at hand. */
+const RECENT = 4;
+
 /** Which permission has which bit: the snapshot that the issuer publishes, checked once. */
 export class Registry {
   /** @type {Map<string, number>} living names and their bits, in the order of the bits */
   #bits = new Map();
+  /** @type {{ name: string, bit: number }[]} of `#bits`, those that were asked for last */
+  #recent = [];
+  #asked = 0;
   /** @type {number} */
   version;
   /** @type {number} */
@@ -54,7 +60,13 @@ export class Registry {
    * @param {string} name
    */
   bitOf(name) {
-    return this.#bits.get(name) ?? unknown(name);
+    // A program asks for few names, and by literals, which the engine compares by their address. Looking one up hashes it,
+    // and compares characters.
+    const recent = this.#recent;
+    for (let at = 0; at < recent.length; at++) if (recent[at].name === name) return recent[at].bit;
+    const bit = this.#bits.get(name) ?? unknown(name);
+    recent[this.#asked++ % RECENT] = { name, bit };
+    return bit;
   }
 
   /**
