@@ -375,7 +375,7 @@ describe("where clients may have keys", () => {
     const made = await mine.post("organizations", { slug: `bound${me.session.slice(0, 12)}`, name: "Bound" }, { token: next.access_token });
     assert.equal(made.status, 201, made.text);
     const inside = bound(await mine.post("refresh", { refresh_token: next.refresh_token, organization: made.body.slug }), key);
-    assert.equal(claimsOf(inside.access_token).org, made.body.id);
+    assert.equal(claimsOf(inside.access_token).org, made.body.slug);
     refused(await owner.post("validate", { token: inside.access_token }), 401, "token_bound");
   });
 

@@ -119,6 +119,16 @@ describe("a form of an own page", () => {
     assert.equal((await pages.user(new Request(APP, { headers: { cookie: cookieOf(right.headers) } }))).user.email, guarded);
   });
 
+  test("passes on what is said only once, and that a factor has to be set up", async () => {
+    const answering = (body) => createPageSignIn({ send: async () => Response.json(body, { headers: { "set-cookie": "__Host-session=x; Secure" } }) });
+    const { headers, ...once } = await answering({ backup_codes: ["a-b", "c-d"], device_token: "d" }).answer(form(), { challenge: "x", code: "1" });
+    assert.deepEqual(once, { backupCodes: ["a-b", "c-d"], deviceToken: "d" });
+    assert.equal(headers.getSetCookie().length, 1);
+    const put = await answering({ mfa_required: true, challenge: "x", expires_in: 180, enrolment_required: true }).attempt(form(), {});
+    assert.deepEqual(put, { challenge: { challenge: "x", methods: [], expiresInSeconds: 180, enrolmentRequired: true } });
+    assert.deepEqual(Object.keys(await answering({}).attempt(form(), {})), ["headers"]);
+  });
+
   test("needs a Postern that sets cookies, and says so if it has none", async () => {
     const withTokens = createPageSignIn({ send: async () => Response.json(account) });
     await assert.rejects(withTokens.attempt(form(), { email, password: PASSWORD }), { option: "send" });

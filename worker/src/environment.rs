@@ -123,6 +123,12 @@ impl Environment {
         tenant.map_or_else(|| Ok(own.clone()), |tenant| own.of_tenant(tenant.as_str()))
     }
 
+    /// The names of all tenants, the deployment's own first.
+    pub(crate) fn tenants(&self) -> Vec<&str> {
+        let all = iter::once(&self.tenants.own).chain(&self.tenants.others);
+        all.map(|settings| settings.config.tenant().as_str()).collect()
+    }
+
     /// Whether whoever asks has to say for which tenant.
     pub(crate) fn has_tenants(&self) -> bool {
         self.tenants.own.config.tenants().are_several()

@@ -138,7 +138,7 @@ async fn purge_deleted(
 ) -> Result<(), Problem> {
     let Some(age) = environment.config().accounts().purge_after else { return Ok(()) };
     let cutoff = before(now, age);
-    for deleted in directory.deleted_before(cutoff).await? {
+    for deleted in directory.deleted_before(&environment.tenants(), cutoff).await? {
         let account = deleted.account_id;
         let purged = match of_account(environment, directory, &account).await {
             Ok(environment) => {

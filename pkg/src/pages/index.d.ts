@@ -51,11 +51,21 @@ export interface SignInChallenge {
   /** By what it can be answered, such as `totp`. */
   readonly methods: readonly string[];
   readonly expiresInSeconds: number;
+  /** The account has no second factor yet, and has to set one up with this challenge. */
+  readonly enrolmentRequired?: true;
 }
 
 /** What became of signing in: cookies for the browser, a challenge, or a refusal. */
 export type SignedIn =
-  | { readonly headers: Headers; readonly challenge?: undefined; readonly problem?: undefined }
+  | {
+      readonly headers: Headers;
+      /** Said this once: the codes of a second factor that was set up on the way in. */
+      readonly backupCodes?: readonly string[];
+      /** Said this once: the secret of a device that is trusted from now on. */
+      readonly deviceToken?: string;
+      readonly challenge?: undefined;
+      readonly problem?: undefined;
+    }
   | { readonly challenge: SignInChallenge; readonly headers?: undefined; readonly problem?: undefined }
   | { readonly problem: SignInProblem; readonly headers?: undefined; readonly challenge?: undefined };
 

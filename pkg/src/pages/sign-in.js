@@ -24,10 +24,10 @@ export function createPageSignIn(options) {
     const response = await send(onBehalfOf(request, "POST", path, { hasCookies: false, body: credentials }));
     const body = await bodyOf(response);
     if (response.status !== 200) return { problem: problemOf(response, body) };
-    if (body.mfa_required === true) return { challenge: { challenge: body.challenge, methods: body.methods, expiresInSeconds: body.expires_in } };
+    if (body.mfa_required === true) return { challenge: challengeOf(body) };
     const headers = cookiesOf(response);
     if (headers.getSetCookie().length === 0) throw new ConfigurationError("send", "must lead to a Postern that has cookies.mode");
-    return { headers };
+    return { headers, ...saidOnce(body) };
   };
 
   return {
@@ -47,6 +47,16 @@ export function createPageSignIn(options) {
       return response.status === 401 ? {} : { problem: problemOf(response, body) };
     },
   };
+}
+
+/** @param {any} body */
+function challengeOf({ challenge, methods, expires_in: expiresInSeconds, enrolment_required: enrolmentRequired }) {
+  return { challenge, methods: methods ?? [], expiresInSeconds, ...(enrolmentRequired === true && { enrolmentRequired }) };
+}
+
+/** What an answer says this once and never again. @param {any} body */
+function saidOnce({ backup_codes: backupCodes, device_token: deviceToken }) {
+  return { ...(backupCodes !== undefined && { backupCodes }), ...(deviceToken !== undefined && { deviceToken }) };
 }
 
 /** @param {Response} response */

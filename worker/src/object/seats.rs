@@ -18,7 +18,8 @@ const SEATING: &str = "seating";
 const CREATE_SEATS: &str = "CREATE TABLE IF NOT EXISTS seats \
     (session TEXT PRIMARY KEY, tenant TEXT NOT NULL, account TEXT NOT NULL, look_at INTEGER NOT NULL) \
     WITHOUT ROWID; \
-    CREATE INDEX IF NOT EXISTS seats_look_at ON seats (tenant, look_at)";
+    CREATE INDEX IF NOT EXISTS seats_look_at ON seats (tenant, look_at); \
+    CREATE INDEX IF NOT EXISTS seats_account ON seats (account)";
 /// How many seats are looked at, when all are taken, whose sessions may have ended unused.
 const LOOKED_AT: i32 = 8;
 
@@ -164,8 +165,13 @@ pub(crate) fn free(sql: &SqlStorage, marks: &[RevocationMark]) -> Result<()> {
         return Ok(());
     }
     for mark in marks {
-        if let Revoked::Session(session) = mark.revoked {
-            leave(sql, session)?;
+        match mark.revoked {
+            Revoked::Session(session) => leave(sql, session)?,
+            // It may stand for sessions that are not named: their account is asked when seats are wanted.
+            Revoked::OlderThan(_) => {
+                let query = "UPDATE seats SET look_at = 0 WHERE account = ?";
+                exec(sql, query, vec![mark.account.to_string().into()])?;
+            }
         }
     }
     Ok(())

@@ -49,7 +49,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         .take_forgivably()
         .await?;
     let intake = Intake::of_identifier(environment, &keyring, &identifier);
-    let attempt = begin_attempt(exchange, &intake, &source, &human).await?;
+    let (attempt, turn) = begin_attempt(exchange, &intake, &source, &human, turn).await?;
     let found = exchange.directory()?.credential(environment.config().tenant(), &identifier).await?;
     let stored = found.as_ref().map(|found| found.stored(environment));
     let authorization = found.as_ref().map(Credential::authorization).transpose()?.unwrap_or_default();
@@ -93,17 +93,19 @@ async fn begin_attempt(
     intake: &Intake<'_>,
     source: &str,
     human: &Token,
-) -> Result<Attempt, Problem> {
+    turn: Turn,
+) -> Result<(Attempt, Turn), Problem> {
     let Some(failures) = turnstile::login_failures(&exchange.environment) else {
-        return intake.begin_attempt(source).await;
+        return Ok((intake.begin_attempt(source).await?, turn));
     };
-    match intake.begin_attempt_below(source, failures).await? {
-        Some(attempt) => Ok(attempt),
-        None => {
-            human.check(exchange, TurnstileAction::Login).await?;
-            intake.begin_attempt(source).await
-        }
+    if let Some(attempt) = intake.begin_attempt_below(source, failures).await? {
+        return Ok((attempt, turn));
     }
+    // Nobody waits in the queue for passwords while somebody else is asked, or all its places would soon be theirs.
+    drop(turn);
+    human.check(exchange, TurnstileAction::Login).await?;
+    let turn = Turn::take()?;
+    Ok((intake.begin_attempt(source).await?, turn))
 }
 
 /// Whether the owner asks to be remembered; where the configuration has no such sessions, it makes no difference.

@@ -11,6 +11,7 @@ use crate::store::limiter::Limits;
 use crate::wire::answer::{Answer, success};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
+use postern_core::dpop::ShownKey;
 use postern_core::session::RevokeReason;
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
@@ -41,7 +42,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let session_cookie = session_cookie.map(|token| Presented { scheme: Scheme::Bearer, token });
     if let Some(presented) = bearer.or(session_cookie)
         && let Ok(caller) = verified(exchange, &presented.token).await
-        && possession::of_token(exchange, &caller.claims, &presented).await.is_ok()
+        && is_shown(possession::of_token(exchange, &caller.claims, &presented).await)?
     {
         let subject = caller.subject;
         if is_page {
@@ -50,4 +51,12 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         accounts.revoke_one(&subject.account, subject.session, RevokeReason::Logout).await?;
     }
     cookies::cleared(exchange, success()?)
+}
+
+/// Whether the key was shown that the token is bound to. A nonce that is wanted is said: the client comes again with it.
+fn is_shown(shown: Result<Option<ShownKey>, Problem>) -> Result<bool, Problem> {
+    match shown {
+        Err(problem) if problem.code() == "dpop_nonce_required" => Err(problem),
+        shown => Ok(shown.is_ok()),
+    }
 }

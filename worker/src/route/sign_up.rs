@@ -46,7 +46,6 @@ pub(crate) struct Input {
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     check_open(exchange)?;
     let input = read(exchange).await?;
-    let turn = input.password.is_some().then(Turn::take).transpose()?;
     let environment = &exchange.environment;
     let keyring = exchange.keyring().await?;
     let source = exchange.source();
@@ -59,6 +58,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         .await?;
     input.human.check(exchange, TurnstileAction::SignUp).await?;
 
+    let turn = input.password.is_some().then(Turn::take).transpose()?;
     if let Some(password) = &input.password {
         breach::refuse_known(exchange, "password", password).await?;
     }

@@ -397,13 +397,13 @@ macro_rules! each_on_its_own {
     };
 }
 
-/// Serves one request.
 /// Whether a path is the deployment's, whichever tenants there are: keys and the registry of permissions are.
 pub(crate) fn is_for_all_tenants(path: &str) -> bool {
     let Some(path) = path.strip_prefix("/api/v1/auth/") else { return true };
     matches!(path, "public-key" | "permissions")
 }
 
+/// Serves one request.
 pub(crate) async fn serve(exchange: &Exchange) -> Answer {
     let path = exchange.request.path();
     let (route, [segment, second]) = find(&exchange.request.method(), &path)?;

@@ -363,7 +363,15 @@ impl<'a> Accounts<'a> {
         let because = |problem: Problem| Unconfirmed::because(problem.code());
         let directory = Directory::new(self.environment.directory().map_err(because)?);
         let credential = directory.credential_of(self.tenant, account).await.map_err(because)?;
-        let Some(credential) = credential else { return Ok(None) };
+        let Some(credential) = credential else {
+            // Another tenant's is not gone: whoever asks for it as this one's has to be told.
+            return match directory.tenant_of(account).await.map_err(because)? {
+                Some(tenant) if tenant != self.tenant.as_str() => {
+                    Err(Unconfirmed::because("the account is another tenant's"))
+                }
+                _ => Ok(None),
+            };
+        };
         let start = (credential.authorization().map_err(because)?, credential.status);
         Ok(Some(Box::new(self.seed(*account, credential.credential_version, start))))
     }

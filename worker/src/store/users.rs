@@ -9,6 +9,7 @@ use postern_core::account::AccountRecord;
 use postern_core::codec::base64url;
 use postern_core::id::{AccountId, OperationId, TenantId};
 use postern_core::identifier::{Identifier, IdentifierKind};
+use postern_core::json;
 use postern_core::time::UnixMillis;
 use serde::Deserialize;
 use worker::wasm_bindgen::JsValue;
@@ -268,10 +269,17 @@ impl Directory {
         statement.first(Some("tenant")).await.map_err(unavailable)
     }
 
-    /// Accounts that were deleted before `cutoff`, as far as copies say.
-    pub(crate) async fn deleted_before(&self, cutoff: UnixMillis) -> Result<Vec<DeletedAccount>, Problem> {
-        let query = "SELECT account_id FROM users WHERE status = 'deleted' AND status_at < ? ORDER BY status_at LIMIT ?";
-        self.prepare(query, &[millis(cutoff), PURGED_AT_ONCE.into()])?.all().await.map_err(unavailable)
+    /// Accounts of these tenants that were deleted before `cutoff`, as far as copies say.
+    pub(crate) async fn deleted_before(
+        &self,
+        tenants: &[&str],
+        cutoff: UnixMillis,
+    ) -> Result<Vec<DeletedAccount>, Problem> {
+        let query = "SELECT account_id FROM users WHERE status = 'deleted' AND status_at < ? \
+                     AND tenant IN (SELECT value FROM json_each(?)) ORDER BY status_at LIMIT ?";
+        let tenants = json::write(&tenants).map_err(|error| Problem::internal("tenants", error))?;
+        let values = [millis(cutoff), tenants.into(), PURGED_AT_ONCE.into()];
+        self.prepare(query, &values)?.all().await.map_err(unavailable)
     }
 
     /// Removes all that the directory has of an account, at once. Only after the account itself is purged.

@@ -21,7 +21,7 @@ const MAX_HEADER_BYTES: usize = 64;
 
 /// What a tenant may have of its own. Keys, the registry of permissions, password hashes, how tokens are checked, and
 /// when accounts are forgotten are the deployment's.
-const OWN: [&str; 19] = [
+const OWN: [&str; 20] = [
     "issuer",
     "audience",
     "client_id",
@@ -29,6 +29,7 @@ const OWN: [&str; 19] = [
     "sessions",
     "cookies",
     "device_binding",
+    "dpop",
     "passkeys",
     "second_factor",
     "codes",

@@ -28,8 +28,8 @@ use passkeys::HostVerdict;
 use postern_core::account::{
     AccountRecord, AccountStatus, Actor, StatusReason, StatusRefusal, StatusRequest,
 };
-use postern_core::dpop::{ReplayRefusal, ShownKey};
 use postern_core::config::PermissionSettings;
+use postern_core::dpop::{ReplayRefusal, ShownKey};
 use postern_core::entitlement::EntitlementSnapshot;
 use postern_core::factor::FactorMethod;
 use postern_core::grant::Admission;

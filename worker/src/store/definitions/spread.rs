@@ -189,7 +189,11 @@ async fn go_on(
     for _ in 0..slices {
         let operation = OperationId::from_bytes(Ambient::read().random()?.into_bytes());
         let reached = directory.spread_slice(&spread, operation, now).await?;
-        waiting = organizations::tell(environment, directory, operation).await?.max(waiting);
+        // Of several tenants, each account is told as its own has it: by the minute's work.
+        waiting = match environment.has_tenants() {
+            true => 1,
+            false => organizations::tell(environment, directory, operation).await?.max(waiting),
+        };
         match reached {
             None => return Ok(waiting > 0),
             Some(reached) => spread.reached = reached,
