@@ -25,15 +25,19 @@ pub fn normal_address(address: &str) -> Option<String> {
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let (authority, path) = rest.split_at_checked(rest.find('/').unwrap_or(rest.len()))?;
     let authority = authority.to_ascii_lowercase();
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.is_empty() || port == default_port => host,
-        _ => &authority,
+    // An IPv6 address has colons, between brackets; a host has none.
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (&*authority, ""),
     };
-    if host.is_empty() || host.contains('@') {
+    let is_address = host.starts_with('[') && host.ends_with(']');
+    let is_host = !host.is_empty() && !host.contains('@') && (is_address || !host.contains(':'));
+    if !is_host || !port.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
     }
+    let (colon, port) = if port.is_empty() || port == default_port { ("", "") } else { (":", port) };
     let path = if path.is_empty() { "/" } else { path };
-    Some([&*scheme, "://", host, &normal_path(path)].concat())
+    Some([&*scheme, "://", host, colon, port, &normal_path(path)].concat())
 }
 
 /// The path, with escapes in upper case, and none where none is needed.
@@ -136,6 +140,10 @@ mod tests {
             "https://",
             "https:///api",
             "https://:443/api",
+            "https://:/",
+            "https://::",
+            "https://auth.example:443:443/api",
+            "https://auth.example:x/api",
             "https://user@auth.example/api",
             "https://user:secret@auth.example/api",
             "ftp://auth.example/api",
