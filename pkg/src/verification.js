@@ -51,13 +51,15 @@ export class Verification {
   }
 
   /** @param {string} token @param {any} [demand] */
-  verify(token, demand = {}) {
+  verify(token, demand) {
+    if (demand === undefined) return this.#verify(token);
     readDemand(demand);
     return this.#meeting(demand, this.#verify(token));
   }
 
   /** @param {string} token @param {any} [demand] */
-  async verifyAsync(token, demand = {}) {
+  async verifyAsync(token, demand) {
+    if (demand === undefined) return this.#verifyAsync(token);
     readDemand(demand);
     return this.#meeting(demand, await this.#verifyAsync(token));
   }

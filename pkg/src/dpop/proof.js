@@ -34,7 +34,7 @@ export async function readProof(text, algorithms) {
   if (header.typ !== "dpop+jwt") throw new DpopError("dpop_type_mismatch");
   const algorithm = algorithms.includes(header.alg) ? algorithmNamed(header.alg) : undefined;
   if (!algorithm) throw new DpopError("dpop_algorithm_not_allowed");
-  const said = header.jwk?.alg;
+  const said = /** @type {any} */ (header.jwk)?.alg;
   const members = said === undefined || algorithmNamed(said) === algorithm ? foreignMembers(header.jwk, algorithm) : undefined;
   const key = members && (await importPublicKey(members, algorithm).catch(() => undefined));
   if (!key) throw new DpopError("dpop_key_invalid");
