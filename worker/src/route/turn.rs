@@ -17,9 +17,12 @@ const MOST_WAITING: usize = 64;
 const RETRY_AFTER_SECONDS: u64 = 2;
 /// A request that was cut off does not say so: whoever has not been heard of for so long has no place any more.
 const SILENT_MILLIS: u64 = 10_000;
-/// Between two looks at the queue, for each that is ahead, and once more.
-const LOOK_AGAIN_MILLIS: u64 = 2;
-const LOOK_AGAIN_AT_MOST_MILLIS: u64 = 50;
+/// For whoever is next: long enough for what has arrived to be served.
+const STEP_BACK_MILLIS: u64 = 6;
+/// Between two looks at the queue, for each that is ahead: less than a hash takes. If all looked after every hash, on a
+/// slow machine nobody else would come between.
+const LOOK_AGAIN_MILLIS: u64 = 20;
+const LOOK_AGAIN_AT_MOST_MILLIS: u64 = 500;
 
 struct Place {
     of: u64,
@@ -74,8 +77,8 @@ impl Turn {
                 break;
             }
             come = COME.get();
-            let millis =
-                ahead.saturating_add(1).saturating_mul(LOOK_AGAIN_MILLIS).min(LOOK_AGAIN_AT_MOST_MILLIS);
+            let millis = ahead.saturating_mul(LOOK_AGAIN_MILLIS);
+            let millis = millis.clamp(STEP_BACK_MILLIS, LOOK_AGAIN_AT_MOST_MILLIS);
             // A timer that fails is no reason to keep anybody from hashing.
             if timer::start(Duration::from_millis(millis)).await.is_err() {
                 break;
