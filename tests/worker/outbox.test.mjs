@@ -9,7 +9,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { startServer } from "./support/server.mjs";
 
-const MAIL_TIMEOUT_MS = 500;
+/** What hangs takes that long; a busy machine must answer within it. */
+const MAIL_TIMEOUT_MS = 2_000;
 const DAY_MS = 86_400_000;
 const UNLIMITED = { count: 0, period_seconds: 60 };
 const PASSWORD = "a password that nobody knows";
