@@ -373,3 +373,39 @@ describe("a deployment that accepts bcrypt alone", () => {
     }
   });
 });
+
+describe("an import where there are several tenants", () => {
+  let server;
+  let folder;
+  before(async () => {
+    const as_one = { tenants: { duplicate_identifiers: false, of: { acme: {}, globex: {} } } };
+    server = await startPersistentServer({ vars: overlaid(relaxed(), { ...ACCEPTING, ...as_one }) });
+    folder = mkdtempSync(join(tmpdir(), "postern-import-"));
+    const lines = ["first", "second"].map((name) => JSON.stringify({ id: name, email: `${name}@example.com`, username: `the_${name}` }));
+    writeFileSync(join(folder, "first.jsonl"), lines[0]);
+    writeFileSync(join(folder, "both.jsonl"), lines.join("\n"));
+  });
+  after(async () => {
+    await server?.stop();
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  });
+  const run = (file, ...more) => postern("import", join(folder, file), "--local", "--config", server.config, "--persist-to", server.persistTo, ...more);
+
+  test("asks for which it is", async () => {
+    for (const more of [[], ["--tenant", "nobody"], ["--tenant", "ACME"], ["--tenant", ""]]) {
+      const { code, out, err } = await run("first.jsonl", ...more);
+      assert.deepEqual([code, out], [1, ""], err);
+      assert.match(err, more.length === 0 ? /which tenant\?/ : /the configuration has no tenant/);
+    }
+  });
+
+  test("is for that one, and leaves out what another tenant has where it may be there once", async () => {
+    assert.match((await run("first.jsonl", "--tenant", "acme")).out, /^1 accounts created, 0 were there already, 0 left out$/m);
+    const again = await run("both.jsonl", "--tenant", "globex");
+    assert.equal(again.code, 2, again.err);
+    assert.match(again.out, /^1 accounts created, 0 were there already, 1 left out$/m);
+    assert.match(again.err, /^line 1: an address, number or name belongs to another account; the line was left out$/m);
+    // In its own it was there already.
+    assert.match((await run("both.jsonl", "--tenant", "acme")).out, /^0 accounts created, 1 were there already, 1 left out$/m);
+  });
+});

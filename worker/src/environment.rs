@@ -5,6 +5,7 @@ use crate::ambient::Ambient;
 use crate::object::keyring::{KeyPurpose, ROOT_KEY_BINDING};
 use crate::outbox::{sender, templates};
 use crate::store::definitions;
+use crate::store::directory::Directory;
 use crate::store::keyring;
 use crate::store::kv::KvStore;
 use crate::wire::possession::Possession;
@@ -389,8 +390,11 @@ impl Environment {
         }
     }
 
-    pub(crate) fn directory(&self) -> Result<D1Database, Problem> {
-        Self::database(&self.env).map_err(Problem::misconfigured)
+    pub(crate) fn directory(&self) -> Result<Directory, Problem> {
+        let database = Self::database(&self.env).map_err(Problem::misconfigured)?;
+        let has_duplicates = self.tenants.own.config.tenants().duplicate_identifiers();
+        let as_one = if has_duplicates { Vec::new() } else { self.tenants() };
+        Directory::new(database, &as_one)
     }
 
     pub(crate) fn database(env: &Env) -> worker::Result<D1Database> {

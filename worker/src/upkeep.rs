@@ -23,7 +23,7 @@ const KEEP_AUDIT: Seconds = Seconds::new(396 * 86_400);
 
 /// Does all of it, each step whatever became of the others. What fails is logged and tried again later.
 pub(crate) async fn run(environment: &Environment, ambient: Ambient) -> Result<(), Problem> {
-    let directory = Directory::new(environment.directory()?);
+    let directory = environment.directory()?;
     let now = ambient.now();
     let steps = [
         ("fences", close_fences(environment, &directory, now).await),

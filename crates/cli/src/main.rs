@@ -16,7 +16,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 postern migrate [--local | --remote]
     applies the migrations of the database
-postern import FILE.jsonl [--local | --remote] [--dry-run] [--firebase-hash-config FILE.json]
+postern import FILE.jsonl [--local | --remote] [--dry-run] [--tenant ID] [--firebase-hash-config FILE.json]
     creates the accounts of a file, one JSON object a line; ends with 2 if some addresses belong to others
 postern lint [--fail-on info | warn | high] [--root-key-set]
     names settings that are allowed and unwise

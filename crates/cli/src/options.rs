@@ -25,6 +25,7 @@ pub(crate) struct Options {
     pub(crate) place: Place,
     pub(crate) dry_run: bool,
     pub(crate) firebase_hash_config: Option<PathBuf>,
+    pub(crate) tenant: Option<String>,
     pub(crate) fail_on: Severity,
     pub(crate) root_key_set: bool,
 }
@@ -42,6 +43,7 @@ impl Options {
             place: Place::Local,
             dry_run: false,
             firebase_hash_config: None,
+            tenant: None,
             fail_on: Severity::High,
             root_key_set: false,
         };
@@ -60,6 +62,7 @@ impl Options {
                 Long("persist-to") if writes => options.persist_to = Some(parser.value()?.into()),
                 Long("local") if writes && place.is_none() => place = Some(Place::Local),
                 Long("remote") if writes && place.is_none() => place = Some(Place::Remote),
+                Long("tenant") if command == "import" => options.tenant = Some(parser.value()?.string()?),
                 Long("dry-run") if command == "import" => options.dry_run = true,
                 Long("firebase-hash-config") if command == "import" => {
                     options.firebase_hash_config = Some(parser.value()?.into());

@@ -8,13 +8,13 @@ import { startOperated } from "./operator.mjs";
 export const HEADER = "x-tenant-id";
 
 /** A server with the tenants `default`, `acme` and `globex`, told apart by header. */
-export const startTenanted = (of = {}, rest = {}) =>
+export const startTenanted = (of = {}, { duplicate_identifiers, ...rest } = {}) =>
   startOperated({}, {
     registration: { usernames: "optional" },
     organizations: { mode: "multi", permissions: ["docs:read"] },
     permissions: { groups: { staff: ["docs:delete"] } },
     ...rest,
-    tenants: { of: { acme: {}, globex: {}, ...of } },
+    tenants: { duplicate_identifiers, of: { acme: {}, globex: {}, ...of } },
   });
 
 /** The same server, asked for a tenant; without one, it is not said for which. */

@@ -66,7 +66,7 @@ async fn deliver(
     parcel: &Parcel,
     ambient: Ambient,
 ) -> std::result::Result<(), Problem> {
-    let directory = Directory::new(environment.directory()?);
+    let directory = environment.directory()?;
     match &parcel.message {
         Message::Mail(message) => {
             let environment = &environment.of_tenant(&message.tenant)?;

@@ -10,7 +10,7 @@ use postern_core::entropy::Random;
 use postern_core::factor::FactorChange;
 use postern_core::id::AccountId;
 use postern_core::identifier::Identifier;
-use postern_core::intake::{CodePurpose, LinkToken, Told, told};
+use postern_core::intake::{CodePurpose, ContactOwner, LinkToken, Told, told};
 use postern_core::mail::Letter;
 use postern_core::session::CredentialChange;
 use postern_core::time::UnixMillis;
@@ -58,14 +58,25 @@ pub(crate) async fn draft(
     if owner.as_ref().is_some_and(|owner| owner.status.is_restricted()) {
         return Ok(None);
     }
-    let draft = write(environment.config(), &mail.template, owner.as_ref(), name);
+    let whose = match &owner {
+        Some(owner) if owner.verified_at.is_some() => ContactOwner::Proven,
+        Some(_) => ContactOwner::Unproven,
+        None if directory.is_elsewhere(&mail.tenant, to.kind(), to.value()).await? => ContactOwner::Elsewhere,
+        None => ContactOwner::Nobody,
+    };
+    let draft = write(environment.config(), &mail.template, owner.as_ref(), whose, name);
     let (owner, locale) = owner.map(|owner| (owner.account_id, owner.locale)).unzip();
     Ok(draft.map(|draft| Draft { owner, locale: locale.flatten(), ..draft }))
 }
 
-fn write(config: &Config, template: &MailTemplate, owner: Option<&Owner>, name: String) -> Option<Draft> {
-    let is_proven = owner.map(|owner| owner.verified_at.is_some());
-    let told = |purpose| told(purpose, is_proven, config.sign_in().creates_accounts);
+fn write(
+    config: &Config,
+    template: &MailTemplate,
+    owner: Option<&Owner>,
+    whose: ContactOwner,
+    name: String,
+) -> Option<Draft> {
+    let told = |purpose| told(purpose, whose, config.sign_in().creates_accounts);
     let or_notice = |purpose, code, ttl_seconds| match told(purpose) {
         Told::Code => Some(self::code(purpose, code, ttl_seconds)),
         Told::HasAccount => Some(Draft::notice(Letter::AccountExists)),
@@ -92,7 +103,7 @@ fn write(config: &Config, template: &MailTemplate, owner: Option<&Owner>, name: 
             Some(Draft::new(Letter::OrganizationInvite, values))
         }
         MailTemplate::Welcome => Some(Draft::new(Letter::Welcome, vec![("name", name)])),
-        MailTemplate::NewDevice => (is_proven == Some(true)).then(|| Draft::notice(Letter::NewDevice)),
+        MailTemplate::NewDevice => (whose == ContactOwner::Proven).then(|| Draft::notice(Letter::NewDevice)),
         MailTemplate::SessionReuse => Some(Draft::notice(Letter::SessionEnded)),
         MailTemplate::PasswordLocked => Some(Draft::notice(Letter::PasswordLocked)),
         MailTemplate::CredentialChanged(change) => Some(credential_changed(*change)),

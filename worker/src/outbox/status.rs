@@ -13,7 +13,9 @@ pub(crate) async fn deliver(sql: &SqlStorage, env: &Env, owner: &Owner) -> Resul
     let Owner::Account(id) = owner else { return Ok(()) };
     let stored: Option<AccountRecord> = Records::new(sql, ACCOUNT).get(ACCOUNT)?;
     let Some(account) = stored else { return Ok(()) };
-    let directory = Directory::new(Environment::database(env)?);
+    let database = Environment::database(env)?;
+    let directory =
+        Directory::new(database, &[]).map_err(|problem| Error::RustError(problem.code().into()))?;
     let written = match account.status {
         AccountStatus::Purged => directory.purge(id).await,
         _ => directory.copy_status(&account).await,

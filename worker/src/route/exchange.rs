@@ -42,7 +42,7 @@ impl Event {
     }
 
     pub(crate) fn directory(&self) -> Result<Directory, Problem> {
-        self.environment.directory().map(Directory::new)
+        self.environment.directory()
     }
 
     /// Does something after the answer. Only for what may be lost, or is repeated by other means.

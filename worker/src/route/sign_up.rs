@@ -149,8 +149,9 @@ async fn check_may_be_told(exchange: &Exchange, contact: &Identifier) -> Result<
     let config = exchange.environment.config();
     if config.registration().reveal_existing_accounts {
         let now = exchange.ambient.now();
-        let owner = exchange.directory()?.owner(config.tenant().as_str(), contact, now).await?;
-        if owner.is_some() {
+        let (directory, tenant) = (exchange.directory()?, config.tenant().as_str());
+        let is_ours = directory.owner(tenant, contact, now).await?.is_some();
+        if is_ours || directory.is_elsewhere(tenant, contact.kind(), contact.value()).await? {
             return Err(Problem::account_exists());
         }
     }

@@ -7,7 +7,6 @@ use crate::object::account::{
     OpenCall, PurgeAnswer, RefreshCall, StatusAnswer,
 };
 use crate::object::call::{Unconfirmed, ask};
-use crate::store::directory::Directory;
 use crate::store::factors::{Challenge, Challenged};
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
@@ -181,7 +180,7 @@ impl<'a> Accounts<'a> {
         if wanted.is_empty() {
             return Ok(CustomClaims::default());
         }
-        let directory = Directory::new(self.environment.directory()?);
+        let directory = self.environment.directory()?;
         let profile = directory.profile(self.tenant.as_str(), account).await?;
         profile.map_or_else(|| Ok(CustomClaims::default()), |profile| profile.claims(wanted))
     }
@@ -255,7 +254,7 @@ impl<'a> Accounts<'a> {
         operation: String,
         request: StatusRequest,
     ) -> Result<(bool, AccountRecord), Problem> {
-        let directory = Directory::new(self.environment.directory()?);
+        let directory = self.environment.directory()?;
         let credential = directory.credential_of(self.tenant, account).await?;
         let credential = credential.ok_or_else(Problem::not_found)?;
         let start = (credential.authorization()?, credential.status);
@@ -294,7 +293,7 @@ impl<'a> Accounts<'a> {
         by: Actor,
         deleted_before: Option<UnixMillis>,
     ) -> Result<(), Problem> {
-        let directory = Directory::new(self.environment.directory()?);
+        let directory = self.environment.directory()?;
         let call = AccountCall::Purge { tenant: self.tenant.clone(), by, deleted_before };
         match self.ask(account, &call).await.map_err(unavailable)? {
             PurgeAnswer::Purged => directory.purge(account).await,
@@ -361,7 +360,7 @@ impl<'a> Accounts<'a> {
     /// What an account starts from by what D1 has; `None` if it is gone.
     async fn stored_seed(&self, account: &AccountId) -> Result<Option<Box<AccountRecord>>, Unconfirmed> {
         let because = |problem: Problem| Unconfirmed::because(problem.code());
-        let directory = Directory::new(self.environment.directory().map_err(because)?);
+        let directory = self.environment.directory().map_err(because)?;
         let credential = directory.credential_of(self.tenant, account).await.map_err(because)?;
         let Some(credential) = credential else {
             // Another tenant's is not gone: whoever asks for it as this one's has to be told.

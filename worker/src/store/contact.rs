@@ -1,7 +1,7 @@
 //! The directory in D1: changing and proving the address or phone number of an account.
 
 use crate::object::account::FenceChange;
-use crate::store::directory::{Credential, Directory, millis, unavailable};
+use crate::store::directory::{Credential, Directory, millis, owner_unless_elsewhere, unavailable};
 use crate::store::intake::UsedSecret;
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId, TenantId};
@@ -87,12 +87,15 @@ impl Directory {
             ),
             &[id.clone(), by.clone()],
         )?;
+        let new = concat!(
+            "INSERT INTO identifiers (tenant, kind, value, account_id, verified_at, created_at) SELECT u.tenant, ?1, ?2, ",
+            owner_unless_elsewhere!("u.account_id", in: "?7", but: "u.tenant", "?1", "?2"),
+            ", ?3, ?4 FROM users u JOIN credentials c ON c.account_id = u.account_id \
+             WHERE ?2 IS NOT NULL AND u.account_id = ?5 AND c.operation_id = ?6"
+        );
         let new = self.prepare(
-            "INSERT INTO identifiers (tenant, kind, value, account_id, verified_at, created_at) \
-             SELECT u.tenant, ?1, ?2, u.account_id, ?3, ?4 FROM users u \
-             JOIN credentials c ON c.account_id = u.account_id \
-             WHERE ?2 IS NOT NULL AND u.account_id = ?5 AND c.operation_id = ?6",
-            &[kind.clone(), value.clone(), proven_at, at, id.clone(), by.clone()],
+            new,
+            &[kind.clone(), value.clone(), proven_at, at, id.clone(), by.clone(), self.as_one()],
         )?;
         let user = self.prepare(
             &of_kind(
@@ -122,10 +125,11 @@ impl Directory {
         }
         // The batch is gone as a whole. Whether that was a rival or an outage, the owner tells.
         let Err(problem) = changed else { return Ok(false) };
-        let query = "SELECT i.account_id FROM identifiers i JOIN users u ON u.tenant = i.tenant \
-                     WHERE i.kind = ? AND i.value = ? AND u.account_id = ?";
-        let owner: Option<String> =
-            self.prepare(query, &[kind, value, id])?.first(Some("account_id")).await.map_err(unavailable)?;
+        let query = "SELECT i.account_id FROM users u JOIN identifiers i ON i.tenant = u.tenant \
+                     WHERE u.account_id = ?1 AND i.kind = ?2 AND i.value = ?3 \
+                     UNION ALL SELECT account_id FROM identifiers \
+                     WHERE tenant IN (SELECT value FROM json_each(?4)) AND kind = ?2 AND value = ?3 LIMIT 1";
+        let owner = self.owner_of(query, &[id, kind, value, self.as_one()]).await?;
         if owner.is_some() { Ok(false) } else { Err(problem) }
     }
 

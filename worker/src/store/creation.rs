@@ -1,6 +1,6 @@
 //! The directory in D1: creating accounts.
 
-use crate::store::directory::{Directory, key_of, millis, unavailable};
+use crate::store::directory::{Directory, key_of, millis, owner_unless_elsewhere, unavailable};
 use crate::store::statement::Statement;
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, TenantId};
@@ -35,7 +35,7 @@ pub(crate) struct NewContact<'a> {
 pub(crate) enum Creation {
     /// This account's, now or by an earlier try of the same creation.
     Ours,
-    /// The address or number is another account's.
+    /// The address or number is another account's, perhaps of another tenant.
     Taken,
     /// The address or number would have been free, and the username is somebody's.
     UsernameTaken,
@@ -121,10 +121,14 @@ impl Directory {
         value: &str,
         proven_at: JsValue,
     ) -> Result<Statement, Problem> {
-        self.prepare(
-            "INSERT INTO identifiers (tenant, kind, value, account_id, verified_at, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-            &[tenant.clone(), kind.into(), value.into(), account.clone(), proven_at, at.clone()],
-        )
+        let query = concat!(
+            "INSERT INTO identifiers (tenant, kind, value, account_id, verified_at, created_at) VALUES (?1, ?2, ?3, ",
+            owner_unless_elsewhere!("?4", in: "?7", but: "?1", "?2", "?3"),
+            ", ?5, ?6)"
+        );
+        let (kind, value) = (kind.into(), value.into());
+        let values = [tenant.clone(), kind, value, account.clone(), proven_at, at.clone(), self.as_one()];
+        self.prepare(query, &values)
     }
 
     /// The batch is gone as a whole. Whether that was a rival or an outage, the owners of the names tell.
@@ -142,6 +146,10 @@ impl Directory {
                 Some(_) => return Ok(Creation::Taken),
                 None => {}
             }
+            let (kind, value) = (contact.identifier.kind(), contact.identifier.value());
+            if self.is_elsewhere(new.tenant.as_str(), kind, value).await? {
+                return Ok(Creation::Taken);
+            }
         }
         if let Some(username) = new.username {
             let query = "SELECT owner_id AS account_id FROM owner_names WHERE tenant = ? AND name = ?";
@@ -149,6 +157,9 @@ impl Directory {
                 Some(owner) if owner == ours => return Ok(Creation::Ours),
                 Some(_) => return Ok(Creation::UsernameTaken),
                 None => {}
+            }
+            if self.is_elsewhere(new.tenant.as_str(), IdentifierKind::Username, username.as_str()).await? {
+                return Ok(Creation::UsernameTaken);
             }
         }
         Err(unavailable(error))

@@ -37,6 +37,27 @@ macro_rules! credential {
     };
 }
 
+/// The account of a new row of `identifiers`, or NULL, which no row may have, if the identifier is an account's in another
+/// of the tenants of a list ([`Directory::as_one`]): the whole batch fails, in the same transaction in which it was looked up.
+macro_rules! owner_unless_elsewhere {
+    ($account:literal, in: $tenants:literal, but: $tenant:literal, $kind:literal, $value:literal) => {
+        concat!(
+            "iif(EXISTS (SELECT 1 FROM identifiers e WHERE e.tenant IN (SELECT value FROM json_each(",
+            $tenants,
+            ")) AND e.tenant <> ",
+            $tenant,
+            " AND e.kind = ",
+            $kind,
+            " AND e.value = ",
+            $value,
+            "), NULL, ",
+            $account,
+            ")"
+        )
+    };
+}
+pub(super) use owner_unless_elsewhere;
+
 /// What a login needs to know: one row, one round trip.
 #[derive(Deserialize)]
 pub(crate) struct Credential {
@@ -154,11 +175,38 @@ impl Reader {
     }
 }
 
-pub(crate) struct Directory(D1Database);
+pub(crate) struct Directory {
+    database: D1Database,
+    /// A JSON array of the tenants among whom an identifier is one account's; empty where each has its own.
+    as_one: String,
+}
 
 impl Directory {
-    pub(crate) const fn new(database: D1Database) -> Self {
-        Self(database)
+    /// `as_one` are the tenants among whom an identifier is one account's; none where each has its own.
+    pub(crate) fn new(database: D1Database, as_one: &[&str]) -> Result<Self, Problem> {
+        let as_one = json::write(as_one).map_err(|error| Problem::internal("tenants", error))?;
+        Ok(Self { database, as_one })
+    }
+
+    /// The value of [`owner_unless_elsewhere!`]'s list.
+    pub(super) fn as_one(&self) -> JsValue {
+        self.as_one.as_str().into()
+    }
+
+    /// Whether an identifier is an account's in another tenant, where they are one account's among all tenants.
+    pub(crate) async fn is_elsewhere(
+        &self,
+        tenant: &str,
+        kind: IdentifierKind,
+        value: &str,
+    ) -> Result<bool, Problem> {
+        if self.as_one == "[]" {
+            return Ok(false);
+        }
+        let query = "SELECT account_id FROM identifiers WHERE tenant IN (SELECT value FROM json_each(?)) \
+                     AND tenant <> ? AND kind = ? AND value = ? LIMIT 1";
+        let values = [self.as_one(), tenant.into(), kind.as_str().into(), value.into()];
+        Ok(self.owner_of(query, &values).await?.is_some())
     }
 
     /// The account and credential behind an address, number or username.
@@ -397,13 +445,13 @@ impl Directory {
     pub(super) async fn transact(&self, statements: Vec<Statement>) -> worker::Result<()> {
         operations::count(Store::DirectoryBatch);
         let statements = statements.into_iter().map(Statement::into_prepared).collect();
-        operations::batch_rows(&self.0.batch(statements).await?);
+        operations::batch_rows(&self.database.batch(statements).await?);
         Ok(())
     }
 
     pub(super) fn prepare(&self, query: &str, values: &[JsValue]) -> Result<Statement, Problem> {
         operations::count(Store::Directory);
-        self.0.prepare(query).bind(values).map(Statement::new).map_err(unavailable)
+        self.database.prepare(query).bind(values).map(Statement::new).map_err(unavailable)
     }
 }
 

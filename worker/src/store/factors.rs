@@ -7,7 +7,6 @@ use crate::object::account::{
     NewChallenge, Presented, SentOrder, StepUpCall, StepUpChallenge,
 };
 use crate::store::accounts::{Accounts, Admitted, admitted, believed, current_edge_key, drawn, unavailable};
-use crate::store::directory::Directory;
 use crate::store::keyring::Keyring;
 use crate::wire::problem::Problem;
 use crate::wire::rate_limits::CountedLimit;
@@ -310,7 +309,7 @@ impl Accounts<'_> {
         operation: String,
         reason: StatusReason,
     ) -> Result<bool, Problem> {
-        let directory = Directory::new(self.environment.directory()?);
+        let directory = self.environment.directory()?;
         let credential = directory.credential_of(self.tenant, account).await?;
         let credential = credential.ok_or_else(Problem::not_found)?;
         let start = (credential.authorization()?, credential.status);

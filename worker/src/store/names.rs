@@ -2,10 +2,10 @@
 //!
 //! Each name has one owner for good. Who takes another keeps the last one, under which nobody else will be found.
 
-use crate::store::directory::{Directory, millis, unavailable};
+use crate::store::directory::{Directory, millis, owner_unless_elsewhere, unavailable};
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, TenantId};
-use postern_core::identifier::Username;
+use postern_core::identifier::{IdentifierKind, Username};
 use postern_core::json;
 use postern_core::time::UnixMillis;
 use serde::Deserialize;
@@ -18,7 +18,7 @@ const MOST_NAMES: u32 = 10;
 pub(crate) enum Renamed {
     /// The account has it.
     Done,
-    /// It is somebody else's.
+    /// It is somebody else's, perhaps in another tenant.
     Taken,
     /// The account has had [`MOST_NAMES`] already; it may return to one of them.
     TooMany,
@@ -59,7 +59,7 @@ impl Directory {
         self.prepare(query, &[tenant.as_str().into(), name.into()])?.first(None).await.map_err(unavailable)
     }
 
-    /// Which of these names have an owner. One read, however many they are.
+    /// Which of these names have an owner, or are usernames where names are one account's among tenants. One read, however many they are.
     pub(crate) async fn taken_names(
         &self,
         tenant: &TenantId,
@@ -67,9 +67,11 @@ impl Directory {
     ) -> Result<Vec<String>, Problem> {
         let names: Vec<&str> = names.iter().map(Username::as_str).collect();
         let names = json::write(&names).map_err(|error| Problem::internal("names", error))?;
-        let query =
-            "SELECT name FROM owner_names WHERE tenant = ? AND name IN (SELECT value FROM json_each(?))";
-        let statement = self.prepare(query, &[tenant.as_str().into(), names.into()])?;
+        let query = "SELECT name FROM owner_names WHERE tenant = ?1 AND name IN (SELECT value FROM json_each(?2)) \
+                     UNION SELECT value AS name FROM identifiers \
+                     WHERE tenant IN (SELECT value FROM json_each(?3)) AND kind = 'username' \
+                     AND value IN (SELECT value FROM json_each(?2))";
+        let statement = self.prepare(query, &[tenant.as_str().into(), names.into(), self.as_one()])?;
         let taken: Vec<Name> = statement.all().await.map_err(unavailable)?;
         Ok(taken.into_iter().map(|row| row.name).collect())
     }
@@ -82,7 +84,8 @@ impl Directory {
         username: &Username,
         now: UnixMillis,
     ) -> Result<Renamed, Problem> {
-        let (id, tenant): (JsValue, JsValue) = (account.to_string().into(), tenant.as_str().into());
+        let of = tenant.as_str();
+        let (id, tenant): (JsValue, JsValue) = (account.to_string().into(), of.into());
         let (name, at) = (JsValue::from(username.as_str()), millis(now));
         let claim = self.prepare(
             "INSERT INTO owner_names (tenant, name, owner_kind, owner_id, created_at) \
@@ -108,11 +111,17 @@ impl Directory {
         let new = self.prepare(
             &format!(
                 "INSERT INTO identifiers (tenant, kind, value, account_id, verified_at, created_at) \
-                 SELECT ?, 'username', ?, ?, NULL, ? WHERE EXISTS {ours} ON CONFLICT DO NOTHING"
+                 SELECT ?1, 'username', ?2, {}, NULL, ?4 WHERE EXISTS \
+                 (SELECT 1 FROM owner_names WHERE tenant = ?1 AND name = ?2 AND owner_id = ?3) ON CONFLICT DO NOTHING",
+                owner_unless_elsewhere!("?3", in: "?5", but: "?1", "'username'", "?2")
             ),
-            &with_owned(&[tenant.clone(), name.clone(), id.clone(), at]),
+            &[tenant.clone(), name.clone(), id.clone(), at, self.as_one()],
         )?;
-        self.batch(vec![claim, old, user, new]).await?;
+        if let Err(problem) = self.batch(vec![claim, old, user, new]).await {
+            // The batch is gone as a whole. Whether that was a name of another tenant or an outage, the owners tell.
+            let is_elsewhere = self.is_elsewhere(of, IdentifierKind::Username, username.as_str()).await?;
+            return if is_elsewhere { Ok(Renamed::Taken) } else { Err(problem) };
+        }
         // Read back instead of counting changes: a batch repeated after a lost answer changes nothing twice.
         let query = "SELECT owner_id AS account_id FROM owner_names WHERE tenant = ? AND name = ?";
         Ok(match self.owner_of(query, &[tenant, name]).await? {

@@ -17,16 +17,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use line::Rules;
 use people::People;
+use postern_core::config::Config;
 use postern_core::password::{FirebaseParams, HashKinds};
 use serde_json::Value;
+use sql::Tenants;
 use std::fs::{self, File};
 use std::io::BufReader;
+use std::iter;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Reads, checks, writes, and says what became of every line.
 pub(crate) fn run(options: &Options) -> Result<Outcome> {
-    let config = project::configuration(options)?;
+    let deployment = project::configuration(options)?;
+    let config = tenant(&deployment, options.tenant.as_deref())?;
     let path = options.file.as_deref().context("which file? postern import FILE.jsonl")?;
     let now_ms = now_ms()?;
     let firebase = options.firebase_hash_config.as_deref().map(firebase_params).transpose()?;
@@ -53,12 +57,26 @@ pub(crate) fn run(options: &Options) -> Result<Outcome> {
         return Ok(Outcome::Fine);
     }
     let mut statements = StatementFile::create(&now_ms.to_string())?;
-    for statement in sql::statements(&people, config.tenant(), now_ms) {
+    let tenants = Tenants::of(&deployment, config.tenant().clone());
+    for statement in sql::statements(&people, &tenants, now_ms) {
         statements.append(&statement)?;
     }
     wrangler::execute(options, statements.path())?;
     drop(statements);
     report(options, &people, now_ms)
+}
+
+/// The configuration of the tenant that the accounts are for. Where there are several, it has to be said.
+fn tenant<'a>(deployment: &'a Config, asked: Option<&str>) -> Result<&'a Config> {
+    let settings = deployment.tenants();
+    match asked {
+        None if settings.are_several() => bail!("which tenant? there are several: --tenant ID"),
+        None => Ok(deployment),
+        Some(asked) => iter::once(deployment)
+            .chain(settings.others())
+            .find(|config| config.tenant().as_str() == asked)
+            .with_context(|| format!("the configuration has no tenant {asked:?}")),
+    }
 }
 
 /// Which kinds of hashes there are, and whether the deployment will accept them.

@@ -5,8 +5,10 @@
 //! number of another account is left out as a whole.
 
 use super::people::{Entry, People};
+use postern_core::config::Config;
 use postern_core::id::TenantId;
 use serde_json::{Value, json};
+use std::iter;
 
 /// The audit trail's name for an account that came into being by an import.
 pub(crate) const IMPORTED: &str = "account_imported";
@@ -16,10 +18,29 @@ pub(crate) const CONFLICT: &str = "import_conflict";
 /// D1 takes statements of 100,000 bytes.
 const MAX_BATCH_BYTES: usize = 80_000;
 
+/// Where the accounts go.
+pub(crate) struct Tenants {
+    pub(crate) tenant: TenantId,
+    /// The tenants, that one among them, in which an address, number or username is one account's.
+    pub(crate) as_one: Vec<TenantId>,
+}
+
+impl Tenants {
+    /// The tenant that is asked for, or the only one.
+    pub(crate) fn of(deployment: &Config, tenant: TenantId) -> Self {
+        let settings = deployment.tenants();
+        if settings.duplicate_identifiers() {
+            return Self { as_one: vec![tenant.clone()], tenant };
+        }
+        let all = iter::once(deployment).chain(settings.others());
+        Self { as_one: all.map(|config| config.tenant().clone()).collect(), tenant }
+    }
+}
+
 /// The statements, in order.
 pub(crate) fn statements<'a>(
     people: &'a People,
-    tenant: &'a TenantId,
+    tenants: &'a Tenants,
     now_ms: u64,
 ) -> impl Iterator<Item = String> + 'a {
     let mut entries = people.iter().peekable();
@@ -35,7 +56,7 @@ pub(crate) fn statements<'a>(
             rows.push_str(&row);
             entries.next();
         }
-        (!rows.is_empty()).then(|| batch(&rows, tenant.as_str(), now_ms))
+        (!rows.is_empty()).then(|| batch(&rows, tenants, now_ms))
     })
 }
 
@@ -73,7 +94,10 @@ fn literal(row: &Value) -> String {
     row.to_string().replace('\'', "\\u0027").replace(';', "\\u003b")
 }
 
-fn batch(rows: &str, tenant: &str, now_ms: u64) -> String {
+fn batch(rows: &str, tenants: &Tenants, now_ms: u64) -> String {
+    let Tenants { tenant, as_one } = tenants;
+    let as_one: Vec<String> = as_one.iter().map(|tenant| format!("'{tenant}'")).collect();
+    let as_one = as_one.join(",");
     // A tenant id has letters, digits and few signs, none of which is a quote. `CROSS JOIN` is SQLite's way to say
     // which table comes first: the other way round it would walk through all identifiers.
     let people = format!(
@@ -82,7 +106,7 @@ fn batch(rows: &str, tenant: &str, now_ms: u64) -> String {
          value ->> '$.username' AS username, value ->> '$.roles' AS roles, value ->> '$.hash' AS hash, value ->> '$.created_at' AS created_at \
          FROM json_each('[{rows}]')), \
          unfinished AS MATERIALIZED (SELECT *, EXISTS (SELECT 1 FROM json_each(g.identifiers) AS w \
-         CROSS JOIN identifiers AS i ON i.tenant = '{tenant}' AND i.kind = w.value ->> 0 AND i.value = w.value ->> 1 \
+         CROSS JOIN identifiers AS i ON i.tenant IN ({as_one}) AND i.kind = w.value ->> 0 AND i.value = w.value ->> 1 \
          WHERE i.account_id <> g.account) OR EXISTS (SELECT 1 FROM owner_names AS o WHERE o.tenant = '{tenant}' \
          AND o.name = g.username AND o.owner_id <> g.account) AS taken FROM given AS g \
          WHERE NOT EXISTS (SELECT 1 FROM credentials AS c WHERE c.account_id = g.account)) "

@@ -57,6 +57,7 @@ pub enum TenantSource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantSettings {
     source: Option<TenantSource>,
+    duplicate_identifiers: bool,
     others: Vec<Tenant>,
 }
 
@@ -86,7 +87,7 @@ pub enum TenantRefusal {
 
 impl TenantSettings {
     pub(super) const fn none() -> Self {
-        Self { source: None, others: Vec::new() }
+        Self { source: None, duplicate_identifiers: true, others: Vec::new() }
     }
 
     /// Whether requests have to say which tenant they are for.
@@ -102,6 +103,12 @@ impl TenantSettings {
             Some(TenantSource::Header(name)) => Some(name),
             Some(TenantSource::Hostname) | None => None,
         }
+    }
+
+    /// Whether an address, number or username of one tenant may be another account's in another.
+    #[must_use]
+    pub const fn duplicate_identifiers(&self) -> bool {
+        self.duplicate_identifiers
     }
 
     /// The configurations of the tenants besides the deployment's own.
@@ -140,14 +147,16 @@ impl Config {
 /// The tenants as they are written, before the deployment's own configuration is known.
 pub(super) struct Declared {
     source: Option<TenantSource>,
+    duplicate_identifiers: bool,
     tenants: Vec<(String, String, Value)>,
 }
 
 impl Declared {
     pub(super) fn read(mut section: Section<'_>) -> Self {
-        if !section.has("resolved_by") && !section.has("of") && !section.has("header") {
-            return Self { source: None, tenants: Vec::new() };
+        if !["resolved_by", "of", "header", "duplicate_identifiers"].iter().any(|name| section.has(name)) {
+            return Self { source: None, duplicate_identifiers: true, tenants: Vec::new() };
         }
+        let duplicate_identifiers = section.flag("duplicate_identifiers", true);
         let is_by_header = section.choice("resolved_by", true, &[("header", true), ("hostname", false)]);
         let header = section.parsed::<HeaderName>("header");
         if !is_by_header && header.is_some() {
@@ -159,7 +168,7 @@ impl Declared {
         }
         let name = header.map_or_else(|| "x-tenant-id".into(), |header| header.0);
         let source = if is_by_header { TenantSource::Header(name) } else { TenantSource::Hostname };
-        Self { source: Some(source), tenants }
+        Self { source: Some(source), duplicate_identifiers, tenants }
     }
 
     /// Reads each tenant's configuration: the members of `base`, and what the tenant has in their place.
@@ -203,7 +212,7 @@ impl Declared {
             }
             others.push(Tenant { config: Config { tenant: id, ..tenant.config }, ..tenant });
         }
-        TenantSettings { source: self.source, others }
+        TenantSettings { source: self.source, duplicate_identifiers: self.duplicate_identifiers, others }
     }
 }
 

@@ -29,7 +29,7 @@ pub use sign_up::{
     GuessBudget, NewSignUp, OpenSignUpOutcome, PendingSignUp, Resent, SignUpAddress, SignUpClaim,
     SignUpPolicy, SignUpWrites, finish_sign_up, open_sign_up, pending_password,
 };
-pub use told::{Told, told};
+pub use told::{ContactOwner, Told, told};
 
 /// The one public code for every refused code or link.
 pub const CODE_INVALID: &str = "code_invalid";

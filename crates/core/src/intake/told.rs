@@ -17,19 +17,34 @@ pub enum Told {
     Nothing,
 }
 
-/// Decides it. `owner` is the account that has the address or number, if there is one, and whether it is proven;
-/// `creates_accounts` whether a login creates an account where there is none.
+/// Whose an address or number is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContactOwner {
+    /// No account, in no tenant that matters.
+    Nobody,
+    /// An account that has not proven it.
+    Unproven,
+    /// An account that has.
+    Proven,
+    /// An account of another tenant, in a deployment where it can be no second one's.
+    Elsewhere,
+}
+
+/// Decides it. `creates_accounts` is whether a login creates an account where there is none.
 #[must_use]
-pub const fn told(purpose: CodePurpose, owner: Option<bool>, creates_accounts: bool) -> Told {
+pub const fn told(purpose: CodePurpose, owner: ContactOwner, creates_accounts: bool) -> Told {
+    use ContactOwner::{Elsewhere, Nobody, Proven, Unproven};
     match (purpose, owner) {
-        (CodePurpose::SignUp, Some(_)) => Told::HasAccount,
-        (CodePurpose::ChangeIdentifier, Some(_)) => Told::Taken,
-        (CodePurpose::SignUp | CodePurpose::ChangeIdentifier, None) => Told::Code,
         // Where it goes has been proven, and may be no account's any more.
         (CodePurpose::SecondFactor, _) => Told::Code,
-        (CodePurpose::Login, None) if creates_accounts => Told::Code,
-        (CodePurpose::VerifyIdentifier, Some(true)) | (_, None) => Told::Nothing,
-        (_, Some(_)) => Told::Code,
+        (CodePurpose::SignUp, Unproven | Proven) => Told::HasAccount,
+        (CodePurpose::ChangeIdentifier, Unproven | Proven) => Told::Taken,
+        (CodePurpose::SignUp | CodePurpose::ChangeIdentifier, Elsewhere) => Told::Taken,
+        (CodePurpose::SignUp | CodePurpose::ChangeIdentifier, Nobody) => Told::Code,
+        (CodePurpose::Login, Nobody) if creates_accounts => Told::Code,
+        (CodePurpose::Login, Elsewhere) if creates_accounts => Told::Taken,
+        (CodePurpose::VerifyIdentifier, Proven) | (_, Nobody | Elsewhere) => Told::Nothing,
+        (_, Unproven | Proven) => Told::Code,
     }
 }
 
@@ -39,17 +54,19 @@ mod tests {
 
     #[test]
     fn codes_go_to_whom_they_are_for_and_notices_to_owners() {
-        let (nobody, unproven, proven) = (None, Some(false), Some(true));
+        use ContactOwner::{Elsewhere, Nobody, Proven, Unproven};
         let rows = [
-            (CodePurpose::SignUp, [Told::Code, Told::HasAccount, Told::HasAccount]),
-            (CodePurpose::ChangeIdentifier, [Told::Code, Told::Taken, Told::Taken]),
-            (CodePurpose::VerifyIdentifier, [Told::Nothing, Told::Code, Told::Nothing]),
-            (CodePurpose::ResetPassword, [Told::Nothing, Told::Code, Told::Code]),
-            (CodePurpose::Login, [Told::Nothing, Told::Code, Told::Code]),
+            (CodePurpose::SignUp, [Told::Code, Told::HasAccount, Told::HasAccount, Told::Taken]),
+            (CodePurpose::ChangeIdentifier, [Told::Code, Told::Taken, Told::Taken, Told::Taken]),
+            (CodePurpose::VerifyIdentifier, [Told::Nothing, Told::Code, Told::Nothing, Told::Nothing]),
+            (CodePurpose::ResetPassword, [Told::Nothing, Told::Code, Told::Code, Told::Nothing]),
+            (CodePurpose::Login, [Told::Nothing, Told::Code, Told::Code, Told::Nothing]),
+            (CodePurpose::LoginLink, [Told::Nothing, Told::Code, Told::Code, Told::Nothing]),
+            (CodePurpose::SecondFactor, [Told::Code; 4]),
         ];
         for (purpose, expected) in rows {
             assert_eq!(
-                [nobody, unproven, proven].map(|owner| told(purpose, owner, false)),
+                [Nobody, Unproven, Proven, Elsewhere].map(|owner| told(purpose, owner, false)),
                 expected,
                 "{purpose:?}"
             );
@@ -59,8 +76,11 @@ mod tests {
     #[test]
     fn only_a_login_creates_an_account_where_there_is_none() {
         for purpose in [CodePurpose::ResetPassword, CodePurpose::VerifyIdentifier, CodePurpose::LoginLink] {
-            assert_eq!(told(purpose, None, true), Told::Nothing, "{purpose:?}");
+            for nobody_here in [ContactOwner::Nobody, ContactOwner::Elsewhere] {
+                assert_eq!(told(purpose, nobody_here, true), Told::Nothing, "{purpose:?}");
+            }
         }
-        assert_eq!(told(CodePurpose::Login, None, true), Told::Code);
+        assert_eq!(told(CodePurpose::Login, ContactOwner::Nobody, true), Told::Code);
+        assert_eq!(told(CodePurpose::Login, ContactOwner::Elsewhere, true), Told::Taken);
     }
 }

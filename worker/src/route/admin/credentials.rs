@@ -132,11 +132,13 @@ pub(crate) async fn set_contact(exchange: &Exchange, id: &str, kind: IdentifierK
     let new = to.as_ref().map_or(Replacement::Nothing(kind), Replacement::With);
     if !subject.directory.change_contact(credential, new, by, &change, now).await? {
         let tenant = exchange.environment.config().tenant().as_str();
-        let owner = match &to {
-            Some(to) => subject.directory.owner(tenant, to, now).await?,
-            None => None,
+        let taken = match &to {
+            Some(to) => match subject.directory.owner(tenant, to, now).await? {
+                Some(owner) => owner.account_id != subject.account,
+                None => subject.directory.is_elsewhere(tenant, to.kind(), to.value()).await?,
+            },
+            None => false,
         };
-        let taken = owner.is_some_and(|owner| owner.account_id != subject.account);
         return Err(if taken { Problem::account_exists() } else { overtaken() });
     }
     subject.close(exchange, change).await?;

@@ -90,7 +90,7 @@ pub(crate) async fn renew_from_directory(
     environment: &Environment,
     now: UnixMillis,
 ) -> Result<Definitions, Problem> {
-    let directory = Directory::new(environment.directory()?);
+    let directory = environment.directory()?;
     let mut definitions = directory.definitions().await?;
     let configured = environment.config().permissions();
     let lacking = configured.undeclared(&definitions).map_err(unreadable)?;
