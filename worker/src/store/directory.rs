@@ -38,11 +38,13 @@ macro_rules! credential {
 }
 
 /// The account of a new row of `identifiers`, or NULL, which no row may have, if the identifier is an account's in another
-/// of the tenants of a list ([`Directory::as_one`]): the whole batch fails, in the same transaction in which it was looked up.
+/// of the tenants of a list ([`Directory::as_one`]), unless that is NULL: the whole batch fails, in the same transaction in which it was looked up.
 macro_rules! owner_unless_elsewhere {
     ($account:literal, in: $tenants:literal, but: $tenant:literal, $kind:literal, $value:literal) => {
         concat!(
-            "iif(EXISTS (SELECT 1 FROM identifiers e WHERE e.tenant IN (SELECT value FROM json_each(",
+            "iif(",
+            $tenants,
+            " IS NOT NULL AND EXISTS (SELECT 1 FROM identifiers e WHERE e.tenant IN (SELECT value FROM json_each(",
             $tenants,
             ")) AND e.tenant <> ",
             $tenant,
@@ -177,20 +179,20 @@ impl Reader {
 
 pub(crate) struct Directory {
     database: D1Database,
-    /// A JSON array of the tenants among whom an identifier is one account's; empty where each has its own.
-    as_one: String,
+    /// A JSON array of the tenants among whom an identifier is one account's; `None` where each has its own.
+    as_one: Option<String>,
 }
 
 impl Directory {
     /// `as_one` are the tenants among whom an identifier is one account's; none where each has its own.
     pub(crate) fn new(database: D1Database, as_one: &[&str]) -> Result<Self, Problem> {
-        let as_one = json::write(as_one).map_err(|error| Problem::internal("tenants", error))?;
-        Ok(Self { database, as_one })
+        let as_one = (!as_one.is_empty()).then(|| json::write(as_one)).transpose();
+        Ok(Self { database, as_one: as_one.map_err(|error| Problem::internal("tenants", error))? })
     }
 
     /// The value of [`owner_unless_elsewhere!`]'s list.
     pub(super) fn as_one(&self) -> JsValue {
-        self.as_one.as_str().into()
+        self.as_one.as_deref().map_or(JsValue::NULL, JsValue::from)
     }
 
     /// Whether an identifier is an account's in another tenant, where they are one account's among all tenants.
@@ -200,7 +202,7 @@ impl Directory {
         kind: IdentifierKind,
         value: &str,
     ) -> Result<bool, Problem> {
-        if self.as_one == "[]" {
+        if self.as_one.is_none() {
             return Ok(false);
         }
         let query = "SELECT account_id FROM identifiers WHERE tenant IN (SELECT value FROM json_each(?)) \
