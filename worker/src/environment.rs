@@ -130,6 +130,11 @@ impl Environment {
         all.map(|settings| settings.config.tenant().as_str()).collect()
     }
 
+    /// Whether the tenant is the deployment's own.
+    pub(crate) fn is_own_tenant(&self) -> bool {
+        Rc::ptr_eq(&self.tenants.own, &self.settings)
+    }
+
     /// Whether whoever asks has to say for which tenant.
     pub(crate) fn has_tenants(&self) -> bool {
         self.tenants.own.config.tenants().are_several()

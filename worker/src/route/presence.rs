@@ -30,6 +30,7 @@ pub(crate) struct Bearer {
     pub(crate) credential: Credential,
     authenticated_at: Option<UnixSeconds>,
     methods: Vec<String>,
+    acts_in_organization: bool,
     keyring: Rc<Keyring>,
 }
 
@@ -47,6 +48,7 @@ impl Bearer {
         Ok(Self {
             authenticated_at: caller.claims.authenticated_at(),
             methods: caller.claims.authentication_methods().to_vec(),
+            acts_in_organization: caller.claims.organization().is_some(),
             subject: caller.subject,
             credential: found.ok_or_else(|| Problem::token("session_revoked"))?,
             keyring: exchange.keyring().await?,
@@ -55,6 +57,11 @@ impl Bearer {
 
     pub(crate) fn keyring(&self) -> &Keyring {
         &self.keyring
+    }
+
+    /// Whether the token is for the servers of an organization.
+    pub(crate) const fn acts_in_organization(&self) -> bool {
+        self.acts_in_organization
     }
 
     /// Whether a second factor was shown in the session a moment ago.

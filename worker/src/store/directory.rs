@@ -243,6 +243,23 @@ impl Directory {
         statement.first(None).await.map_err(unavailable)
     }
 
+    /// The credentials of several accounts, without those that are nobody's in the tenant.
+    pub(crate) async fn credentials_of(
+        &self,
+        tenant: &TenantId,
+        accounts: &[AccountId],
+    ) -> Result<Vec<Credential>, Problem> {
+        let query = concat!(
+            "SELECT ",
+            credential!(),
+            " FROM credentials c JOIN users u ON u.account_id = c.account_id \
+             WHERE c.account_id IN (SELECT value FROM json_each(?)) AND u.tenant = ?"
+        );
+        let ids: Vec<String> = accounts.iter().map(AccountId::to_string).collect();
+        let ids = json::write(&ids).map_err(|error| Problem::internal("ids", error))?;
+        self.prepare(query, &[ids.into(), tenant.as_str().into()])?.all().await.map_err(unavailable)
+    }
+
     /// Whose an address or number is. For the consumer of messages only: no request may know.
     pub(crate) async fn owner(
         &self,

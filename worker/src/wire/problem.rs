@@ -6,7 +6,7 @@ use postern_core::config::DefinitionError;
 use postern_core::dpop::ReplayRefusal;
 use postern_core::json;
 use postern_core::organization::Refusal as OrganizationRefusal;
-use postern_core::permission::RegistryError;
+use postern_core::permission::{OperatorPermission, RegistryError};
 use postern_core::time::Seconds;
 use serde::Serialize;
 use std::fmt::Display;
@@ -254,6 +254,19 @@ impl Problem {
         let mut problem = Self::new(401, "operator_token_invalid", "The operator's token is not valid");
         problem.0.authenticate = Some("Bearer".into());
         problem
+    }
+
+    /// An account that gives orders in the operator's place lacks the permission for this one.
+    pub(crate) fn operator_permission_missing(needed: OperatorPermission) -> Self {
+        let mut problem = Self::new(403, "operator_permission_missing", "The account may not do that");
+        let rule = format!("must be that of an account with {}", needed.name());
+        problem.0.errors.push(FieldError { field: "authorization", rule });
+        problem
+    }
+
+    /// The order is about somebody who may do more than whoever gives it, or would give more.
+    pub(crate) fn beyond_own_permissions() -> Self {
+        Self::new(403, "beyond_own_permissions", "That goes beyond what the account may do itself")
     }
 
     /// The id of an operation came with another request before.

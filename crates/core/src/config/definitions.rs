@@ -5,8 +5,8 @@
 
 use super::permissions::PermissionSettings;
 use crate::permission::{
-    DefinedSet, Definitions, Holdings, MaskWidth, PermissionName, PermissionRegistry, PermissionTable,
-    RegistryError, SetKind, SetName,
+    DefinedSet, Definitions, Holdings, MaskWidth, OperatorPermission, PermissionName, PermissionRegistry,
+    PermissionTable, RegistryError, SetKind, SetName,
 };
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -43,6 +43,8 @@ pub enum DefinitionError {
     TooManyGrants,
     /// More permissions than [`Holdings::MAX_PERMISSIONS`].
     TooManyPermissions,
+    /// It begins like the permissions that Postern itself asks for, and is none of them.
+    Reserved,
     /// The registry does not do it.
     Registry(RegistryError),
     /// No permission has such a name.
@@ -60,6 +62,7 @@ impl fmt::Display for DefinitionError {
                 write!(f, "roles and groups grant at most {} permissions together", Definitions::MOST_GRANTS)
             }
             Self::TooManyPermissions => write!(f, "must be at most {} in all", Holdings::MAX_PERMISSIONS),
+            Self::Reserved => f.write_str("begins with postern:, and is no permission that Postern knows"),
             Self::Registry(error) => error.fmt(f),
             Self::Name(name) => write!(f, "must be names of permissions, and {name:?} is none"),
         }
@@ -117,11 +120,15 @@ impl PermissionSettings {
     ///
     /// # Errors
     ///
-    /// [`DefinitionError::Registry`] for a name that was deleted, or for which there is no room.
+    /// [`DefinitionError::Registry`] for a name that was deleted, or for which there is no room;
+    /// [`DefinitionError::Reserved`].
     pub fn create_permission(
         definitions: &Definitions,
         name: &PermissionName,
     ) -> Result<bool, DefinitionError> {
+        if OperatorPermission::is_misnamed(name) {
+            return Err(DefinitionError::Reserved);
+        }
         let before = definitions.registry()?;
         let after = before.declare([name.clone()])?;
         Ok(after.declared().len() > before.declared().len())

@@ -4,7 +4,7 @@ use super::permissions::PermissionSettings;
 use super::section::Section;
 use super::settings::DAY;
 use crate::organization::{HeldRole, effective_mask};
-use crate::permission::{PermissionMask, PermissionName};
+use crate::permission::{OperatorPermission, PermissionMask, PermissionName};
 use crate::time::Seconds;
 use alloc::vec::Vec;
 
@@ -36,6 +36,11 @@ impl OrganizationSettings {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let modes = [("single", OrganizationMode::Single), ("multi", OrganizationMode::Multi)];
         let permissions = section.list::<PermissionName>("permissions").unwrap_or_default();
+        for (path, name) in &permissions {
+            if OperatorPermission::is_named_like_one(name) {
+                section.refuse_at(path.clone(), "is for the whole deployment, and no organization's to give");
+            }
+        }
         Self {
             mode: section.choice("mode", OrganizationMode::Single, &modes),
             users_may_create: section.flag("users_may_create", true),

@@ -3,8 +3,8 @@
 use super::section::{Section, Value};
 use crate::permission::{
     AuthorizationError, AuthorizationSnapshot, Explanation, GroupName, GroupTable, Holdings, MaskWidth,
-    NamedPermissions, PermissionMask, PermissionName, PermissionRegistry, PermissionTable, RegistryError,
-    RoleName, RoleTable, SetName, explain,
+    NamedPermissions, OperatorPermission, PermissionMask, PermissionName, PermissionRegistry,
+    PermissionTable, RegistryError, RoleName, RoleTable, SetName, explain,
 };
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -50,11 +50,16 @@ impl PermissionSettings {
         let roles = read_table(&mut section, "roles", &registry, is_sound);
         let groups = read_table(&mut section, "groups", &registry, is_sound);
         let default_role = section.parsed::<RoleName>("default_role").filter(|role| {
-            let is_defined = roles.get(role.as_str()).is_some();
-            if !is_defined {
+            let Some(found) = roles.get(role.as_str()) else {
                 section.refuse("default_role", "must be one of permissions.roles");
+                return false;
+            };
+            // Everybody who signs up has it.
+            let operates = found.permissions().iter().any(OperatorPermission::is_named_like_one);
+            if operates {
+                section.refuse("default_role", "must grant no permission that begins with postern:");
             }
-            is_defined
+            !operates
         });
         let runtime = section.flag("runtime", false);
         Self { registry, roles, groups, default_role, runtime, revision: 0 }
@@ -145,6 +150,11 @@ fn read_registry(section: &mut Section<'_>) -> PermissionRegistry {
     let width = section.mapped("width", MaskWidth::Bits64, read_width, "must be 64, 128, 256 or 512");
     let names = section.list::<PermissionName>("names").unwrap_or_default();
     let deleted = section.list::<PermissionName>("deleted").unwrap_or_default();
+    for (path, name) in &names {
+        if OperatorPermission::is_misnamed(name) {
+            section.refuse_at(path.clone(), "begins with postern:, and is no permission that Postern knows");
+        }
+    }
     let declared = PermissionRegistry::from_declared(names.into_iter().map(|(_, name)| name), width);
     let mut registry = declared.unwrap_or_else(|error| {
         section.refuse("names", error.to_string());

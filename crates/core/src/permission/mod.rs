@@ -14,6 +14,7 @@ mod definitions;
 mod explain;
 mod mask;
 mod name;
+mod operating;
 mod registry;
 mod resolve;
 #[cfg(feature = "serde")]
@@ -26,6 +27,7 @@ pub use definitions::{DefinedSet, Definitions, SetKind};
 pub use explain::{Explanation, explain};
 pub use mask::{MaskBits, MaskError, PermissionMask};
 pub use name::{GroupName, NameError, PermissionName, RoleName};
+pub use operating::{Authority, OperatorPermission};
 pub use registry::{Declared, PermissionRegistry, RegistryError, RegistryVersion};
 pub use resolve::{Holdings, NamedPermissions, ResolveError, Resolved, Skipped, Source, resolve};
 pub use table::{GroupTable, PermissionSet, PermissionTable, RoleTable, SetName, TableError};

@@ -9,6 +9,7 @@ use crate::wire::answer::{Answer, json};
 use crate::wire::problem::Problem;
 use postern_core::id::AccountId;
 use postern_core::identifier::Identifier;
+use postern_core::permission::OperatorPermission;
 use postern_core::time::UnixMillis;
 use serde::Serialize;
 
@@ -31,7 +32,7 @@ struct OfIdentifier {
 }
 
 pub(crate) async fn show(exchange: &Exchange, id: &str) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::UsersRead).await?;
     let account = users::account(id)?;
     let (environment, keyring) = (&exchange.environment, exchange.keyring().await?);
     let identifiers = identifiers(exchange, &exchange.directory()?, &account).await?;

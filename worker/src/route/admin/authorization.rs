@@ -16,7 +16,8 @@ use postern_core::account::StatusReason;
 use postern_core::config::PermissionSettings;
 use postern_core::id::AccountId;
 use postern_core::permission::{
-    AuthorizationError, AuthorizationSnapshot, Explanation, PermissionName, Source, amended,
+    AuthorizationError, AuthorizationSnapshot, Explanation, OperatorPermission, PermissionName, Source,
+    amended,
 };
 use serde::Serialize;
 
@@ -63,7 +64,7 @@ struct ShownSource {
 
 /// `?explain=PERMISSION` → what the account was given, and with it why it may do that, or that it may not.
 pub(crate) async fn show(exchange: &Exchange, id: &str) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::UsersRead).await?;
     let account = users::account(id)?;
     let permission = Query::read(&exchange.request)?.text("explain")?.map(|text| text.parse()).transpose();
     let permission: Option<PermissionName> =
@@ -74,7 +75,7 @@ pub(crate) async fn show(exchange: &Exchange, id: &str) -> Answer {
 
 /// `{roles, permissions, version?, reason?}` → the same as [`show`]. Groups and root stay as they are.
 pub(crate) async fn replace(exchange: &Exchange, id: &str) -> Answer {
-    let operator = operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::AuthorizationManage).await?;
     let account = users::account(id)?;
     let mut body = Body::read(&exchange.request).await?;
     for field in ["roles", "permissions"] {
@@ -99,7 +100,7 @@ pub(crate) async fn replace(exchange: &Exchange, id: &str) -> Answer {
 /// `{add_roles?, remove_roles?, add_permissions?, remove_permissions?, reason?}` → the same as [`show`]. To add what is
 /// there and to remove what is not is no mistake.
 pub(crate) async fn amend(exchange: &Exchange, id: &str) -> Answer {
-    let operator = operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::AuthorizationManage).await?;
     let account = users::account(id)?;
     let mut body = Body::read(&exchange.request).await?;
     let (add_roles, remove_roles) = (roles(&mut body, "add_roles")?, roles(&mut body, "remove_roles")?);
@@ -120,7 +121,7 @@ pub(crate) async fn amend(exchange: &Exchange, id: &str) -> Answer {
 
 /// `{granted, reason}` → the same as [`show`]. Nothing else gives or takes root.
 pub(crate) async fn root(exchange: &Exchange, id: &str) -> Answer {
-    let operator = operator::authorise(exchange).await?;
+    let operator = operator::authorise_by_secret(exchange).await?;
     let account = users::account(id)?;
     let mut body = Body::read(&exchange.request).await?;
     let granted = body.optional_flag("granted")?;
@@ -168,6 +169,7 @@ async fn change(
         let settings = environment.permissions()?;
         let after = edit(&settings, &before)?;
         after.check_size().map_err(refused)?;
+        operator.check_covers_all([&before, &after].map(|given| settings.mask_of(given)))?;
         if after == before {
             return told(environment, &directory, account, &before).await;
         }

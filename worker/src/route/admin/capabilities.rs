@@ -7,6 +7,7 @@ use crate::route::exchange::Exchange;
 use crate::route::options::features;
 use crate::wire::answer::{Answer, json};
 use postern_core::config::{MailSender, SmsSender};
+use postern_core::permission::OperatorPermission;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -24,7 +25,7 @@ struct Capabilities {
 }
 
 pub(crate) async fn show(exchange: &Exchange) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::DeploymentRead).await?;
     let (environment, config) = (&exchange.environment, exchange.environment.config());
     let internal = [
         ("session_snapshots", config.sessions().snapshots),

@@ -20,7 +20,7 @@ use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId};
 use postern_core::identifier::{DisplayName, EmailAddress, Identifier, IdentifierKind, Username};
 use postern_core::password::PasswordInput;
-use postern_core::permission::AuthorizationSnapshot;
+use postern_core::permission::{AuthorizationSnapshot, OperatorPermission};
 use postern_core::secret::SecretText;
 use serde::Serialize;
 
@@ -55,8 +55,9 @@ struct Created<'a> {
 }
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
-    let operator = operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::UsersManage).await?;
     let input = read(exchange).await?;
+    check_may_give(exchange, &operator, &input.roles)?;
     let keyring = exchange.keyring().await?;
     let Ids { account, invitation } = ids(exchange, &keyring, &operator, &input);
     let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
@@ -142,6 +143,15 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
         _ => {}
     }
     Ok(Input { email, phone, username, name, roles, password, send_invitation })
+}
+
+/// Refuses roles that grant more than the operator may. Those that everybody has who signs up are nobody's gift.
+fn check_may_give(exchange: &Exchange, operator: &Operator, roles: &[String]) -> Result<(), Problem> {
+    if roles == default_roles(exchange) {
+        return Ok(());
+    }
+    let settings = exchange.environment.permissions()?;
+    operator.check_covers_all([settings.mask_of(&AuthorizationSnapshot::of_roles(roles.to_vec()))])
 }
 
 struct Ids {

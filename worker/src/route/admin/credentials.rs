@@ -21,6 +21,7 @@ use postern_core::flow::login::LoginOutcome;
 use postern_core::id::{AccountId, OperationId};
 use postern_core::identifier::{Identifier, IdentifierKind};
 use postern_core::password::PasswordInput;
+use postern_core::permission::OperatorPermission;
 use postern_core::session::CredentialChange;
 use serde::Serialize;
 
@@ -41,10 +42,11 @@ struct Subject {
 
 impl Subject {
     async fn of(exchange: &Exchange, id: &str) -> Result<Self, Problem> {
-        let operator = operator::authorise(exchange).await?;
+        let operator = operator::authorise(exchange, OperatorPermission::UsersManage).await?;
         let (account, directory) = (users::account(id)?, exchange.directory()?);
         let tenant = exchange.environment.config().tenant();
         let credential = directory.credential_of(tenant, &account).await?.ok_or_else(Problem::not_found)?;
+        operator.check_reaches(exchange, &[account]).await?;
         fence::settle(&exchange.environment, &directory, &account).await?;
         Ok(Self { operator, account, directory, credential })
     }
@@ -163,8 +165,9 @@ fn contact_set(verification_sent: bool) -> Answer {
 
 /// `{verified}`: whether the address or number counts as proven.
 pub(crate) async fn set_verified(exchange: &Exchange, id: &str, kind: IdentifierKind) -> Answer {
-    let operator = operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::UsersManage).await?;
     let account = users::account(id)?;
+    operator.check_reaches(exchange, &[account]).await?;
     let mut body = Body::read(&exchange.request).await?;
     let verified = body.optional_flag("verified")?;
     let verified = verified.ok_or_else(|| Problem::invalid_field("verified", "is required"))?;

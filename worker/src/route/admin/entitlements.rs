@@ -9,6 +9,7 @@ use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::entitlement::EntitlementName;
 use postern_core::id::AccountId;
+use postern_core::permission::OperatorPermission;
 use postern_core::time::UnixMillis;
 use serde::Serialize;
 
@@ -25,14 +26,14 @@ struct Entitlements {
 
 /// → what counts, and every grant that there is or was.
 pub(crate) async fn list(exchange: &Exchange, id: &str) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::UsersRead).await?;
     let (directory, account) = account(exchange, id).await?;
     shown(&directory, &account, exchange.ambient.now()).await
 }
 
 /// `{name, source?, expires_at?, metadata?}` → the same as [`list`]. Giving it again replaces it.
 pub(crate) async fn grant(exchange: &Exchange, id: &str) -> Answer {
-    operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::EntitlementsManage).await?;
     let now = exchange.ambient.now();
     let mut body = Body::read(&exchange.request).await?;
     let (name, source) = (name(&body.text("name")?, "name")?, body.optional_text("source")?);
@@ -46,6 +47,7 @@ pub(crate) async fn grant(exchange: &Exchange, id: &str) -> Answer {
         return Err(Problem::invalid_field("metadata", "must have at most 1024 bytes"));
     }
     let (directory, account) = account(exchange, id).await?;
+    operator.check_reaches(exchange, &[account]).await?;
     let new = NewGrant { name: &name, source: &source, expires_at, metadata: metadata.as_deref() };
     let tenant = exchange.environment.config().tenant();
     if !directory.grant_entitlement(tenant, &account, &new, now).await? {
@@ -57,12 +59,13 @@ pub(crate) async fn grant(exchange: &Exchange, id: &str) -> Answer {
 
 /// `{name, source?}` → the same. Without a source, those of all sources end.
 pub(crate) async fn revoke(exchange: &Exchange, id: &str) -> Answer {
-    operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::EntitlementsManage).await?;
     let now = exchange.ambient.now();
     let mut body = Body::read(&exchange.request).await?;
     let (name, source) = (name(&body.text("name")?, "name")?, body.optional_text("source")?);
     let source = source.as_deref().map(name_of_source).transpose()?;
     let (directory, account) = account(exchange, id).await?;
+    operator.check_reaches(exchange, &[account]).await?;
     let tenant = exchange.environment.config().tenant();
     directory.revoke_entitlement(tenant, &account, &name, source.as_ref(), now).await?;
     entitlements::publish(&exchange.environment, &directory, &account, now).await?;

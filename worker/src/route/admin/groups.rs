@@ -8,8 +8,8 @@ use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use crate::wire::query::Query;
-use postern_core::id::{AccountId, OperationId};
-use postern_core::permission::{GroupName, PermissionName};
+use postern_core::id::AccountId;
+use postern_core::permission::{GroupName, OperatorPermission, PermissionName, PermissionSet};
 use serde::Serialize;
 
 /// The most accounts of one change: each is told by a call of its own.
@@ -43,7 +43,7 @@ struct Changed {
 
 /// → every group, by name.
 pub(crate) async fn list(exchange: &Exchange) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::PermissionsRead).await?;
     definitions::know_now(&exchange.environment, exchange.ambient.now()).await?;
     let settings = exchange.environment.permissions()?;
     let table = &settings.groups;
@@ -56,7 +56,7 @@ pub(crate) async fn list(exchange: &Exchange) -> Answer {
 
 /// `?limit&cursor` → the accounts in it, by id. Also of a group that is not defined any more.
 pub(crate) async fn members(exchange: &Exchange, name: &str) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::PermissionsRead).await?;
     let group = group(name)?;
     let mut query = Query::read(&exchange.request)?;
     let after = query.text("cursor")?.map(|text| text.parse()).transpose();
@@ -75,7 +75,7 @@ pub(crate) async fn members(exchange: &Exchange, name: &str) -> Answer {
 /// `{add?, remove?}`, ids of accounts → who was added and removed. Who is not named in the answer was in it, or was not,
 /// already, is nobody, or is in as many groups as may be.
 pub(crate) async fn change(exchange: &Exchange, name: &str) -> Answer {
-    operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::AuthorizationManage).await?;
     let (environment, group) = (&exchange.environment, group(name)?);
     let mut body = Body::read(&exchange.request).await?;
     let (add, remove) = (accounts(&mut body, "add")?, accounts(&mut body, "remove")?);
@@ -89,7 +89,9 @@ pub(crate) async fn change(exchange: &Exchange, name: &str) -> Answer {
     if !add.is_empty() && environment.permissions()?.groups.get(name).is_none() {
         return Err(Problem::not_found());
     }
-    let operation = OperationId::from_bytes(exchange.ambient.random()?.into_bytes());
+    operator.check_covers_all(environment.permissions()?.groups.get(name).map(PermissionSet::mask))?;
+    operator.check_reaches(exchange, &[add.as_slice(), remove.as_slice()].concat()).await?;
+    let operation = operator.operation_of(&[b"members", name.as_bytes()]);
     let membership = Membership { group: &group, add: &add, remove: &remove, operation };
     let directory = exchange.directory()?;
     let tenant = environment.config().tenant();

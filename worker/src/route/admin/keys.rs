@@ -9,6 +9,7 @@ use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::order;
+use postern_core::permission::OperatorPermission;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -31,7 +32,7 @@ struct Revoked {
 
 /// All keys, the latest of each purpose first, removed ones included.
 pub(crate) async fn list(exchange: &Exchange) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::KeysRead).await?;
     let mut keys = keyring::list(&exchange.environment).await?;
     order::sort_by_key(&mut keys, |key| (key.purpose.name(), std::cmp::Reverse(key.id)));
     json(200, &Keys { keys })
@@ -39,7 +40,7 @@ pub(crate) async fn list(exchange: &Exchange) -> Answer {
 
 /// `{purpose?}` → the next key, which takes over when it was known for long enough.
 pub(crate) async fn rotate(exchange: &Exchange) -> Answer {
-    let operator = operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::KeysManage).await?;
     let mut body = Body::read_optional(&exchange.request).await?;
     let purpose = body.optional_text("purpose")?;
     let purpose = KeyPurpose::rotatable(purpose.as_deref().unwrap_or("signing"))
@@ -52,7 +53,7 @@ pub(crate) async fn rotate(exchange: &Exchange) -> Answer {
 
 /// Takes a signing or edge-tag key away at once. If it was in use, a new one is, also at once.
 pub(crate) async fn revoke(exchange: &Exchange, kid: &str) -> Answer {
-    let operator = operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::KeysManage).await?;
     match keyring::revoke(&exchange.environment, operator.operation, kid.into()).await? {
         OrderAnswer::Revoked { revoked, active } => json(200, &Revoked { revoked, active }),
         other => Err(refusal(&other)),

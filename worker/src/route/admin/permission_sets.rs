@@ -1,6 +1,7 @@
 //! `GET …/admin/roles`, and `GET`, `PUT` and `DELETE …/admin/roles/{name}` and `…/admin/groups/{name}`: what roles and
 //! groups grant.
 
+use crate::environment::Environment;
 use crate::route::admin::operator::{self, Operator};
 use crate::route::admin::permissions::{Deleted, check_runtime, description};
 use crate::route::exchange::Exchange;
@@ -10,8 +11,11 @@ use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use crate::wire::query::Query;
 use postern_core::account::StatusReason;
+use postern_core::config::PermissionSettings;
 use postern_core::id::OperationId;
-use postern_core::permission::{GroupName, Holdings, PermissionName, PermissionSet, RoleName, SetKind};
+use postern_core::permission::{
+    GroupName, Holdings, OperatorPermission, PermissionMask, PermissionName, PermissionSet, RoleName, SetKind,
+};
 use serde::Serialize;
 
 /// How often a definition is made anew when another came between.
@@ -54,7 +58,7 @@ struct Details {
 
 /// `?limit&cursor` → every role, by name.
 pub(crate) async fn list(exchange: &Exchange) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::PermissionsRead).await?;
     let mut query = Query::read(&exchange.request)?;
     let after = query.text("cursor")?.unwrap_or_default();
     let limit = usize::try_from(query.limit()?).unwrap_or(usize::MAX);
@@ -77,14 +81,14 @@ pub(crate) async fn list(exchange: &Exchange) -> Answer {
 
 /// → one role or group.
 pub(crate) async fn show(exchange: &Exchange, kind: SetKind, name: &str) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::PermissionsRead).await?;
     definitions::know_now(&exchange.environment, exchange.ambient.now()).await?;
     shown(exchange, kind, name, None).await
 }
 
 /// `{permissions, description?, version?}` → the role or group, which is that from now on.
 pub(crate) async fn define(exchange: &Exchange, kind: SetKind, name: &str) -> Answer {
-    let operator = operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::PermissionsManage).await?;
     let mut body = Body::read(&exchange.request).await?;
     check_name(kind, name)?;
     if !body.has("permissions") {
@@ -97,7 +101,7 @@ pub(crate) async fn define(exchange: &Exchange, kind: SetKind, name: &str) -> An
     let said = format!("defined {permissions:?} {description:?} {version:?}");
     let change = change(exchange, &operator, (kind, name), &said, "defined");
     let wanted = Wanted { kind, name, permissions: &permissions, description, version };
-    carry_out(exchange, &wanted, &change).await?;
+    carry_out(exchange, &operator, &wanted, &change).await?;
     let (environment, directory) = (&exchange.environment, exchange.directory()?);
     definitions::publish(environment, change.now).await?;
     let holders = (kind.as_str(), name);
@@ -107,13 +111,16 @@ pub(crate) async fn define(exchange: &Exchange, kind: SetKind, name: &str) -> An
 
 /// Deletes a role or group, from all who have it.
 pub(crate) async fn delete(exchange: &Exchange, kind: SetKind, name: &str) -> Answer {
-    let operator = operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::PermissionsManage).await?;
     check_name(kind, name)?;
     check_runtime(exchange)?;
     let (environment, directory) = (&exchange.environment, exchange.directory()?);
     if environment.config().permissions().has_set(kind, name) {
         return Err(Problem::defined_in_configuration());
     }
+    definitions::know_now(environment, exchange.ambient.now()).await?;
+    let settings = environment.permissions()?;
+    operator.check_covers_all(mask(&settings, kind, name))?;
     let change = change(exchange, &operator, (kind, name), "deleted", "deleted");
     if !directory.delete_set(&change, kind, name).await? && !directory.is_ending(kind, name).await? {
         return Err(Problem::not_found());
@@ -137,6 +144,7 @@ struct Wanted<'a> {
 /// Stores it, decided of what is defined at that moment.
 async fn carry_out(
     exchange: &Exchange,
+    operator: &Operator,
     wanted: &Wanted<'_>,
     change: &DefinitionChange<'_>,
 ) -> Result<(), Problem> {
@@ -150,6 +158,7 @@ async fn carry_out(
         let configured = environment.config().permissions();
         let places = configured.define_set(&definitions, (kind, name), wanted.permissions);
         let places = places.map_err(|error| Problem::definition("permissions", error))?;
+        check_covers(environment, operator, wanted)?;
         let stored = directory.set(kind, name).await?;
         let version = stored.as_ref().map_or(0, |stored| stored.version);
         if wanted.version.is_some_and(|wanted| wanted != version) {
@@ -169,6 +178,21 @@ async fn carry_out(
         }
     }
     Err(Problem::definition_conflict())
+}
+
+/// Refuses an account what it does not have itself: to give it, and to take it from those who have it.
+fn check_covers(environment: &Environment, operator: &Operator, wanted: &Wanted<'_>) -> Result<(), Problem> {
+    let settings = environment.permissions()?;
+    let names = wanted.permissions.iter().filter_map(|name| name.parse::<PermissionName>().ok());
+    let after = names.filter_map(|name| settings.registry.mask_of([&name]).ok());
+    operator.check_covers_all(mask(&settings, wanted.kind, wanted.name).into_iter().chain(after))
+}
+
+fn mask(settings: &PermissionSettings, kind: SetKind, name: &str) -> Option<PermissionMask> {
+    match kind {
+        SetKind::Role => settings.roles.get(name).map(PermissionSet::mask),
+        SetKind::Group => settings.groups.get(name).map(PermissionSet::mask),
+    }
 }
 
 fn change<'a>(

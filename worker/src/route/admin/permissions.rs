@@ -9,7 +9,7 @@ use crate::wire::problem::Problem;
 use crate::wire::query::Query;
 use postern_core::account::StatusReason;
 use postern_core::config::PermissionSettings;
-use postern_core::permission::{Definitions, PermissionBit, PermissionName};
+use postern_core::permission::{Definitions, OperatorPermission, PermissionBit, PermissionName};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -48,7 +48,7 @@ pub(super) struct Deleted {
 
 /// `?limit&cursor` → all that were ever allocated, in that order.
 pub(crate) async fn list(exchange: &Exchange) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::PermissionsRead).await?;
     let mut query = Query::read(&exchange.request)?;
     let from = query.text("cursor")?.map(|text| text.parse()).transpose();
     let from: Option<u16> =
@@ -73,14 +73,14 @@ pub(crate) async fn list(exchange: &Exchange) -> Answer {
 
 /// → one of them.
 pub(crate) async fn show(exchange: &Exchange, name: &str) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::PermissionsRead).await?;
     definitions::know_now(&exchange.environment, exchange.ambient.now()).await?;
     shown(exchange, 200, name).await
 }
 
 /// `{name, description?}` → 201 with the permission, which has the next bit; 200 if there was one of that name.
 pub(crate) async fn create(exchange: &Exchange) -> Answer {
-    let operator = operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::PermissionsManage).await?;
     let mut body = Body::read(&exchange.request).await?;
     let name: PermissionName =
         body.text("name")?.parse().map_err(|error| Problem::invalid_field("name", error))?;
@@ -115,12 +115,14 @@ pub(crate) async fn create(exchange: &Exchange) -> Answer {
 
 /// → it is a tombstone, and nobody has it any more. Its bit is nobody else's, ever.
 pub(crate) async fn delete(exchange: &Exchange, name: &str) -> Answer {
-    let operator = operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::PermissionsManage).await?;
     let name: PermissionName = name.parse().map_err(|_| Problem::not_found())?;
     check_runtime(exchange)?;
     let (environment, now, directory) =
         (&exchange.environment, exchange.ambient.now(), exchange.directory()?);
     let definitions = definitions::renew_from_directory(environment, now).await?;
+    let registry = &environment.permissions()?.registry;
+    operator.check_covers_all(registry.mask_of([&name]).ok())?;
     let lives = environment.config().permissions().delete_permission(&definitions, &name);
     if lives.map_err(|error| Problem::definition("id", error))? {
         let change = DefinitionChange {

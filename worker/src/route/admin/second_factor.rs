@@ -6,6 +6,7 @@ use crate::store::accounts::Accounts;
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
+use postern_core::permission::OperatorPermission;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -16,8 +17,9 @@ struct Removed {
 /// Neither authenticator nor backup codes any more. Whoever asked for it may be somebody else than the owner: why it
 /// was done has to be said, every session ends, and the owner is told.
 pub(crate) async fn remove(exchange: &Exchange, id: &str) -> Answer {
-    let operator = operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::UsersManage).await?;
     let account = users::account(id)?;
+    operator.check_reaches(exchange, &[account]).await?;
     let mut body = Body::read(&exchange.request).await?;
     let reason = body.text("reason")?.parse().map_err(|error| Problem::invalid_field("reason", error))?;
     let accounts = Accounts::new(&exchange.environment);

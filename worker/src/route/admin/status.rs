@@ -8,6 +8,7 @@ use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use postern_core::account::{AccountStatus, Actor, StatusOrder, StatusRequest};
+use postern_core::permission::OperatorPermission;
 use postern_core::time::UnixMillis;
 use serde::Serialize;
 
@@ -25,6 +26,13 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
+    const fn permission(self) -> OperatorPermission {
+        match self {
+            Self::Delete | Self::Restore => OperatorPermission::UsersDelete,
+            _ => OperatorPermission::UsersManage,
+        }
+    }
+
     const fn order(self, until: Option<UnixMillis>) -> StatusOrder {
         match self {
             Self::Ban => StatusOrder::Ban { until },
@@ -53,8 +61,9 @@ struct Purged {
 
 /// `{reason?, until?}` → what the account is now. `until` is for bans and locks.
 pub(crate) async fn change(exchange: &Exchange, id: &str, verb: Verb) -> Answer {
-    let operator = operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, verb.permission()).await?;
     let account = users::account(id)?;
+    operator.check_reaches(exchange, &[account]).await?;
     let mut body = Body::read_optional(&exchange.request).await?;
     let reason = body.optional_text("reason")?.map(|reason| reason.parse()).transpose();
     let reason = reason.map_err(|error| Problem::invalid_field("reason", error))?;
@@ -76,7 +85,9 @@ pub(crate) async fn change(exchange: &Exchange, id: &str, verb: Verb) -> Answer 
 
 /// Deletes for good what was deleted before.
 pub(crate) async fn purge(exchange: &Exchange, id: &str) -> Answer {
-    operator::authorise(exchange).await?;
-    Accounts::new(&exchange.environment).purge(&users::account(id)?, Actor::Operator, None).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::UsersDelete).await?;
+    let account = users::account(id)?;
+    operator.check_reaches(exchange, &[account]).await?;
+    Accounts::new(&exchange.environment).purge(&account, Actor::Operator, None).await?;
     json(200, &Purged { purged: true })
 }

@@ -15,6 +15,7 @@ use crate::wire::query::Query;
 use postern_core::id::{AccountId, SessionId};
 use postern_core::json::{Unwritable, write};
 use postern_core::organization::MOST_MEMBERSHIPS;
+use postern_core::permission::OperatorPermission;
 use postern_core::session::RevokeReason;
 
 /// The most events in one export: the Worker holds them all at once.
@@ -22,15 +23,16 @@ const MOST_EXPORTED_EVENTS: u32 = 5_000;
 
 /// The live sessions.
 pub(crate) async fn sessions(exchange: &Exchange, id: &str) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::UsersRead).await?;
     let sessions = Accounts::new(&exchange.environment).list(&users::account(id)?, None).await?;
     json(200, &Sessions { sessions })
 }
 
 /// `{session_id?}`: ends this session, or all.
 pub(crate) async fn revoke_sessions(exchange: &Exchange, id: &str) -> Answer {
-    let operator = operator::authorise(exchange).await?;
+    let operator = operator::authorise(exchange, OperatorPermission::UsersManage).await?;
     let account = users::account(id)?;
+    operator.check_reaches(exchange, &[account]).await?;
     let mut body = Body::read_optional(&exchange.request).await?;
     let session = body.optional_text("session_id")?.map(|id| id.parse::<SessionId>()).transpose();
     let session = session.map_err(|error| Problem::invalid_field("session_id", error))?;
@@ -50,13 +52,13 @@ pub(crate) async fn revoke_sessions(exchange: &Exchange, id: &str) -> Answer {
 
 /// `?limit&cursor`: when the account was signed in to.
 pub(crate) async fn sign_ins(exchange: &Exchange, id: &str) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::UsersRead).await?;
     events(exchange, id, Some(SESSION_OPENED.into()), &mut Query::read(&exchange.request)?).await
 }
 
 /// `?limit&cursor&event`: what the audit trail has of the account.
 pub(crate) async fn history(exchange: &Exchange, id: &str) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::UsersRead).await?;
     let mut query = Query::read(&exchange.request)?;
     let event = query.text("event")?;
     events(exchange, id, event, &mut query).await
@@ -72,7 +74,7 @@ async fn events(exchange: &Exchange, id: &str, event: Option<String>, query: &mu
 }
 
 pub(crate) async fn export(exchange: &Exchange, id: &str) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::UsersExport).await?;
     exported(exchange, &users::account(id)?).await
 }
 

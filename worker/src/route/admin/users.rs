@@ -13,6 +13,7 @@ use crate::wire::query::Query;
 use postern_core::account::AccountStatus;
 use postern_core::id::AccountId;
 use postern_core::identifier::{Identifier, IdentifierKind};
+use postern_core::permission::OperatorPermission;
 use serde::Serialize;
 
 /// The longest text that is searched for.
@@ -25,7 +26,7 @@ struct Allowed {
 
 /// `?limit&cursor&status&only_deleted&role&created_from&created_before&search&email&phone&username`
 pub(crate) async fn list(exchange: &Exchange) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::UsersRead).await?;
     let mut query = Query::read(&exchange.request)?;
     let (after, limit) = (place(&mut query)?, query.limit()?);
     let filter = filter(&mut query)?;
@@ -36,14 +37,14 @@ pub(crate) async fn list(exchange: &Exchange) -> Answer {
 }
 
 pub(crate) async fn show(exchange: &Exchange, id: &str) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::UsersRead).await?;
     let user = document(exchange, &account(id)?).await?;
     respond(200, "application/json", "no-store", user.into_bytes())
 }
 
 /// Whether an account may be used now: not if it is restricted, and not if nobody has it.
 pub(crate) async fn allowed(exchange: &Exchange, id: &str) -> Answer {
-    operator::authorise(exchange).await?;
+    operator::authorise(exchange, OperatorPermission::UsersRead).await?;
     let allowed = match id.parse() {
         Err(_) => false,
         Ok(account) => match Accounts::new(&exchange.environment).status(&account).await? {

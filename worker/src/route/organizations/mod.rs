@@ -20,6 +20,7 @@ use crate::wire::problem::Problem;
 use postern_core::flow::validate::{Mode, RouteMode};
 use postern_core::id::{AccountId, OperationId, OrganizationId};
 use postern_core::organization::{InviteAction, Refusal, Standing, Task, check_task};
+use postern_core::permission::OperatorPermission;
 use std::pin::Pin;
 
 pub(crate) use access::acting;
@@ -138,7 +139,12 @@ enum Who {
 impl<'a> Caller<'a> {
     async fn of(exchange: &'a Exchange, door: Door, changes: bool) -> Result<Self, Problem> {
         let who = match door {
-            Door::Operator => Who::Operator(operator::authorise(exchange).await?),
+            Door::Operator => {
+                let (read, manage) =
+                    (OperatorPermission::OrganizationsRead, OperatorPermission::OrganizationsManage);
+                let needed = if changes { manage } else { read };
+                Who::Operator(operator::authorise(exchange, needed).await?)
+            }
             Door::Own => {
                 let found = if changes {
                     bearer_in(exchange, RouteMode::Exactly(Mode::Strict)).await?
