@@ -6,6 +6,7 @@ use crate::route::authenticate::{bearer_text, presented};
 use crate::route::cookies;
 use crate::route::exchange::Exchange;
 use crate::route::presence::Bearer;
+use crate::route::sessions::limit_profile;
 use crate::store::definitions;
 use crate::store::directory::{AuditRow, Directory};
 use crate::store::limiter::Limits;
@@ -90,9 +91,9 @@ impl Operator {
 /// Lets the operator in, or an account that has the permission, and nobody else.
 ///
 /// Without the secret and without such a permission there is no operator and there are no routes for one: 404. A secret
-/// that anybody could guess is a mistake of the deployment: 503. Requests of one source are counted before their token is
-/// looked at. An account is asked like its owner before what is sensitive, and every order of its own is written down
-/// before it is carried out.
+/// that anybody could guess is a mistake of the deployment: 503. Requests with a secret are counted by source before it is
+/// looked at, those of an account as whatever else it does. Before what is grave it proves like an owner to be there, and
+/// every such order is written down before it is carried out.
 pub(crate) async fn authorise(
     exchange: &Exchange,
     permission: OperatorPermission,
@@ -102,7 +103,6 @@ pub(crate) async fn authorise(
     let by_account = cookies::session_token(exchange).is_some()
         || presented(exchange).is_some_and(|presented| presented.token.contains('.'));
     if by_account && are_accounts_operators(exchange).await? {
-        limit(exchange).await?;
         return authorise_account(exchange, permission).await;
     }
     compare(exchange, secret.as_ref()).await
@@ -153,6 +153,7 @@ async fn are_accounts_operators(exchange: &Exchange) -> Result<bool, Problem> {
 /// of that, which have no say here.
 async fn authorise_account(exchange: &Exchange, needed: OperatorPermission) -> Result<Operator, Problem> {
     let bearer = Bearer::of(exchange).await?;
+    limit_profile(exchange, &bearer.subject.account).await?;
     if bearer.acts_in_organization() {
         return Err(Problem::acts_in_organization());
     }
