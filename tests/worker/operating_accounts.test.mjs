@@ -2,11 +2,15 @@
 // further than they may go themselves, and every order says in the trail who gave it.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { claimsOf, editSession, logIn, PASSWORD, post, refresh, refused, relaxed, request, signUp, tokensOf } from "./support/people.mjs";
+import { client, newAddress, startOpenServer } from "./support/accounts.mjs";
+import { bound, holder, newKey, proofFor } from "./support/dpop.mjs";
+import { claimsOf, editSession, logIn, PASSWORD, post, refresh, refused, relaxed, request, signUp, sleep, tokensOf } from "./support/people.mjs";
 import { OPERATOR_TOKEN, operatorOf, startOperated } from "./support/operator.mjs";
 import { ROOT, startServer } from "./support/server.mjs";
 import { at, startTenanted } from "./support/tenants.mjs";
@@ -204,7 +208,7 @@ describe("accounts that operate", () => {
     let victim;
     let rooted;
     before(async () => {
-      helpdesk = await it.operator("docs:read", "postern:users:read", "postern:users:manage", "postern:users:delete", "postern:authorization:manage", "postern:entitlements:manage", "postern:permissions:manage");
+      helpdesk = await it.operator("docs:read", "postern:users:read", "postern:users:manage", "postern:users:delete", "postern:users:export", "postern:authorization:manage", "postern:entitlements:manage", "postern:permissions:manage");
       victim = await it.somebody({ add_permissions: ["docs:write"] });
       rooted = await it.root(await signUp(server));
     });
@@ -224,6 +228,7 @@ describe("accounts that operate", () => {
           ["DELETE users/*", undefined],
           ["PUT users/*/authorization", { roles: [], permissions: [] }],
           ["PATCH users/*/authorization", { remove_permissions: ["docs:write"] }],
+          ["GET users/*/export", undefined],
           ["POST users/*/entitlements", { name: "gold" }],
           ["POST users/*/entitlements/revoke", { name: "gold" }],
         ]) {
@@ -239,7 +244,8 @@ describe("accounts that operate", () => {
 
     test("nobody gives what they do not have, to others or to themselves", async () => {
       const other = await signUp(server);
-      for (const account of [other.account, helpdesk.account]) {
+      {
+        const { account } = other;
         for (const body of [{ add_permissions: ["docs:write"] }, { add_permissions: ["postern:keys:manage"] }, { add_roles: ["everything"] }]) {
           refused(await it.ask(helpdesk, `PATCH users/${account}/authorization`, body), 403, "beyond_own_permissions");
         }
@@ -272,10 +278,75 @@ describe("accounts that operate", () => {
       assert.equal((await post(server, "login", { email: other.email, password: "another fine password" })).status, 200);
     });
 
-    test("root reaches root, by the permissions that the registry has", async () => {
+    test("nobody gives orders about themselves: a session that was copied must not keep the account", async () => {
+      const before = JSON.stringify(await it.secret.show(helpdesk));
+      for (const [order, body] of [
+        ["POST users/*/set-password", { password: "the thief's own" }],
+        ["POST users/*/set-email", { email: "thief@example.com" }],
+        ["POST users/*/remove-second-factor", { reason: "lost" }],
+        ["POST users/*/revoke-sessions", {}],
+        ["POST users/*/lock", {}],
+        ["DELETE users/*", undefined],
+        ["GET users/*/export", undefined],
+        // What comes by a group would stay when the group is left.
+        ["PATCH users/*/authorization", { add_permissions: ["docs:read"] }],
+        ["POST users/*/entitlements", { name: "gold" }],
+      ]) {
+        const answer = await it.ask(helpdesk, order.replace("*", helpdesk.account), body);
+        assert.deepEqual([answer.status, answer.code], [403, "own_account"], order);
+      }
+      refused(await it.ask(helpdesk, "POST groups/staff/members", { add: [helpdesk.account] }), 403, "own_account");
+      assert.equal(JSON.stringify(await it.secret.show(helpdesk)), before);
+    });
+
+    test("equals give no orders about each other, and so none in each other's names", async () => {
+      const [one, other] = [await it.operator("postern:users:manage"), await it.operator("postern:users:manage")];
+      refused(await it.ask(one, `POST users/${other.account}/set-password`, { password: "the colleague's own" }), 403, "beyond_own_permissions");
+      const more = await it.operator("postern:users:manage", "postern:users:read");
+      assert.equal((await it.ask(more, `POST users/${other.account}/lock`)).status, 200);
+    });
+
+    test("nobody makes permissions of Postern's own, or ends them", async () => {
+      const definer = await it.root(await signUp(server));
+      refused(await it.ask(helpdesk, "POST permissions", { name: "postern:users:read" }), 403, "beyond_own_permissions");
+      refused(await it.ask(definer, "DELETE permissions/postern:keys:manage"), 403, "beyond_own_permissions");
+      assert.equal((await it.ask(helpdesk, "POST permissions", { name: "bills:pay" })).status, 201);
+      const misnamed = await request(server, "POST", `${ADMIN}/permissions`, { body: { name: "postern:bills:pay" }, bearer: OPERATOR_TOKEN });
+      refused(misnamed, 400, "invalid_request");
+    });
+
+    test("nobody rules in organizations over what they may not do themselves", async () => {
+      const ofOrganizations = await it.operator("postern:organizations:manage", "postern:organizations:read");
+      const [lesser, plain] = [await it.operator("postern:organizations:manage"), await signUp(server)];
+      const { body: organization } = await request(server, "POST", `${ADMIN}/organizations`, { body: { slug: "customer", owner: victim.account }, bearer: OPERATOR_TOKEN });
+      const path = `organizations/${organization.id}`;
+      const everything = async () => JSON.stringify((await it.ask(ofOrganizations, `GET ${path}/members`)).body);
+      const before = await everything();
+      for (const [order, body] of [
+        [`POST ${path}/members`, { account_id: rooted.account }],
+        [`PATCH ${path}/members/${victim.account}`, { remove_roles: ["owner"] }],
+        [`DELETE ${path}/members/${victim.account}`, undefined],
+        [`POST ${path}/invites`, { account_id: rooted.account }],
+        ["POST organizations", { slug: "another", owner: rooted.account }],
+      ]) {
+        refused(await it.ask(ofOrganizations, order, body), 403, "beyond_own_permissions");
+      }
+      refused(await it.ask(ofOrganizations, `POST ${path}/members`, { account_id: ofOrganizations.account }), 403, "own_account");
+      assert.equal(await everything(), before);
+      assert.equal((await it.ask(ofOrganizations, `POST ${path}/members`, { account_id: plain.account })).status, 200);
+      // Who has not all that organizations may give makes nobody their owner.
+      await it.grant(lesser, { remove_roles: ["user"] });
+      const bare = { ...lesser, ...(await logIn(server, lesser)) };
+      refused(await it.ask(bare, "POST organizations", { slug: "anothers" }), 403, "beyond_own_permissions");
+      const { body } = await it.secret.ask("GET", `/${plain.account}/history`);
+      assert.ok(body.events.some(({ event, detail }) => event === "organization_member_added" && detail.endsWith(`by operator ${ofOrganizations.account}`)));
+    });
+
+    test("root reaches no root: that is the secret's", async () => {
       const second = await it.root(await signUp(server));
-      assert.equal((await it.ask(rooted, `POST users/${second.account}/ban`)).status, 200);
-      // Root itself is given and taken by the secret alone.
+      refused(await it.ask(rooted, `POST users/${second.account}/ban`), 403, "beyond_own_permissions");
+      assert.equal((await it.ask(rooted, `POST users/${helpdesk.account}/lock`)).status, 200);
+      assert.equal((await it.ask(rooted, `POST users/${helpdesk.account}/unlock`)).status, 200);
       const person = await signUp(server);
       refused(await it.ask(rooted, `POST users/${person.account}/authorization/root`, { granted: true, reason: "x" }), 401, "operator_token_invalid");
     });
@@ -297,9 +368,20 @@ describe("accounts that operate", () => {
       const said = [`GET /users/${about.account}/export`, `POST /users/${about.account}/ban`];
       assert.deepEqual(await lines(person), said);
       assert.deepEqual(await lines(about), said.map((order) => `by ${person.account}: ${order}`));
+      // Where nobody's id is in the path, too, and in the events of what was done.
+      const giver = await it.operator("docs:read", "postern:authorization:manage", "postern:users:manage");
+      assert.deepEqual((await it.ask(giver, "POST groups/staff/members", { add: [about.account] })).body.added, [about.account]);
+      assert.deepEqual((await lines(about))[0], `by ${giver.account}: POST /groups/staff/members`);
+      const { body: made } = await it.ask(giver, "POST users", { username: `made${giver.account.slice(0, 8)}`, name: "Ada" });
+      assert.deepEqual(await lines({ account: made.id }), [`by ${giver.account}: POST /users`]);
+      const { body: history } = await it.secret.ask("GET", `/${about.account}/history?event=authorization_changed`);
+      assert.equal(history.events[0].detail, `group +staff by operator ${giver.account}`);
+      assert.equal((await it.secret.order(about, "revoke-sessions", {})).status, 200);
+      const long = await it.ask(await it.operator("postern:permissions:manage"), `PUT roles/${"r".repeat(4_000)}`, { permissions: [] });
+      refused(long, 400, "invalid_request");
       // Those that come with the secret are the account's own events, as ever.
       assert.equal((await it.secret.order(about, "unban")).status, 200);
-      assert.equal((await lines(about)).length, 2);
+      assert.equal((await lines(about)).length, 3);
     });
 
     test("an order that cannot be written down is not carried out", async () => {
@@ -315,6 +397,35 @@ describe("accounts that operate", () => {
       assert.equal(await it.secret.allowed(about), true);
       assert.deepEqual(await lines(person), []);
     });
+  });
+
+  /** An order whose body comes in two parts; between them something else is done. */
+  const interrupted = async (person, path, body, meanwhile) => {
+    const text = JSON.stringify(body);
+    const sent = httpRequest(new URL(`${ADMIN}/${path}`, server.url), {
+      method: "POST",
+      headers: { authorization: `Bearer ${person.access}`, "content-type": "application/json", "content-length": Buffer.byteLength(text) },
+    });
+    const answered = once(sent, "response");
+    sent.write(text.slice(0, 5));
+    await sleep(300);
+    await meanwhile();
+    sent.end(text.slice(5));
+    const [response] = await answered;
+    return { status: response.statusCode, code: JSON.parse(Buffer.concat(await response.toArray()).toString()).code };
+  };
+
+  test("what is checked is true when an order is carried out, however slowly its body comes", async () => {
+    const person = await it.operator("docs:read", "docs:write", "postern:users:manage");
+    const about = await signUp(server);
+    const password = { password: "the attacker's own" };
+    const promoted = await interrupted(person, `users/${about.account}/set-password`, password, () => it.root(about));
+    assert.deepEqual(promoted, { status: 403, code: "beyond_own_permissions" });
+    const other = await signUp(server);
+    const banned = await interrupted(person, `users/${other.account}/set-password`, password, () => it.secret.order(person, "ban"));
+    assert.equal(banned.status, 401, banned.code);
+    assert.equal((await post(server, "login", { email: other.email, password: PASSWORD })).status, 200);
+    assert.equal((await interrupted(await it.operator("docs:read", "docs:write", "postern:users:manage"), `users/${other.account}/set-password`, password, () => {})).status, 200);
   });
 
   test("one operator's idempotency key is no other's", async () => {
@@ -413,6 +524,49 @@ describe("in cookies", () => {
       refused(await ask("GET", "keys", {}), 403, "operator_permission_missing");
       assert.equal((await ask("POST", `users/${about.account}/ban`, { origin, "sec-fetch-site": "same-origin" })).status, 200);
       assert.equal(await it.secret.allowed(about), false);
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
+describe("bound to a key", () => {
+  test("a copied token of an operator gives no orders", async () => {
+    const server = await startOpenServer({ vars: { ...SECTIONS, limits: { operator_per_source: { count: 0, period_seconds: 60 } } }, secrets: { POSTERN_OPERATOR_TOKEN: OPERATOR_TOKEN } });
+    try {
+      const [owner, key, email] = [client(server), await newKey(), newAddress()];
+      const { sub: account } = claimsOf((await owner.account(email)).access_token);
+      await operators(server).grant({ account }, { add_permissions: ["postern:users:read"] });
+      const mine = holder(owner, key);
+      const { access_token: token } = bound(await mine.login(email, PASSWORD), key);
+      assert.equal((await mine.send("GET", "admin/users", { token })).status, 200);
+      refused(await request(server, "GET", `${ADMIN}/users`, { bearer: token }), 401, "token_bound");
+      const thief = holder(owner, await newKey());
+      assert.equal((await thief.send("GET", "admin/users", { token })).status, 401);
+      const proof = await proofFor(key, "admin/users", { method: "GET", token });
+      assert.equal((await mine.send("GET", "admin/users", { token, proof })).status, 200);
+      assert.equal((await mine.send("GET", "admin/users", { token, proof })).status, 401);
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
+describe("counted", () => {
+  test("by account, whatever the limit on the secret is", async () => {
+    const limits = { ...relaxed().limits, operator_per_source: { count: 1, period_seconds: 3_600 }, profile_per_account: { count: 4, period_seconds: 3_600 } };
+    const server = await startServer({ vars: relaxed({}, { ...SECTIONS, limits }), secrets: { POSTERN_OPERATOR_TOKEN: OPERATOR_TOKEN } });
+    try {
+      const people = [await signUp(server), await signUp(server)];
+      const { DIRECTORY: directory } = await server.getEnv();
+      await directory.prepare("UPDATE users SET roles = ?").bind(JSON.stringify(["everything"])).run();
+      const ask = ({ access }) => request(server, "GET", `${ADMIN}/users`, { bearer: access });
+      for (const person of people) {
+        for (const _ of [1, 2, 3, 4]) assert.equal((await ask(person)).status, 200);
+        const limited = await ask(person);
+        refused(limited, 429, "rate_limited");
+        assert.ok(Number(limited.headers.get("retry-after")) > 0);
+      }
     } finally {
       await server.stop();
     }

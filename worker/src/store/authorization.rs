@@ -39,6 +39,8 @@ pub(crate) struct Membership<'a> {
     pub(crate) add: &'a [AccountId],
     pub(crate) remove: &'a [AccountId],
     pub(crate) operation: OperationId,
+    /// What whoever gives the order is called.
+    pub(crate) by: &'a str,
 }
 
 /// An account that a query names.
@@ -99,7 +101,7 @@ impl Directory {
         membership: &Membership<'_>,
         now: UnixMillis,
     ) -> Result<Vec<Named>, Problem> {
-        let Membership { group, add, remove, operation } = membership;
+        let Membership { group, add, remove, operation, by } = membership;
         let operation = JsValue::from(operation.to_string());
         let (add, remove) = (ids(add)?, ids(remove)?);
         let most = u32::try_from(AuthorizationSnapshot::MOST_GROUPS).unwrap_or(u32::MAX);
@@ -117,9 +119,16 @@ impl Directory {
         let audit = self.prepare(
             "INSERT INTO audit_events (event_id, occurred_at, tenant, account_id, event, detail) \
              SELECT lower(hex(randomblob(16))), ?1, tenant, account_id, ?2, \
-             iif(account_id IN (SELECT value FROM json_each(?3)), 'group +', 'group -') || ?4 || ' by operator' \
+             iif(account_id IN (SELECT value FROM json_each(?3)), 'group +', 'group -') || ?4 || ' by ' || ?6 \
              FROM users WHERE authorization_operation = ?5",
-            &[millis(now), AUTHORIZATION_CHANGED.into(), add.clone(), group.clone(), operation.clone()],
+            &[
+                millis(now),
+                AUTHORIZATION_CHANGED.into(),
+                add.clone(),
+                group.clone(),
+                operation.clone(),
+                (*by).into(),
+            ],
         )?;
         let insert = self.prepare(
             "INSERT OR IGNORE INTO group_members (account_id, group_name, tenant, added_at) \

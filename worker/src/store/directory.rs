@@ -456,6 +456,21 @@ impl Directory {
         self.batch(vec![line, login]).await
     }
 
+    /// The same line for each of these accounts.
+    pub(crate) async fn record_audit_of_each(
+        &self,
+        accounts: &[AccountId],
+        event: &AuditRow<'_>,
+    ) -> Result<(), Problem> {
+        let query = "INSERT INTO audit_events (event_id, occurred_at, tenant, account_id, event, detail) \
+                     SELECT lower(hex(randomblob(16))), ?, ?, value, ?, ? FROM json_each(?)";
+        let ids: Vec<String> = accounts.iter().map(AccountId::to_string).collect();
+        let ids = json::write(&ids).map_err(|error| Problem::internal("ids", error))?;
+        let detail = event.detail.map_or(JsValue::NULL, JsValue::from);
+        let values = [millis(event.occurred_at), event.tenant.into(), event.event.into(), detail, ids.into()];
+        self.prepare(query, &values)?.run().await.map_err(unavailable)
+    }
+
     /// Runs statements as one transaction.
     pub(super) async fn batch(&self, statements: Vec<Statement>) -> Result<(), Problem> {
         self.transact(statements).await.map_err(unavailable)

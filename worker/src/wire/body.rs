@@ -221,6 +221,15 @@ fn check_media_type(request: &Request) -> Result<(), Problem> {
     }
 }
 
+/// Waits until all of the body is there, and leaves it to be read.
+pub(crate) async fn arrived(request: &Request) -> Result<(), Problem> {
+    if request.inner().body().is_none() {
+        return Ok(());
+    }
+    let copy = request.clone().map_err(|error| Problem::internal("body", error))?;
+    read_bytes(&copy).await.map(drop)
+}
+
 /// Reads the body. One that says beforehand that it is small comes in one piece, since HTTP lets none be longer than it
 /// says; any other comes chunk by chunk, and only up to the limit.
 async fn read_bytes(request: &Request) -> Result<Vec<u8>, Problem> {

@@ -264,7 +264,12 @@ impl Problem {
         problem
     }
 
-    /// The order is about somebody who may do more than whoever gives it, or would give more.
+    /// An account gives an operator's order about itself.
+    pub(crate) fn own_account() -> Self {
+        Self::new(403, "own_account", "That is done by the account's own routes")
+    }
+
+    /// The order is about somebody who may do as much as whoever gives it, or would give more.
     pub(crate) fn beyond_own_permissions() -> Self {
         Self::new(403, "beyond_own_permissions", "That goes beyond what the account may do itself")
     }

@@ -151,7 +151,8 @@ fn read_registry(section: &mut Section<'_>) -> PermissionRegistry {
     let names = section.list::<PermissionName>("names").unwrap_or_default();
     let deleted = section.list::<PermissionName>("deleted").unwrap_or_default();
     for (path, name) in &names {
-        if OperatorPermission::is_misnamed(name) {
+        // One that was deleted means nothing any more.
+        if OperatorPermission::is_misnamed(name) && deleted.iter().all(|(_, deleted)| deleted != name) {
             section.refuse_at(path.clone(), "begins with postern:, and is no permission that Postern knows");
         }
     }

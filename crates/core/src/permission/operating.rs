@@ -2,8 +2,8 @@
 //!
 //! They are names like any other, and mean something only where the registry has them: a deployment that does not list
 //! `postern:users:read` has no account that may read users, not even one with root. Two rules keep such an account from
-//! becoming more than it was made: it acts only on accounts that may do nothing that it may not itself, and gives only
-//! what it has.
+//! becoming more than it was made: it acts only on accounts that may do less than it may itself, and gives only what it
+//! has.
 
 use super::{PermissionMask, PermissionName, PermissionRegistry};
 
@@ -147,8 +147,14 @@ impl Authority {
         (is_allowed && (of_deployment || !needed.is_of_deployment())).then_some(Self { mask })
     }
 
-    /// Whether somebody who may do this is within reach, and whether it may be given: nothing of it is more than the
-    /// account may do itself.
+    /// Whether it acts on somebody who may do this: only if that is less than it may do itself, so that equals give no
+    /// orders under each other's names.
+    #[must_use]
+    pub fn reaches(&self, mask: &PermissionMask) -> bool {
+        self.covers(mask) && self.mask != *mask
+    }
+
+    /// Whether it gives this to others: only if it may do all of it itself.
     #[must_use]
     pub fn covers(&self, mask: &PermissionMask) -> bool {
         self.mask.contains_all(mask)
@@ -252,6 +258,8 @@ mod tests {
             let own: BTreeSet<u16> = own.into_iter().chain([registry.place_of(needed.name()).unwrap()]).collect();
             let authority = Authority::over(&registry, bits(&own), needed, true).unwrap();
             prop_assert_eq!(authority.covers(&bits(&other)), other.is_subset(&own));
+            prop_assert_eq!(authority.reaches(&bits(&other)), other.is_subset(&own) && other != own);
+            prop_assert!(!authority.reaches(&bits(&own)) && authority.covers(&bits(&own)));
         }
     }
 }

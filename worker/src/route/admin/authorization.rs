@@ -161,6 +161,7 @@ async fn change(
     let (environment, directory) = (&exchange.environment, exchange.directory()?);
     let operation = operator.operation_on(account, &order.said);
     definitions::know_now(environment, exchange.ambient.now()).await?;
+    operator.reach(exchange, &[*account]).await?;
     for _ in 0..TRIES {
         let before = given(exchange, &directory, account).await?;
         if directory.was_authorized(operation).await? {
@@ -169,11 +170,11 @@ async fn change(
         let settings = environment.permissions()?;
         let after = edit(&settings, &before)?;
         after.check_size().map_err(refused)?;
-        operator.check_covers_all([&before, &after].map(|given| settings.mask_of(given)))?;
+        operator.check_covers([&before, &after].map(|given| settings.mask_of(given)))?;
         if after == before {
             return told(environment, &directory, account, &before).await;
         }
-        let detail = detail(&before, &after, order.reason.as_ref());
+        let detail = detail(&before, &after, &operator.name(), order.reason.as_ref());
         let new = NewAuthorization {
             after: &after,
             version: before.version,
@@ -290,6 +291,7 @@ fn reason(body: &mut Body) -> Result<Option<StatusReason>, Problem> {
 fn detail(
     before: &AuthorizationSnapshot,
     after: &AuthorizationSnapshot,
+    by: &str,
     reason: Option<&StatusReason>,
 ) -> String {
     let mut changes = Vec::new();
@@ -305,7 +307,7 @@ fn detail(
     if detail.is_empty() {
         detail.push_str(if before.has_root == after.has_root { "order of roles" } else { "root" });
     }
-    detail.push_str(" by operator");
+    detail = detail + " by " + by;
     if let Some(reason) = reason {
         detail = detail + ": " + reason.as_str();
     }

@@ -66,6 +66,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         return Err(Problem::idempotency_key_reused());
     }
     if before.is_none() {
+        operator.make(exchange, account).await?;
         let hash = input.password.as_ref().map(|password| password::hashed(exchange, &keyring, password));
         let hash = hash.transpose()?;
         let contacts = [&input.email, &input.phone].into_iter().flatten();
@@ -151,7 +152,7 @@ fn check_may_give(exchange: &Exchange, operator: &Operator, roles: &[String]) ->
         return Ok(());
     }
     let settings = exchange.environment.permissions()?;
-    operator.check_covers_all([settings.mask_of(&AuthorizationSnapshot::of_roles(roles.to_vec()))])
+    operator.check_covers([settings.mask_of(&AuthorizationSnapshot::of_roles(roles.to_vec()))])
 }
 
 struct Ids {

@@ -46,7 +46,7 @@ impl Subject {
         let (account, directory) = (users::account(id)?, exchange.directory()?);
         let tenant = exchange.environment.config().tenant();
         let credential = directory.credential_of(tenant, &account).await?.ok_or_else(Problem::not_found)?;
-        operator.check_reaches(exchange, &[account]).await?;
+        operator.reach(exchange, &[account]).await?;
         fence::settle(&exchange.environment, &directory, &account).await?;
         Ok(Self { operator, account, directory, credential })
     }
@@ -167,7 +167,7 @@ fn contact_set(verification_sent: bool) -> Answer {
 pub(crate) async fn set_verified(exchange: &Exchange, id: &str, kind: IdentifierKind) -> Answer {
     let operator = operator::authorise(exchange, OperatorPermission::UsersManage).await?;
     let account = users::account(id)?;
-    operator.check_reaches(exchange, &[account]).await?;
+    operator.reach(exchange, &[account]).await?;
     let mut body = Body::read(&exchange.request).await?;
     let verified = body.optional_flag("verified")?;
     let verified = verified.ok_or_else(|| Problem::invalid_field("verified", "is required"))?;

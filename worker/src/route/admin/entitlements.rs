@@ -47,7 +47,7 @@ pub(crate) async fn grant(exchange: &Exchange, id: &str) -> Answer {
         return Err(Problem::invalid_field("metadata", "must have at most 1024 bytes"));
     }
     let (directory, account) = account(exchange, id).await?;
-    operator.check_reaches(exchange, &[account]).await?;
+    operator.reach(exchange, &[account]).await?;
     let new = NewGrant { name: &name, source: &source, expires_at, metadata: metadata.as_deref() };
     let tenant = exchange.environment.config().tenant();
     if !directory.grant_entitlement(tenant, &account, &new, now).await? {
@@ -65,7 +65,7 @@ pub(crate) async fn revoke(exchange: &Exchange, id: &str) -> Answer {
     let (name, source) = (name(&body.text("name")?, "name")?, body.optional_text("source")?);
     let source = source.as_deref().map(name_of_source).transpose()?;
     let (directory, account) = account(exchange, id).await?;
-    operator.check_reaches(exchange, &[account]).await?;
+    operator.reach(exchange, &[account]).await?;
     let tenant = exchange.environment.config().tenant();
     directory.revoke_entitlement(tenant, &account, &name, source.as_ref(), now).await?;
     entitlements::publish(&exchange.environment, &directory, &account, now).await?;

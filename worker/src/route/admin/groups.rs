@@ -89,10 +89,11 @@ pub(crate) async fn change(exchange: &Exchange, name: &str) -> Answer {
     if !add.is_empty() && environment.permissions()?.groups.get(name).is_none() {
         return Err(Problem::not_found());
     }
-    operator.check_covers_all(environment.permissions()?.groups.get(name).map(PermissionSet::mask))?;
-    operator.check_reaches(exchange, &[add.as_slice(), remove.as_slice()].concat()).await?;
+    operator.check_covers(environment.permissions()?.groups.get(name).map(PermissionSet::mask))?;
+    operator.reach(exchange, &[add.as_slice(), remove.as_slice()].concat()).await?;
     let operation = operator.operation_of(&[b"members", name.as_bytes()]);
-    let membership = Membership { group: &group, add: &add, remove: &remove, operation };
+    let by = operator.name();
+    let membership = Membership { group: &group, add: &add, remove: &remove, operation, by: &by };
     let directory = exchange.directory()?;
     let tenant = environment.config().tenant();
     let changed = directory.change_members(tenant, &membership, exchange.ambient.now()).await?;

@@ -9,6 +9,7 @@ pub(crate) mod entitlements;
 pub(crate) mod groups;
 pub(crate) mod keys;
 pub(crate) mod metrics;
+mod operating_account;
 pub(crate) mod operator;
 pub(crate) mod permission_sets;
 pub(crate) mod permissions;

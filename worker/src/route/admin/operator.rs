@@ -2,34 +2,29 @@
 //! for ([`OperatorPermission`]).
 
 use crate::object::keyring::secret_bytes;
+use crate::route::admin::operating_account::OperatingAccount;
 use crate::route::authenticate::{bearer_text, presented};
 use crate::route::cookies;
 use crate::route::exchange::Exchange;
-use crate::route::presence::Bearer;
-use crate::route::sessions::limit_profile;
-use crate::store::definitions;
-use crate::store::directory::{AuditRow, Directory};
 use crate::store::limiter::Limits;
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId, OrganizationId};
 use postern_core::identifier::length_prefixed;
 use postern_core::keyring::is_placeholder;
-use postern_core::permission::{Authority, OperatorPermission, PermissionMask};
+use postern_core::permission::{OperatorPermission, PermissionMask, PermissionName};
 use postern_core::secret::Secret;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 /// Fewer bytes than this could be guessed.
 const FEWEST_TOKEN_BYTES: usize = 32;
-/// The event of every order that an account gives, in its own history and in that of the account that it is about.
-const ORDER: &str = "operator_order";
 
 /// What an operator's request may rely on. Made by [`authorise`] and [`authorise_by_secret`] only.
 pub(crate) struct Operator {
     /// Under which the request is carried out once: the client's `Idempotency-Key`, or an id of our own.
     pub(super) operation: String,
-    /// How far the orders of an account go; those that come with the secret have no end.
-    authority: Option<Authority>,
+    /// Who gives the order; nobody in particular with the secret.
+    account: Option<OperatingAccount>,
 }
 
 impl Operator {
@@ -53,38 +48,54 @@ impl Operator {
         OperationId::from_bytes(id)
     }
 
-    /// Refuses what goes beyond the operator's own permissions: to act on somebody who may do this, or to give it.
-    pub(super) fn check_covers(&self, mask: &PermissionMask) -> Result<(), Problem> {
-        match &self.authority {
-            Some(authority) if !authority.covers(mask) => Err(Problem::beyond_own_permissions()),
-            _ => Ok(()),
+    /// The account that gives the order.
+    pub(crate) fn account(&self) -> Option<&AccountId> {
+        self.account.as_ref().map(OperatingAccount::id)
+    }
+
+    /// What an operator is called where it is written down who did something.
+    pub(crate) fn name(&self) -> String {
+        match &self.account {
+            Some(account) => format!("operator {}", account.id()),
+            None => "operator".into(),
         }
     }
 
-    /// The same for the masks of names, looked up only if they matter.
-    pub(super) fn check_covers_all(
-        &self,
-        masks: impl IntoIterator<Item = PermissionMask>,
-    ) -> Result<(), Problem> {
-        match self.authority {
-            Some(_) => masks.into_iter().try_for_each(|mask| self.check_covers(&mask)),
+    /// Before an order about these accounts: an account gives none about itself, and none about accounts that may do as
+    /// much. Who gives it is written into their histories.
+    pub(crate) async fn reach(&self, exchange: &Exchange, accounts: &[AccountId]) -> Result<(), Problem> {
+        match &self.account {
+            Some(account) => account.reach(exchange, accounts).await,
             None => Ok(()),
         }
     }
 
-    /// The same for the account that an order is about. Nobody is whoever has no row: the order will say so.
-    pub(super) async fn check_reaches(
-        &self,
-        exchange: &Exchange,
-        accounts: &[AccountId],
-    ) -> Result<(), Problem> {
-        if self.authority.is_none() {
-            return Ok(());
+    /// The same for an account that is not there yet.
+    pub(super) async fn make(&self, exchange: &Exchange, new: AccountId) -> Result<(), Problem> {
+        match &self.account {
+            Some(account) => account.write_down_for(exchange, &[new]).await,
+            None => Ok(()),
         }
-        let (tenant, settings) =
-            (exchange.environment.config().tenant(), exchange.environment.permissions()?);
-        let found = exchange.directory()?.credentials_of(tenant, accounts).await?;
-        found.iter().try_for_each(|found| self.check_covers(&settings.mask_of(&found.authorization()?)))
+    }
+
+    /// Refuses to give, take or define what an account does not have itself: masks that are looked up only if they
+    /// matter.
+    pub(crate) fn check_covers(
+        &self,
+        masks: impl IntoIterator<Item = PermissionMask>,
+    ) -> Result<(), Problem> {
+        match &self.account {
+            Some(account) => masks.into_iter().try_for_each(|mask| account.check_covers(&mask)),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses an account that permissions of Postern's own come to be or go: it would make others operators, or end them.
+    pub(super) fn check_may_define(&self, name: &PermissionName) -> Result<(), Problem> {
+        if self.account.is_some() && OperatorPermission::is_named_like_one(name) {
+            return Err(Problem::beyond_own_permissions());
+        }
+        Ok(())
     }
 }
 
@@ -102,8 +113,11 @@ pub(crate) async fn authorise(
     // A token of the other kind never has a dot.
     let by_account = cookies::session_token(exchange).is_some()
         || presented(exchange).is_some_and(|presented| presented.token.contains('.'));
-    if by_account && are_accounts_operators(exchange).await? {
-        return authorise_account(exchange, permission).await;
+    if by_account && OperatorPermission::are_any_in(&exchange.environment.permissions()?.registry) {
+        let account = OperatingAccount::of(exchange, permission).await?;
+        // What one account has ordered under a key is no other's order.
+        let operation = format!("{}/{}", account.id(), operation(exchange)?);
+        return Ok(Operator { operation, account: Some(account) });
     }
     compare(exchange, secret.as_ref()).await
 }
@@ -132,7 +146,7 @@ async fn compare(exchange: &Exchange, secret: Option<&Zeroizing<String>>) -> Res
         worker::console_warn!("operator: a wrong token from {}", exchange.source());
         return Err(Problem::operator_token_invalid());
     }
-    Ok(Operator { operation: operation(exchange)?, authority: None })
+    Ok(Operator { operation: operation(exchange)?, account: None })
 }
 
 async fn limit(exchange: &Exchange) -> Result<(), Problem> {
@@ -142,56 +156,6 @@ async fn limit(exchange: &Exchange) -> Result<(), Problem> {
         .per_key("operator_per_source", limit)
         .take()
         .await
-}
-
-async fn are_accounts_operators(exchange: &Exchange) -> Result<bool, Problem> {
-    definitions::know_now(&exchange.environment, exchange.ambient.now()).await?;
-    Ok(OperatorPermission::are_any_in(&exchange.environment.permissions()?.registry))
-}
-
-/// By what the account was given now, whatever its token says. One that acts in an organization is handed to the servers
-/// of that, which have no say here.
-async fn authorise_account(exchange: &Exchange, needed: OperatorPermission) -> Result<Operator, Problem> {
-    let bearer = Bearer::of(exchange).await?;
-    limit_profile(exchange, &bearer.subject.account).await?;
-    if bearer.acts_in_organization() {
-        return Err(Problem::acts_in_organization());
-    }
-    let (environment, settings) = (&exchange.environment, exchange.environment.permissions()?);
-    let mask = settings.mask_of(&bearer.credential.authorization()?);
-    let of_deployment = environment.is_own_tenant();
-    let authority = Authority::over(&settings.registry, mask, needed, of_deployment);
-    let authority = authority.ok_or_else(|| Problem::operator_permission_missing(needed))?;
-    let account = bearer.subject.account;
-    if needed.is_grave() {
-        bearer.prove_recently(exchange).await?;
-        record(exchange, &exchange.directory()?, &bearer).await?;
-    }
-    // What one account has ordered under a key is no other's order.
-    let operation = format!("{account}/{}", operation(exchange)?);
-    Ok(Operator { operation, authority: Some(authority) })
-}
-
-/// Who ordered what, for both: whoever gives the order, and whoever it is about.
-async fn record(exchange: &Exchange, directory: &Directory, bearer: &Bearer) -> Result<(), Problem> {
-    let (account, request) = (bearer.subject.account, &exchange.request);
-    let (method, path) = (request.method().to_string(), request.path());
-    let order = path.strip_prefix("/api/v1/auth/admin").unwrap_or(&path);
-    let about = order.strip_prefix("/users/").and_then(|rest| rest.split('/').next()?.parse().ok());
-    let line = |account: AccountId, detail| AuditRow {
-        occurred_at: exchange.ambient.now(),
-        tenant: exchange.environment.config().tenant().as_str(),
-        account: Some(account.to_string()),
-        session: None,
-        event: ORDER,
-        detail,
-    };
-    let detail = format!("{method} {order}");
-    let own = AuditRow { session: Some(bearer.subject.session.to_string()), ..line(account, Some(&detail)) };
-    directory.record_audit(&draw(exchange)?, &own).await?;
-    let Some(about) = about.filter(|about| *about != account) else { return Ok(()) };
-    let by = format!("by {account}: {detail}");
-    directory.record_audit(&draw(exchange)?, &line(about, Some(&by))).await
 }
 
 fn digest(text: &str) -> Secret<32> {
@@ -211,6 +175,6 @@ fn operation(exchange: &Exchange) -> Result<String, Problem> {
     }
 }
 
-fn draw(exchange: &Exchange) -> Result<String, Problem> {
+pub(super) fn draw(exchange: &Exchange) -> Result<String, Problem> {
     exchange.environment.draw_id().map_err(|error| Problem::internal("operator", error))
 }

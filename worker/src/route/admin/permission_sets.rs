@@ -120,7 +120,7 @@ pub(crate) async fn delete(exchange: &Exchange, kind: SetKind, name: &str) -> An
     }
     definitions::know_now(environment, exchange.ambient.now()).await?;
     let settings = environment.permissions()?;
-    operator.check_covers_all(mask(&settings, kind, name))?;
+    operator.check_covers(mask(&settings, kind, name))?;
     let change = change(exchange, &operator, (kind, name), "deleted", "deleted");
     if !directory.delete_set(&change, kind, name).await? && !directory.is_ending(kind, name).await? {
         return Err(Problem::not_found());
@@ -185,7 +185,7 @@ fn check_covers(environment: &Environment, operator: &Operator, wanted: &Wanted<
     let settings = environment.permissions()?;
     let names = wanted.permissions.iter().filter_map(|name| name.parse::<PermissionName>().ok());
     let after = names.filter_map(|name| settings.registry.mask_of([&name]).ok());
-    operator.check_covers_all(mask(&settings, wanted.kind, wanted.name).into_iter().chain(after))
+    operator.check_covers(mask(&settings, wanted.kind, wanted.name).into_iter().chain(after))
 }
 
 fn mask(settings: &PermissionSettings, kind: SetKind, name: &str) -> Option<PermissionMask> {
@@ -214,7 +214,7 @@ fn change<'a>(
         tenant: exchange.environment.config().tenant(),
         operation,
         event,
-        detail: format!("{name} by operator"),
+        detail: format!("{name} by {}", operator.name()),
         now: exchange.ambient.now(),
     }
 }

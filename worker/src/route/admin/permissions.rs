@@ -86,6 +86,7 @@ pub(crate) async fn create(exchange: &Exchange) -> Answer {
         body.text("name")?.parse().map_err(|error| Problem::invalid_field("name", error))?;
     let description = description(&mut body)?;
     check_runtime(exchange)?;
+    operator.check_may_define(&name)?;
     let (environment, now, directory) =
         (&exchange.environment, exchange.ambient.now(), exchange.directory()?);
     let operation = operator.operation_of(&[b"permission", name.as_str().as_bytes()]);
@@ -101,7 +102,7 @@ pub(crate) async fn create(exchange: &Exchange) -> Answer {
         tenant: environment.config().tenant(),
         operation,
         event: "permission_created",
-        detail: format!("{name} by operator"),
+        detail: format!("{name} by {}", operator.name()),
         now,
     };
     let new = NewPermission { name: &name, description: description.as_ref().map(StatusReason::as_str) };
@@ -122,14 +123,15 @@ pub(crate) async fn delete(exchange: &Exchange, name: &str) -> Answer {
         (&exchange.environment, exchange.ambient.now(), exchange.directory()?);
     let definitions = definitions::renew_from_directory(environment, now).await?;
     let registry = &environment.permissions()?.registry;
-    operator.check_covers_all(registry.mask_of([&name]).ok())?;
+    operator.check_may_define(&name)?;
+    operator.check_covers(registry.mask_of([&name]).ok())?;
     let lives = environment.config().permissions().delete_permission(&definitions, &name);
     if lives.map_err(|error| Problem::definition("id", error))? {
         let change = DefinitionChange {
             tenant: environment.config().tenant(),
             operation: operator.operation_of(&[b"permission deleted", name.as_str().as_bytes()]),
             event: "permission_deleted",
-            detail: format!("{name} by operator"),
+            detail: format!("{name} by {}", operator.name()),
             now,
         };
         directory.delete_permission(&change, &name).await?;

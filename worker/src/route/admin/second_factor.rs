@@ -19,7 +19,7 @@ struct Removed {
 pub(crate) async fn remove(exchange: &Exchange, id: &str) -> Answer {
     let operator = operator::authorise(exchange, OperatorPermission::UsersManage).await?;
     let account = users::account(id)?;
-    operator.check_reaches(exchange, &[account]).await?;
+    operator.reach(exchange, &[account]).await?;
     let mut body = Body::read(&exchange.request).await?;
     let reason = body.text("reason")?.parse().map_err(|error| Problem::invalid_field("reason", error))?;
     let accounts = Accounts::new(&exchange.environment);

@@ -63,7 +63,7 @@ struct Purged {
 pub(crate) async fn change(exchange: &Exchange, id: &str, verb: Verb) -> Answer {
     let operator = operator::authorise(exchange, verb.permission()).await?;
     let account = users::account(id)?;
-    operator.check_reaches(exchange, &[account]).await?;
+    operator.reach(exchange, &[account]).await?;
     let mut body = Body::read_optional(&exchange.request).await?;
     let reason = body.optional_text("reason")?.map(|reason| reason.parse()).transpose();
     let reason = reason.map_err(|error| Problem::invalid_field("reason", error))?;
@@ -87,7 +87,7 @@ pub(crate) async fn change(exchange: &Exchange, id: &str, verb: Verb) -> Answer 
 pub(crate) async fn purge(exchange: &Exchange, id: &str) -> Answer {
     let operator = operator::authorise(exchange, OperatorPermission::UsersDelete).await?;
     let account = users::account(id)?;
-    operator.check_reaches(exchange, &[account]).await?;
+    operator.reach(exchange, &[account]).await?;
     Accounts::new(&exchange.environment).purge(&account, Actor::Operator, None).await?;
     json(200, &Purged { purged: true })
 }

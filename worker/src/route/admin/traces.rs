@@ -32,7 +32,7 @@ pub(crate) async fn sessions(exchange: &Exchange, id: &str) -> Answer {
 pub(crate) async fn revoke_sessions(exchange: &Exchange, id: &str) -> Answer {
     let operator = operator::authorise(exchange, OperatorPermission::UsersManage).await?;
     let account = users::account(id)?;
-    operator.check_reaches(exchange, &[account]).await?;
+    operator.reach(exchange, &[account]).await?;
     let mut body = Body::read_optional(&exchange.request).await?;
     let session = body.optional_text("session_id")?.map(|id| id.parse::<SessionId>()).transpose();
     let session = session.map_err(|error| Problem::invalid_field("session_id", error))?;
@@ -74,8 +74,10 @@ async fn events(exchange: &Exchange, id: &str, event: Option<String>, query: &mu
 }
 
 pub(crate) async fn export(exchange: &Exchange, id: &str) -> Answer {
-    operator::authorise(exchange, OperatorPermission::UsersExport).await?;
-    exported(exchange, &users::account(id)?).await
+    let operator = operator::authorise(exchange, OperatorPermission::UsersExport).await?;
+    let account = users::account(id)?;
+    operator.reach(exchange, &[account]).await?;
+    exported(exchange, &account).await
 }
 
 /// All that is stored about an account, but for what proves its owner: no hashes, keys, tags or codes.

@@ -33,6 +33,9 @@ pub(super) async fn create(caller: &Caller<'_>, segment: &str) -> Answer {
     let mut body = Body::read(&caller.exchange.request).await?;
     let (account, email) = (invited_account(caller, &mut body).await?, address(&mut body)?);
     let ttl = ttl(caller, &mut body)?;
+    if let Some(account) = &account {
+        caller.reach(account).await?;
+    }
     caller.take_creation().await?;
     let id = InviteId::from_bytes(caller.exchange.ambient.random()?.into_bytes());
     let (invitee, mailed) = match (account, email) {

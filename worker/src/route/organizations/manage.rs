@@ -78,6 +78,9 @@ pub(super) async fn create(caller: &Caller<'_>) -> Answer {
         Some(owner) => Some(owner),
         None => account(&mut body, "owner")?,
     };
+    if let Some(owner) = &owner {
+        caller.reach(owner).await?;
+    }
     caller.take_creation().await?;
     let drawn = caller.exchange.ambient.random()?.into_bytes();
     let id = match &caller.who {

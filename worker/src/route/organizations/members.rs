@@ -42,6 +42,7 @@ pub(super) async fn add(caller: &Caller<'_>, segment: &str) -> Answer {
     let mut body = Body::read(&caller.exchange.request).await?;
     let account = manage::account(&mut body, "account_id")?
         .ok_or_else(|| Problem::invalid_field("account_id", "is required"))?;
+    caller.reach(&account).await?;
     let change = caller.change(found.id, "organization_member_added", Some(account), "added")?;
     if !caller.repeats(&change).await? && !caller.directory.add_member(&change, &account).await? {
         // To add a member is no mistake.
@@ -76,6 +77,7 @@ pub(super) async fn remove(caller: &Caller<'_>, segment: &str, account: &str) ->
     let oneself = caller.account() == Some(&account);
     let task = Task::Remove { oneself };
     let found = caller.organization(segment, task).await?;
+    caller.reach(&account).await?;
     let change = caller.change(found.id, "organization_member_removed", Some(account), "removed")?;
     // Whoever leaves needs nobody's leave.
     let change = if oneself { Change { authority: Authority::Lasting, ..change } } else { change };
@@ -95,6 +97,7 @@ pub(super) async fn remove(caller: &Caller<'_>, segment: &str, account: &str) ->
 pub(super) async fn amend(caller: &Caller<'_>, segment: &str, account: &str) -> Answer {
     let account = member(account)?;
     let found = caller.organization(segment, Task::Manage).await?;
+    caller.reach(&account).await?;
     let mut body = Body::read(&caller.exchange.request).await?;
     let (add, remove) = (roles(&mut body, "add_roles")?, roles(&mut body, "remove_roles")?);
     if add.is_empty() && remove.is_empty() {

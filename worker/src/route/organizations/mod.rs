@@ -143,7 +143,14 @@ impl<'a> Caller<'a> {
                 let (read, manage) =
                     (OperatorPermission::OrganizationsRead, OperatorPermission::OrganizationsManage);
                 let needed = if changes { manage } else { read };
-                Who::Operator(operator::authorise(exchange, needed).await?)
+                let operator = operator::authorise(exchange, needed).await?;
+                if changes {
+                    // It could make anybody an owner, who has it all.
+                    let settings = exchange.environment.permissions()?;
+                    let given = exchange.environment.config().organizations().permissions.iter();
+                    operator.check_covers(given.filter_map(|name| settings.registry.mask_of([name]).ok()))?;
+                }
+                Who::Operator(operator)
             }
             Door::Own => {
                 let found = if changes {
@@ -202,7 +209,7 @@ impl<'a> Caller<'a> {
                 (Authority::Owner(*id), OperationId::from_bytes(drawn), id.to_string())
             }
             Who::Operator(operator) => {
-                (Authority::Lasting, operator.operation_in(&organization, &said), "operator".into())
+                (Authority::Lasting, operator.operation_in(&organization, &said), operator.name())
             }
         };
         Ok(Change {
@@ -225,6 +232,14 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// Before a change about an account: how far an operator reaches is not for its owners to say.
+    async fn reach(&self, account: &AccountId) -> Result<(), Problem> {
+        match &self.who {
+            Who::Account { .. } => Ok(()),
+            Who::Operator(operator) => operator.reach(self.exchange, &[*account]).await,
+        }
+    }
+
     /// Tells the accounts whose tokens a change has made stale.
     ///
     /// # Errors
@@ -239,7 +254,11 @@ impl<'a> Caller<'a> {
 
     /// The limit on what accounts create, and on whom they invite.
     async fn take_creation(&self) -> Result<(), Problem> {
-        let Some(account) = self.account() else { return Ok(()) };
+        let account = match &self.who {
+            Who::Account { id, .. } => Some(id),
+            Who::Operator(operator) => operator.account(),
+        };
+        let Some(account) = account else { return Ok(()) };
         let environment = &self.exchange.environment;
         let keyring = self.exchange.keyring().await?;
         let limit = environment.config().limits().organization_per_account;
