@@ -11,6 +11,7 @@ use crate::store::kv::KvStore;
 use crate::wire::possession::Possession;
 use crate::wire::problem::Problem;
 use crate::wire::rate_limits::{CountedLimit, MetLimit, MetLimits};
+use crate::wire::request::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use postern_core::codec::base16;
@@ -34,7 +35,7 @@ use std::iter;
 use std::rc::Rc;
 use worker::js_sys::{JSON, Reflect};
 use worker::wasm_bindgen::JsValue;
-use worker::{D1Database, Env, ObjectNamespace, Queue, Request};
+use worker::{D1Database, Env, ObjectNamespace, Queue};
 use zeroize::Zeroizing;
 
 const CONFIGURATION: &str = "POSTERN";
@@ -148,8 +149,7 @@ impl Environment {
         }
         let header = config.tenants().header();
         let header = header.and_then(|name| request.headers().get(name).ok().flatten());
-        let url = request.inner().url();
-        let said = TenantHint { header: header.as_deref(), hostname: hostname(&url) };
+        let said = TenantHint { header: header.as_deref(), hostname: hostname(request.url()) };
         let tenant = config.tenant_of(said).map_err(|refusal| match refusal {
             TenantRefusal::Missing => Problem::tenant_required(),
             TenantRefusal::Unknown => Problem::tenant_unknown(),

@@ -18,10 +18,11 @@ mod wire;
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::route::exchange::{Event, Exchange};
+use crate::wire::request::Request;
 use postern_core::codec::base16;
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
-use worker::{Context, Env, MessageBatch, Request, Response, Result, ScheduleContext, ScheduledEvent, event};
+use worker::{Context, Env, MessageBatch, Response, Result, ScheduleContext, ScheduledEvent, event};
 
 /// One HTTP request.
 #[event(fetch)]
@@ -58,7 +59,7 @@ async fn serve(
     request_id: &str,
 ) -> Result<Response> {
     let environment = Environment::open(env).and_then(|environment| {
-        let is_for_all = route::table::is_for_all_tenants(&request.path());
+        let is_for_all = route::table::is_for_all_tenants(request.path());
         if is_for_all { Ok(environment) } else { environment.of_request(&request) }
     });
     let environment = match environment {

@@ -6,13 +6,14 @@ use crate::outbox::templates;
 use crate::store::directory::Directory;
 use crate::store::keyring::{self, Keyring};
 use crate::wire::problem::Problem;
+use crate::wire::request::Request;
 use postern_core::codec::form;
 use postern_core::session::DeviceHint;
 use std::future::Future;
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Deref;
 use std::rc::Rc;
-use worker::{Context, Request};
+use worker::Context;
 
 /// What every event has: the deployment, the moment, and a way to go on after the answer.
 pub(crate) struct Event {
@@ -103,11 +104,9 @@ impl Exchange {
         }
     }
 
-    /// A parameter of the request's query, decoded. Not by `Request::url`: a parser of any URL brings the tables of
-    /// Unicode along that international host names need, a quarter of the module.
+    /// A parameter of the request's query, decoded.
     pub(crate) fn query(&self, name: &str) -> Option<String> {
-        let url = self.request.inner().url();
-        form::parameter(url.split_once('?')?.1, name)
+        form::parameter(self.request.query(), name)
     }
 
     /// The language of ours that the client would like best, for mails.

@@ -56,7 +56,7 @@ pub(crate) fn publish(exchange: &Exchange, content_type: &str, document: String)
     let tag = format!("\"{}\"", base64url::encode(&tag));
     let known = exchange.header("if-none-match").is_some_and(|tags| names(&tags, &tag));
     let status = if known { 304 } else { 200 };
-    let has_body = !known && exchange.request.method() != Method::Head;
+    let has_body = !known && *exchange.request.method() != Method::Head;
     let bytes = if has_body { document.into_bytes() } else { Vec::new() };
     // Whoever has just read the keys knows the next one well before it is used.
     let publish_before = exchange.environment.config().keys().publish_before.as_secs();

@@ -44,9 +44,9 @@ impl Shown {
     fn of(exchange: &Exchange) -> Option<Self> {
         let (proof, path) = (exchange.header(HEADER)?, exchange.request.path());
         let origins = exchange.environment.config().dpop().origins.iter().map(Origin::as_str);
-        let addresses = origins.filter_map(|origin| normal_address(&[origin, &path].concat())).collect();
+        let addresses = origins.filter_map(|origin| normal_address(&[origin, path].concat())).collect();
         let method = exchange.request.method();
-        Some(Self { proof, method: AsRef::<str>::as_ref(&method).into(), addresses })
+        Some(Self { proof, method: AsRef::<str>::as_ref(method).into(), addresses })
     }
 
     /// Holds the proof against its request: the key that it shows. Nonces are asked for at our own routes alone: at others

@@ -2,12 +2,12 @@
 //! member by member so that every refusal names its field.
 
 use crate::wire::problem::Problem;
+use crate::wire::request::Request;
 use postern_core::json::{self, Kind, Value};
 use postern_core::secret::SecretText;
 use postern_core::time::UnixMillis;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use worker::Request;
 use worker::js_sys::{Reflect, Uint8Array};
 use worker::web_sys::{ReadableStream, ReadableStreamDefaultReader};
 
@@ -226,7 +226,7 @@ pub(crate) async fn arrived(request: &Request) -> Result<(), Problem> {
     if request.inner().body().is_none() {
         return Ok(());
     }
-    let copy = request.clone().map_err(|error| Problem::internal("body", error))?;
+    let copy = request.copy().map_err(unreadable)?;
     read_bytes(&copy).await.map(drop)
 }
 

@@ -9,3 +9,4 @@ pub(crate) mod problem;
 pub(crate) mod qr;
 pub(crate) mod query;
 pub(crate) mod rate_limits;
+pub(crate) mod request;

@@ -2,9 +2,9 @@
 
 use crate::wire::body::{LATEST_TIME, TIME_RULE};
 use crate::wire::problem::Problem;
+use crate::wire::request::Request;
 use postern_core::time::UnixMillis;
 use std::collections::BTreeMap;
-use worker::Request;
 
 /// The most bytes of a query that any route reads.
 const MAX_QUERY_BYTES: usize = 4_096;
@@ -15,9 +15,7 @@ pub(crate) struct Query(BTreeMap<String, String>);
 impl Query {
     pub(crate) fn read(request: &Request) -> Result<Self, Problem> {
         let refused = |rule: &'static str| Problem::invalid_field("query", rule);
-        let url = request.inner().url();
-        let text = url.split_once('?').map_or("", |(_, query)| query);
-        let text = text.split('#').next().unwrap_or_default();
+        let text = request.query();
         if text.len() > MAX_QUERY_BYTES {
             return Err(refused("must have at most 4096 bytes"));
         }

@@ -112,7 +112,7 @@ impl OperatingAccount {
 /// `POST /users/0123…/ban`, cut off where it could not be a route's.
 fn order(exchange: &Exchange) -> String {
     let path = exchange.request.path();
-    let order = path.strip_prefix("/api/v1/auth/admin").unwrap_or(&path);
+    let order = path.strip_prefix("/api/v1/auth/admin").unwrap_or(path);
     exchange
         .request
         .method()
