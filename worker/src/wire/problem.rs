@@ -236,10 +236,13 @@ impl Problem {
 
     /// A proof that is right, and may not be used.
     pub(crate) fn replayed(refusal: ReplayRefusal, at_resource: bool) -> Self {
-        if refusal != ReplayRefusal::MemoryFull {
-            return Self::proof(refusal.code(), at_resource);
-        }
-        let mut problem = Self::new(503, refusal.code(), "Too many proofs at this moment");
+        // One client's own excess is its own to mend; that of all together is not.
+        let status = match refusal {
+            ReplayRefusal::KeyFull => 429,
+            ReplayRefusal::MemoryFull => 503,
+            _ => return Self::proof(refusal.code(), at_resource),
+        };
+        let mut problem = Self::new(status, refusal.code(), "Too many proofs at this moment");
         problem.0.retry_after_seconds = Some(5);
         problem
     }
