@@ -185,6 +185,26 @@ describe("where clients may have keys", () => {
       await goesOn(me);
     });
 
+    test("by a challenge of the scheme that it came by, whatever is wrong", async () => {
+      const scheme = (answer) => answer.headers.get("www-authenticate");
+      const she = await person();
+      const malformed = await owner.send("GET", `${AUTH}/me`, { headers: { authorization: "DPoP nonsense" } });
+      assert.match(scheme(malformed), /^DPoP error="invalid_token", algs="EdDSA /);
+      const asBearer = await owner.send("GET", `${AUTH}/me`, { bearer: "nonsense" });
+      assert.equal(scheme(asBearer), "Bearer");
+      // A step-up challenge too (RFC 9470 §3), here for a token that has no second factor.
+      const weak = await owner.post("validate", { token: she.access, dpop: { thumbprint: key.thumbprint }, max_age: 600, acr: "urn:postern:acr:2" });
+      refused(weak, 401, "reauthentication_required");
+      assert.match(scheme(weak), /^DPoP error="insufficient_user_authentication", max_age="600", acr_values="urn:postern:acr:2", algs="EdDSA /);
+      await mine.post("logout", undefined, { token: she.access });
+      const ended = await mine.me(she.access);
+      refused(ended, 401, "session_revoked");
+      assert.match(scheme(ended), /^DPoP error="invalid_token", algs=/);
+      const forgotten = await owner.post("validate", { token: she.access, dpop: { thumbprint: key.thumbprint }, mode: "strict" });
+      refused(forgotten, 401, "session_revoked");
+      assert.match(scheme(forgotten), /^DPoP error="invalid_token", algs=/);
+    });
+
     test("at logout, where it ends nothing", async () => {
       const she = await person();
       for (const headers of [{ authorization: `Bearer ${she.access}` }, { authorization: `DPoP ${she.access}` }, { authorization: `DPoP ${she.access}`, dpop: await proofFor(thiefs, "logout", { token: she.access }) }]) {
@@ -461,6 +481,21 @@ describe("where every client has a key", () => {
     for (const password of [PASSWORD, "not the password"]) refused(await owner.login(email, password), 400, "dpop_required");
     for (const [route, body] of [["verify-login", { email, otp: "123456" }], ["verify-login-link", { token: "x" }], ["passkeys/login", {}], ["2fa/verify", { challenge: "x", code: "123456" }]]) {
       refused(await owner.post(route, body), 400, "dpop_required");
+    }
+    bound(await mine.login(email, PASSWORD), key);
+  });
+
+  test("and none is looked for: no password is hashed, nothing is read or counted", async () => {
+    const email = newAddress();
+    const { registration, code } = await owner.signUp(email, { password: PASSWORD });
+    bound(await mine.post("verify-signup", { email, otp: code, registration }), key);
+    // With a header that looks as if there were a session, too.
+    for (const headers of [{}, { authorization: "Bearer x" }, { authorization: `DPoP ${"x".repeat(40)}` }, { authorization: "" }]) {
+      for (const [route, body] of [["login", { email, password: PASSWORD }], ["login", { email, password: "not the password" }], ["verify-login", { email, otp: "123456" }], ["verify-login-link", { token: "x" }], ["passkeys/login", {}]]) {
+        const answer = await owner.post(route, body, { headers });
+        refused(answer, 400, "dpop_required");
+        assert.equal(answer.headers.get("x-postern-operations"), "objects=0 d1=0 kv=0", route);
+      }
     }
     bound(await mine.login(email, PASSWORD), key);
   });

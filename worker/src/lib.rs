@@ -67,9 +67,12 @@ async fn serve(
     };
     let (met_limits, possession) = (environment.met_limits().clone(), environment.possession().clone());
     know_definitions(&environment, ambient).await;
-    let event = Event::new(environment, ambient, context);
-    let answer = route::table::serve(&Exchange::new(request, event)).await;
-    let response = answer.or_else(|problem| problem.into_response(request_id))?;
+    let exchange = Exchange::new(request, Event::new(environment, ambient, context));
+    let answer = route::table::serve(&exchange).await;
+    let response = answer.or_else(|problem| {
+        let problem = route::authenticate::challenged(&exchange, problem);
+        problem.into_response(request_id)
+    })?;
     met_limits.write(response.headers(), response.status_code())?;
     possession.write(response.headers())?;
     Ok(response)

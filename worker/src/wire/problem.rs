@@ -234,6 +234,18 @@ impl Problem {
         problem
     }
 
+    /// The same for a request that has presented a token which is bound to a key: it is challenged by the scheme of such
+    /// tokens (RFC 9449 §7.1), since a bearer token would not help.
+    pub(crate) fn for_bound_token(mut self) -> Self {
+        let challenge = self.0.authenticate.as_deref().and_then(|text| text.strip_prefix("Bearer"));
+        // The operator's own token is never bound.
+        let challenge = challenge.filter(|_| self.0.code != "operator_token_invalid");
+        let Some(challenge) = challenge else { return self };
+        let challenge = if challenge.is_empty() { " error=\"invalid_token\"" } else { challenge };
+        self.0.authenticate = Some(["DPoP", challenge, ", algs=\"", PROOF_ALGORITHMS, "\""].concat());
+        self
+    }
+
     /// A proof that is right, and may not be used.
     pub(crate) fn replayed(refusal: ReplayRefusal, at_resource: bool) -> Self {
         // One client's own excess is its own to mend; that of all together is not.
