@@ -404,6 +404,12 @@ pub(crate) fn is_for_all_tenants(path: &str) -> bool {
     matches!(path, "public-key" | "permissions")
 }
 
+/// Whether the shield counts requests to a path. Documents are the same for everybody, and servers ask about the tokens of
+/// all their clients from one address.
+pub(crate) fn is_shielded(path: &str) -> bool {
+    !is_for_all_tenants(path) && path != "/api/v1/auth/validate"
+}
+
 /// Serves one request.
 pub(crate) async fn serve(exchange: &Exchange) -> Answer {
     let path = exchange.request.path();
