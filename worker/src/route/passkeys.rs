@@ -8,6 +8,7 @@ use crate::route::exchange::Exchange;
 use crate::route::login::remember;
 use crate::route::mailed::{limit_presented, new_operation};
 use crate::route::presence::{Bearer, Proof};
+use crate::route::second_factor::Enrolling;
 use crate::route::sessions::limit_profile;
 use crate::route::tokens;
 use crate::store::accounts::{Accounts, NewSession};
@@ -54,12 +55,7 @@ pub(crate) async fn begin(exchange: &Exchange) -> Answer {
 async fn begin_for_login(exchange: &Exchange, mut body: Body) -> Answer {
     let login = body.secret("challenge")?;
     let registered_for = purpose(exchange, &mut body)?;
-    limit_presented(exchange).await?;
-    let keyring = exchange.keyring().await?;
-    let login = Challenge::parse(&keyring, &login).ok_or_else(Problem::challenge_invalid)?;
-    let tenant = exchange.environment.config().tenant();
-    let credential = exchange.directory()?.credential_of(tenant, &login.account()).await?;
-    let credential = credential.ok_or_else(Problem::challenge_invalid)?;
+    let Enrolling { keyring, challenge: login, credential } = Enrolling::of(exchange, &login).await?;
     let challenge = Octets::new(exchange.ambient.random::<32>()?.into_bytes().into());
     let (accounts, new) = (Accounts::new(&exchange.environment), (challenge.clone(), registered_for));
     let existing = accounts.begin_passkey_for_login(&keyring, &login, exchange.device(), new).await?;

@@ -28,6 +28,7 @@ use postern_core::passkey::Assertion;
 use postern_core::password::Pepper;
 use postern_core::secret::SecretText;
 use serde::Serialize;
+use std::rc::Rc;
 
 #[derive(Serialize)]
 struct Begun<'a> {
@@ -63,13 +64,30 @@ pub(crate) async fn set_up(exchange: &Exchange) -> Answer {
 async fn set_up_for_login(exchange: &Exchange, mut body: Body) -> Answer {
     let challenge = body.secret("challenge")?;
     let draws = body.optional_flag("qr")?.unwrap_or(false);
-    limit_presented(exchange).await?;
-    let keyring = exchange.keyring().await?;
-    let challenge = Challenge::parse(&keyring, &challenge).ok_or_else(Problem::challenge_invalid)?;
-    let (account, tenant) = (challenge.account(), exchange.environment.config().tenant());
-    let credential = exchange.directory()?.credential_of(tenant, &account).await?;
-    let credential = credential.ok_or_else(Problem::challenge_invalid)?;
+    let Enrolling { keyring, challenge, credential } = Enrolling::of(exchange, &challenge).await?;
     begin(exchange, &keyring, &credential, Some(&challenge), draws).await
+}
+
+/// A login that may have to enrol a second factor: whose it is. The account decides whether it has to.
+pub(crate) struct Enrolling {
+    pub(crate) keyring: Rc<Keyring>,
+    pub(crate) challenge: Challenge,
+    pub(crate) credential: Credential,
+}
+
+impl Enrolling {
+    /// # Errors
+    ///
+    /// `challenge_invalid`, `rate_limited`.
+    pub(crate) async fn of(exchange: &Exchange, challenge: &SecretText) -> Result<Self, Problem> {
+        limit_presented(exchange).await?;
+        let keyring = exchange.keyring().await?;
+        let challenge = Challenge::parse(&keyring, challenge).ok_or_else(Problem::challenge_invalid)?;
+        let (account, tenant) = (challenge.account(), exchange.environment.config().tenant());
+        let credential = exchange.directory()?.credential_of(tenant, &account).await?;
+        let credential = credential.ok_or_else(Problem::challenge_invalid)?;
+        Ok(Self { keyring, challenge, credential })
+    }
 }
 
 async fn begin(
