@@ -185,6 +185,26 @@ describe("where clients may have keys", () => {
       await goesOn(me);
     });
 
+    test("by a challenge of the scheme that it came by, whatever is wrong", async () => {
+      const scheme = (answer) => answer.headers.get("www-authenticate");
+      const she = await person();
+      const malformed = await owner.send("GET", `${AUTH}/me`, { headers: { authorization: "DPoP nonsense" } });
+      assert.match(scheme(malformed), /^DPoP error="invalid_token", algs="EdDSA /);
+      const asBearer = await owner.send("GET", `${AUTH}/me`, { bearer: "nonsense" });
+      assert.equal(scheme(asBearer), "Bearer");
+      // A step-up challenge too (RFC 9470 §3), here for a token that has no second factor.
+      const weak = await owner.post("validate", { token: she.access, dpop: { thumbprint: key.thumbprint }, max_age: 600, acr: "urn:postern:acr:2" });
+      refused(weak, 401, "reauthentication_required");
+      assert.match(scheme(weak), /^DPoP error="insufficient_user_authentication", max_age="600", acr_values="urn:postern:acr:2", algs="EdDSA /);
+      await mine.post("logout", undefined, { token: she.access });
+      const ended = await mine.me(she.access);
+      refused(ended, 401, "session_revoked");
+      assert.match(scheme(ended), /^DPoP error="invalid_token", algs=/);
+      const forgotten = await owner.post("validate", { token: she.access, dpop: { thumbprint: key.thumbprint }, mode: "strict" });
+      refused(forgotten, 401, "session_revoked");
+      assert.match(scheme(forgotten), /^DPoP error="invalid_token", algs=/);
+    });
+
     test("at logout, where it ends nothing", async () => {
       const she = await person();
       for (const headers of [{ authorization: `Bearer ${she.access}` }, { authorization: `DPoP ${she.access}` }, { authorization: `DPoP ${she.access}`, dpop: await proofFor(thiefs, "logout", { token: she.access }) }]) {
@@ -211,6 +231,18 @@ describe("where clients may have keys", () => {
     bound(await mine.refresh(next.refresh_token), key);
     const trail = await audited(server, me, me.session);
     assert.deepEqual([...new Set(trail)], ["refresh_key_proof_failed", "session_opened"]);
+  });
+
+  test("however often it is tried, the audit trail says so once a minute for each session", async () => {
+    const me = await person();
+    const other = await session(me.email);
+    for (let time = 0; time < 20; time += 1) refused(await theirs.refresh(me.refresh), 401, "refresh_invalid");
+    refused(await owner.post("refresh", { refresh_token: other.refresh }), 401, "refresh_invalid");
+    for (const { session: id } of [me, other]) {
+      const trail = await audited(server, me, id);
+      assert.deepEqual(trail.filter((line) => line === "refresh_key_proof_failed").length, 1, trail.join());
+    }
+    await goesOn(me);
   });
 
   test("whoever has the key may repeat a refresh whose answer was lost, however late", async () => {
@@ -453,6 +485,21 @@ describe("where every client has a key", () => {
     bound(await mine.login(email, PASSWORD), key);
   });
 
+  test("and none is looked for: no password is hashed, nothing is read or counted", async () => {
+    const email = newAddress();
+    const { registration, code } = await owner.signUp(email, { password: PASSWORD });
+    bound(await mine.post("verify-signup", { email, otp: code, registration }), key);
+    // With a header that looks as if there were a session, too.
+    for (const headers of [{}, { authorization: "Bearer x" }, { authorization: `DPoP ${"x".repeat(40)}` }, { authorization: "" }]) {
+      for (const [route, body] of [["login", { email, password: PASSWORD }], ["login", { email, password: "not the password" }], ["verify-login", { email, otp: "123456" }], ["verify-login-link", { token: "x" }], ["passkeys/login", {}]]) {
+        const answer = await owner.post(route, body, { headers });
+        refused(answer, 400, "dpop_required");
+        assert.equal(answer.headers.get("x-postern-operations"), "objects=0 d1=0 kv=0", route);
+      }
+    }
+    bound(await mine.login(email, PASSWORD), key);
+  });
+
   test("not by a second factor either", async () => {
     const email = newAddress();
     const { registration, code } = await owner.signUp(email, { password: PASSWORD });
@@ -505,27 +552,68 @@ test("where keys are off, a proof is not read", async () => {
   }
 });
 
-test("an account's memory of proofs is bounded, and forgets none to make room", async () => {
-  const server = await startOpenServer({ vars: { dpop: { proofs_per_account: 10 } } });
-  try {
-    const owner = client(server);
-    const [email, key] = [newAddress(), await newKey()];
-    await owner.account(email);
+describe("an account's memory of proofs", () => {
+  let server, owner;
+  before(async () => {
+    server = await startOpenServer({ vars: { dpop: { proofs_per_account: 25, proofs_per_key: 10 } } });
+    owner = client(server);
+  });
+  after(() => server?.stop());
+
+  /** A client of that account, with a key of its own and a session; one proof is remembered, that of its login. */
+  const clientOf = async (email) => {
+    const key = await newKey();
     const mine = holder(owner, key);
-    const tokens = bound(await mine.login(email, PASSWORD), key);
-    const proof = await proofFor(key, "me", { method: "GET", token: tokens.access_token });
-    assert.equal((await mine.me(tokens.access_token, { proof })).status, 200);
-    for (let times = 0; times < 8; times += 1) assert.equal((await mine.me(tokens.access_token)).status, 200);
-    const full = await mine.me(tokens.access_token);
-    refused(full, 503, "dpop_replay_store_full");
-    assert.equal(full.headers.get("retry-after"), "5");
-    refused(await mine.me(tokens.access_token, { proof }), 401, "dpop_proof_replayed");
-    const storage = await server.objectStorage("ACCOUNT", claimsOf(tokens.access_token).sub);
+    const { access_token: token, refresh_token: refresh } = bound(await mine.login(email, PASSWORD), key);
+    const looks = async (times) => {
+      for (let time = 0; time < times; time += 1) assert.equal((await mine.me(token)).status, 200);
+    };
+    return { key, mine, token, refresh, looks };
+  };
+  const somebody = async () => {
+    const email = newAddress();
+    await owner.account(email);
+    return email;
+  };
+  const full = (answer, status, code) => {
+    refused(answer, status, code);
+    assert.equal(answer.headers.get("retry-after"), "5");
+    assert.equal(answer.body.retry_after_seconds, 5);
+  };
+
+  test("has a share for each key: a client that fills its own shuts out nobody else", async () => {
+    const email = await somebody();
+    const [thief, victim] = [await clientOf(email), await clientOf(email)];
+    await thief.looks(9);
+    // Every door says so to this key: to look, to refresh, to log in. None of its refusals takes room.
+    for (let time = 0; time < 3; time += 1) {
+      full(await thief.mine.me(thief.token), 429, "dpop_key_replay_store_full");
+      full(await thief.mine.refresh(thief.refresh), 429, "dpop_key_replay_store_full");
+      full(await thief.mine.login(email, PASSWORD), 429, "dpop_key_replay_store_full");
+    }
+    const remembered = async () => {
+      const storage = await server.objectStorage("ACCOUNT", claimsOf(victim.token).sub);
+      return (await storage.exec("SELECT COUNT(*) AS count FROM proofs"))[0].count;
+    };
+    assert.equal(await remembered(), 11);
+    await victim.looks(8);
+    bound(await victim.mine.refresh(victim.refresh), victim.key);
+    assert.equal(await remembered(), 20);
+  });
+
+  test("is bounded as a whole, forgets none to make room, and has room again in time", async () => {
+    const email = await somebody();
+    const clients = [await clientOf(email), await clientOf(email), await clientOf(email)];
+    const [first, , last] = clients;
+    const proof = await proofFor(first.key, "me", { method: "GET", token: first.token });
+    assert.equal((await first.mine.me(first.token, { proof })).status, 200);
+    for (const { looks } of clients) await looks(7);
+    full(await last.mine.me(last.token), 503, "dpop_replay_store_full");
+    refused(await first.mine.me(first.token, { proof }), 401, "dpop_proof_replayed");
+    const storage = await server.objectStorage("ACCOUNT", claimsOf(first.token).sub);
     await storage.exec("UPDATE proofs SET expires_at = expires_at - 200000");
-    assert.equal((await mine.me(tokens.access_token)).status, 200);
-  } finally {
-    await server.stop();
-  }
+    for (const { looks } of clients) await looks(1);
+  });
 });
 
 describe("where proofs need a nonce", () => {

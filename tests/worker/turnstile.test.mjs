@@ -13,7 +13,7 @@ const HOST = "localhost";
 
 /** A `siteverify` that takes each of its tokens once, and can be made to fail. */
 async function siteverify() {
-  const service = { asked: [], fail: undefined };
+  const service = { asked: [], elsewhere: 0, fail: undefined };
   const tokens = new Map();
   let made = 0;
   /** A token as the widget of a page makes it. */
@@ -23,6 +23,7 @@ async function siteverify() {
     return token;
   };
   const server = createServer(async (request, response) => {
+    if (request.url.endsWith("?elsewhere")) service.elsewhere += 1;
     let text = "";
     for await (const chunk of request.setEncoding("utf8")) text += chunk;
     service.asked.push({ method: request.method, type: request.headers["content-type"], ...JSON.parse(text) });
@@ -158,6 +159,8 @@ describe("Turnstile", () => {
   test("without an answer, or with one that is none, nobody is let in", async () => {
     const failures = {
       "nothing, and holds the line": () => {},
+      "a beginning, and holds the line": (response) => response.writeHead(200, { "content-type": "application/json" }).write(`{"success":true,"action":"signup",`),
+      "another address": (response) => response.writeHead(307, { location: `${it.service.url}?elsewhere` }).end(),
       "the end of the line": (response) => response.destroy(),
       "an error": (response) => response.writeHead(500).end(JSON.stringify({ success: true, action: "signup", hostname: HOST })),
       "no JSON": (response) => response.end("<html>"),
@@ -174,6 +177,7 @@ describe("Turnstile", () => {
       assert.deepEqual([answer.status, answer.body.code], [503, "unavailable"], name);
     }
     it.service.fail = undefined;
+    assert.equal(it.service.elsewhere, 0, "the secret goes nowhere else");
     assert.equal((await signUp(newAddress(), token("signup"))).status, 202);
     const logged = it.server.logs().map(({ message }) => message).join("\n");
     assert.ok(logged.includes("turnstile"), logged);
@@ -202,6 +206,16 @@ describe("Turnstile that may be down", () => {
       assert.equal((await reset(email, "whatever")).status, 202);
       granted(await login("whatever"));
     }
+    // What a token or a wrong secret brings about is no failure of the service: it lets nobody through.
+    const says = (status, ...codes) => (response) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify({ success: false, "error-codes": codes }));
+    for (const fail of [says(400, "bad-request"), says(200, "bad-request"), says(403), says(413), says(200, "invalid-input-secret")]) {
+      it.service.fail = fail;
+      refused(await reset(email, "whatever"), 503, "unavailable");
+      refused(await login("whatever"), 503, "unavailable");
+    }
+    const asked = it.service.asked.length;
+    for (const token of ["two words", "line\n", "\u0000", "é", "\u007f"]) refused(await reset(email, token), 403, "turnstile_invalid");
+    assert.equal(it.service.asked.length, asked, "nothing is asked about what is no token");
     it.service.fail = undefined;
     refused(await reset(email, "whatever"), 403, "turnstile_invalid");
   });

@@ -47,6 +47,8 @@ const FIREBASE_SIGNER_KEY_BINDING: &str = "POSTERN_FIREBASE_SIGNER_KEY";
 const TWILIO_TOKEN_BINDING: &str = "TWILIO_AUTH_TOKEN";
 /// The secret binding of the secret of Turnstile's widget.
 pub(crate) const TURNSTILE_SECRET_BINDING: &str = "TURNSTILE_SECRET_KEY";
+/// The binding of a rate limit of the platform, which a deployment may do without.
+pub(crate) const SHIELD_BINDING: &str = "SHIELD";
 /// Wrong second factors in a row, and the pause in seconds that follows.
 const SECOND_FACTOR_PAUSE: (u32, u32) = (5, 600);
 /// Between two codes of a second factor that are sent.
@@ -471,6 +473,12 @@ fn read(env: &Env) -> Result<Tenants, String> {
     let bound = |name: &str| bound(env, name);
     if let Some(missing) = BINDINGS.into_iter().find(|name| bound(name).is_undefined()) {
         return Err(format!("the binding {missing} is missing"));
+    }
+    let shield = bound(SHIELD_BINDING);
+    if !shield.is_undefined()
+        && !Reflect::get(&shield, &"limit".into()).is_ok_and(|limit| limit.is_function())
+    {
+        return Err(format!("the binding {SHIELD_BINDING} must be a rate limit, of [[ratelimits]]"));
     }
     let binding = bound(CONFIGURATION);
     if binding.is_undefined() {

@@ -67,13 +67,24 @@ async fn serve(
         Err(problem) => return problem.into_response(request_id),
     };
     let (met_limits, possession) = (environment.met_limits().clone(), environment.possession().clone());
-    know_definitions(&environment, ambient).await;
-    let event = Event::new(environment, ambient, context);
-    let answer = route::table::serve(&Exchange::new(request, event)).await;
-    let response = answer.or_else(|problem| problem.into_response(request_id))?;
+    let exchange = Exchange::new(request, Event::new(environment, ambient, context));
+    let answer = admitted(&exchange).await;
+    let response = answer.or_else(|problem| {
+        let problem = route::authenticate::challenged(&exchange, problem);
+        problem.into_response(request_id)
+    })?;
     met_limits.write(response.headers(), response.status_code())?;
     possession.write(response.headers())?;
     Ok(response)
+}
+
+/// Serves a request, if the platform's own rate limit lets it through.
+async fn admitted(exchange: &Exchange) -> wire::answer::Answer {
+    if route::table::is_shielded(&exchange.request.path()) {
+        store::shield::admit(&exchange.environment, &exchange.source()).await?;
+    }
+    know_definitions(&exchange.environment, exchange.ambient).await;
+    route::table::serve(exchange).await
 }
 
 /// Renews what this isolate knows of what operators have defined. Where that fails, what needs it says so.

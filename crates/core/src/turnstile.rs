@@ -89,6 +89,15 @@ pub enum TurnstileVerdict {
     Failed,
     /// The service does not say, for this reason.
     Unavailable(&'static str),
+    /// It refuses the question itself, for this reason. A token can bring that about, and so can a wrong secret: nobody is to be
+    /// let through for it, whatever becomes of requests while the service is down.
+    Rejected(&'static str),
+}
+
+/// Whether a text can be a token: what the service would stumble over is not asked about.
+#[must_use]
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_TOKEN_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[derive(Deserialize)]
@@ -104,6 +113,10 @@ struct Answer {
 
 /// Judges an answer of the service. What it says of its own or our mistakes is said of nobody's token.
 pub fn judge(status: u16, body: &[u8], action: TurnstileAction, hosts: &[PageHost]) -> TurnstileVerdict {
+    // Too many questions, or too slow ones, are no mistake of theirs.
+    if (400..500).contains(&status) && !matches!(status, 408 | 429) {
+        return TurnstileVerdict::Rejected("it refuses the question");
+    }
     if status != 200 {
         return TurnstileVerdict::Unavailable("it answered with an error");
     }
@@ -113,9 +126,12 @@ pub fn judge(status: u16, body: &[u8], action: TurnstileAction, hosts: &[PageHos
     if !answer.success {
         let has = |wanted: &[&str]| answer.error_codes.iter().any(|code| wanted.contains(&code.as_str()));
         if has(&["missing-input-secret", "invalid-input-secret"]) {
-            return TurnstileVerdict::Unavailable("the secret is wrong");
+            return TurnstileVerdict::Rejected("the secret is wrong");
         }
-        if answer.error_codes.is_empty() || has(&["internal-error", "bad-request"]) {
+        if has(&["bad-request"]) {
+            return TurnstileVerdict::Rejected("it refuses the question");
+        }
+        if answer.error_codes.is_empty() || has(&["internal-error"]) {
             return TurnstileVerdict::Unavailable("it has failed");
         }
         return TurnstileVerdict::Failed;
@@ -176,17 +192,36 @@ mod tests {
             r#"{"success":true,"hostname":["a.example"],"action":"login"}"#,
             r#"{"success":false}"#,
             r#"{"success":false,"error-codes":["internal-error"]}"#,
-            r#"{"success":false,"error-codes":["timeout-or-duplicate","invalid-input-secret"]}"#,
         ] {
             assert!(matches!(judged(body), TurnstileVerdict::Unavailable(_)), "{body}");
         }
         let good = br#"{"success":true,"hostname":"a.example","action":"login"}"#;
         let hosts = ["a.example".parse().unwrap()];
-        for status in [199, 201, 204, 301, 400, 403, 429, 500, 503] {
+        for status in [199, 201, 204, 301, 307, 408, 429, 500, 503] {
             let verdict = judge(status, good, TurnstileAction::Login, &hosts);
             assert!(matches!(verdict, TurnstileVerdict::Unavailable(_)), "{status}");
         }
+        for status in [400, 401, 403, 404, 413, 422] {
+            let verdict = judge(status, good, TurnstileAction::Login, &hosts);
+            assert!(matches!(verdict, TurnstileVerdict::Rejected(_)), "{status}");
+        }
         assert_eq!(judge(200, good, TurnstileAction::Login, &[]), TurnstileVerdict::Failed);
+    }
+
+    #[test]
+    fn a_question_that_is_refused_is_nobodys_way_in() {
+        for code in ["bad-request", "invalid-input-secret", "missing-input-secret"] {
+            for others in ["", r#""timeout-or-duplicate","#, r#""internal-error","#] {
+                let body = std::format!(r#"{{"success":false,"error-codes":[{others}"{code}"]}}"#);
+                assert!(matches!(judged(&body), TurnstileVerdict::Rejected(_)), "{body}");
+            }
+        }
+        for good in ["XXXX.DUMMY.TOKEN.XXXX", "0.a-_b", &"x".repeat(MAX_TOKEN_BYTES)] {
+            assert!(is_token(good), "{good}");
+        }
+        for wrong in ["", " ", "a b", "a\n", "\0", "é", "\u{7f}", &"x".repeat(MAX_TOKEN_BYTES + 1)] {
+            assert!(!is_token(wrong), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -509,6 +509,32 @@ fn a_login_that_has_to_enrol_is_answered_by_the_first_code() {
 }
 
 #[test]
+fn a_login_that_has_to_enrol_is_answered_by_a_new_passkey() {
+    let world = World::new();
+    let other = world.challenge(SessionId::from_bytes([8; 16]), 6);
+    let waiting = [other, world.challenge(SESSION, 5)].map(|it| FactorChallenge { enrols: true, ..it });
+    let waiting = FactorRecord { challenges: waiting.into(), ..FactorRecord::default() };
+    let backup = world.set();
+    let right = PresentedFactor::NewPasskey(Some(&backup));
+    // A registration that was not right is counted.
+    let (reason, write) = refused(world.answer(&waiting, PresentedFactor::NewPasskey(None), NOW));
+    let write = write.unwrap();
+    assert_eq!(reason, ChallengeRefusal::FactorWrong);
+    assert!(write.challenges.iter().any(|it| it.attempts == 1) && !write.has_codes());
+    // With it come backup codes, and every other login that waits has to begin again.
+    let (record, method) = passed(world.answer(&waiting, right, NOW));
+    assert_eq!(method, FactorMethod::Passkey);
+    assert!(record.backup.is_some() && record.totp.is_none());
+    assert_eq!(record.challenges.iter().map(|left| left.session).collect::<Vec<_>>(), [SESSION]);
+    // No other login registers one, and where another factor has come meanwhile that is asked for.
+    let ordinary = world.challenged(&FactorRecord::default());
+    assert_eq!(refused(world.answer(&ordinary, right, NOW)).0, ChallengeRefusal::FactorWrong);
+    let meanwhile = FactorRecord { challenges: waiting.challenges, ..world.enrolled() };
+    assert_eq!(refused(world.answer(&meanwhile, right, NOW)).0, ChallengeRefusal::FactorWrong);
+    assert!(!matches!(use_factor(&meanwhile, Some(&world.secret), right, NOW), Ok((_, Some(_)))));
+}
+
+#[test]
 fn a_factor_that_comes_ends_every_other_login_that_waits() {
     let world = World::new();
     let other = SessionId::from_bytes([8; 16]);

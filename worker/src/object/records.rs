@@ -156,6 +156,14 @@ impl<'a> Expiring<'a> {
         Ok(!self.0.texts(&query, vec![before])?.is_empty())
     }
 
+    /// Whether there are at least so many records whose key starts with `prefix`, which is ASCII.
+    pub(crate) fn holds_starting_with(&self, prefix: &str, count: u32) -> Result<bool> {
+        let query = format!("SELECT key FROM {} WHERE key >= ? AND key < ? LIMIT 1 OFFSET ?", self.0.table);
+        let before = SqlStorageValue::Integer(i64::from(count.saturating_sub(1)));
+        let end = format!("{prefix}\u{7f}");
+        Ok(!self.0.texts(&query, vec![prefix.into(), end.into(), before])?.is_empty())
+    }
+
     /// Whether nothing is left.
     pub(crate) fn is_empty(&self) -> Result<bool> {
         Ok(self.0.first_keys(1)?.is_empty())

@@ -58,6 +58,14 @@ pub(crate) fn presented(exchange: &Exchange) -> Option<Presented> {
     Some(Presented { scheme, token: token.trim().into() }).filter(|presented| !presented.token.is_empty())
 }
 
+/// A refusal of this request, whose challenge names the scheme by which the token came.
+pub(crate) fn challenged(exchange: &Exchange, problem: Problem) -> Problem {
+    match presented(exchange) {
+        Some(Presented { scheme: Scheme::Dpop, .. }) => problem.for_bound_token(),
+        _ => problem,
+    }
+}
+
 /// The token of an `Authorization: Bearer` header.
 pub(crate) fn bearer_text(exchange: &Exchange) -> Option<String> {
     let presented = presented(exchange).filter(|presented| presented.scheme == Scheme::Bearer);

@@ -8,10 +8,13 @@ use crate::route::exchange::Exchange;
 use crate::route::login::remember;
 use crate::route::mailed::{limit_presented, new_operation};
 use crate::route::presence::{Bearer, Proof};
+use crate::route::second_factor::Enrolling;
 use crate::route::sessions::limit_profile;
 use crate::route::tokens;
 use crate::store::accounts::{Accounts, NewSession};
+use crate::store::directory::Credential;
 use crate::store::factors::Challenge;
+use crate::store::keyring::Keyring;
 use crate::store::limiter::Limits;
 use crate::store::passkeys::{Answerer, SignInChallenge, owner_of, user_handle};
 use crate::wire::answer::{Answer, json, success};
@@ -19,9 +22,9 @@ use crate::wire::body::Body;
 use crate::wire::passkey::{self, CreationOptions, NewPasskey, RequestOptions, Shown};
 use crate::wire::problem::Problem;
 use postern_core::flow::validate::{Mode, RouteMode};
-use postern_core::id::SessionId;
+use postern_core::id::{AccountId, OperationId, SessionId};
 use postern_core::identifier::{DisplayName, Identifier};
-use postern_core::passkey::{Octets, PasskeyUse};
+use postern_core::passkey::{Octets, Passkey, PasskeyUse};
 use postern_core::proof::FirstFactor;
 use postern_core::relying_party::RelyingParty;
 use serde::Serialize;
@@ -31,19 +34,45 @@ struct List<'a> {
     passkeys: Vec<Shown<'a>>,
 }
 
-/// `{purpose?, current_password?, code? | backup_code?}` → the options for `navigator.credentials.create()`.
+/// `{purpose?, current_password?, code? | backup_code?}` of a bearer, or `{purpose?, challenge}` of a login that has to
+/// enrol a second factor → the options for `navigator.credentials.create()`.
 pub(crate) async fn begin(exchange: &Exchange) -> Answer {
-    let party = party(exchange)?;
-    let Asked { bearer, mut body, shown } = Asked::of(exchange).await?;
+    party(exchange)?;
+    let body = Body::read_optional(&exchange.request).await?;
+    if body.has("challenge") {
+        return begin_for_login(exchange, body).await;
+    }
+    let Asked { bearer, mut body, shown } = Asked::by(exchange, Bearer::of(exchange).await?, body).await?;
     let registered_for = purpose(exchange, &mut body)?;
     let (keyring, account) = (bearer.keyring(), bearer.subject.account);
     let challenge = Octets::new(exchange.ambient.random::<32>()?.into_bytes().into());
-    let text = challenge.to_text();
-    let order = PasskeyOrder::Begin { challenge, registered_for, shown };
+    let order = PasskeyOrder::Begin { challenge: challenge.clone(), registered_for, shown };
     let existing = Accounts::new(&exchange.environment).listed(keyring, &account, order).await?;
+    options_of(exchange, keyring, &bearer.credential, (&challenge, registered_for), &existing)
+}
+
+/// The passkey is kept when it answers the login's challenge: by `2fa/verify`.
+async fn begin_for_login(exchange: &Exchange, mut body: Body) -> Answer {
+    let login = body.secret("challenge")?;
+    let registered_for = purpose(exchange, &mut body)?;
+    let Enrolling { keyring, challenge: login, credential } = Enrolling::of(exchange, &login).await?;
+    let challenge = Octets::new(exchange.ambient.random::<32>()?.into_bytes().into());
+    let (accounts, new) = (Accounts::new(&exchange.environment), (challenge.clone(), registered_for));
+    let existing = accounts.begin_passkey_for_login(&keyring, &login, exchange.device(), new).await?;
+    options_of(exchange, &keyring, &credential, (&challenge, registered_for), &existing)
+}
+
+fn options_of(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    credential: &Credential,
+    (challenge, registered_for): (&Octets, PasskeyUse),
+    existing: &[Passkey],
+) -> Answer {
+    let (party, account, text) = (party(exchange)?, credential.account_id, challenge.to_text());
     let handle = user_handle(keyring, exchange.environment.config().tenant(), &account).to_text();
-    let contact = bearer.credential.contact();
-    let name = bearer.credential.name.as_str();
+    let contact = credential.contact();
+    let name = credential.name.as_str();
     let new = NewPasskey {
         relying_party: (party.id(), &exchange.environment.config().passkeys().relying_party_name),
         user_handle: &handle,
@@ -51,7 +80,7 @@ pub(crate) async fn begin(exchange: &Exchange) -> Answer {
         challenge: &text,
         registered_for,
     };
-    json(200, &CreationOptions::new(&new, &existing))
+    json(200, &CreationOptions::new(&new, existing))
 }
 
 /// `{name, credential}` → the passkey.
@@ -63,23 +92,14 @@ pub(crate) async fn finish(exchange: &Exchange) -> Answer {
     let (registration, transports) = passkey::registration(&mut body, "credential")?;
     limit_presented(exchange).await?;
 
-    let (account, id, operation) =
-        (bearer.subject.account, registration.id.clone(), new_operation(exchange)?);
-    let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
-    if !directory.claim_passkey(tenant, &account, &id, operation, exchange.ambient.now()).await? {
-        return Err(Problem::passkey_exists());
-    }
+    let account = bearer.subject.account;
+    let claim = PasskeyClaim::take(exchange, &account, &registration.id, new_operation(exchange)?).await?;
     let order = PasskeyOrder::Finish { registration, name, transports };
-    match Accounts::new(&exchange.environment).change_passkey(bearer.keyring(), &account, order).await {
-        Ok(PasskeyAnswer::Registered(passkey)) => json(201, &Shown::of(&passkey)),
-        Ok(_) => Err(Problem::internal("passkeys", "a registration was answered otherwise")),
-        Err(problem) => {
-            // Only what is certain not to be there: an account that did not answer may have it.
-            if !matches!(problem.code(), "passkey_exists" | "unavailable") {
-                directory.unclaim_passkey(&id, operation).await?;
-            }
-            Err(problem)
-        }
+    let accounts = Accounts::new(&exchange.environment);
+    let outcome = accounts.change_passkey(bearer.keyring(), &account, order).await;
+    match claim.settle(exchange, outcome).await? {
+        PasskeyAnswer::Registered(passkey) => json(201, &Shown::of(&passkey)),
+        _ => Err(Problem::internal("passkeys", "a registration was answered otherwise")),
     }
 }
 
@@ -190,7 +210,11 @@ struct Asked {
 impl Asked {
     async fn of(exchange: &Exchange) -> Result<Self, Problem> {
         let bearer = Bearer::of(exchange).await?;
-        let mut body = Body::read_optional(&exchange.request).await?;
+        let body = Body::read_optional(&exchange.request).await?;
+        Self::by(exchange, bearer, body).await
+    }
+
+    async fn by(exchange: &Exchange, bearer: Bearer, mut body: Body) -> Result<Self, Problem> {
         let Proof { password, factor } = Proof::read(&mut body)?;
         limit_presented(exchange).await?;
         bearer.prove_presence(exchange, password.as_ref()).await?;
@@ -205,6 +229,45 @@ impl Asked {
     }
 }
 
+/// The id of a passkey about to be registered, claimed for its account.
+pub(crate) struct PasskeyClaim {
+    id: Octets,
+    operation: OperationId,
+}
+
+impl PasskeyClaim {
+    /// # Errors
+    ///
+    /// `passkey_exists` if it is another account's.
+    pub(crate) async fn take(
+        exchange: &Exchange,
+        account: &AccountId,
+        id: &Octets,
+        operation: OperationId,
+    ) -> Result<Self, Problem> {
+        let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
+        if directory.claim_passkey(tenant, account, id, operation, exchange.ambient.now()).await? {
+            Ok(Self { id: id.clone(), operation })
+        } else {
+            Err(Problem::passkey_exists())
+        }
+    }
+
+    /// Gives it back if nothing came of it for certain: an account that did not answer may have it.
+    pub(crate) async fn settle<T>(
+        self,
+        exchange: &Exchange,
+        outcome: Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        if let Err(problem) = &outcome
+            && !matches!(problem.code(), "passkey_exists" | "unavailable")
+        {
+            exchange.directory()?.unclaim_passkey(&self.id, self.operation).await?;
+        }
+        outcome
+    }
+}
+
 fn purpose(exchange: &Exchange, body: &mut Body) -> Result<PasskeyUse, Problem> {
     let may_sign_in = exchange.environment.config().passkeys().sign_in;
     match body.optional_text("purpose")?.as_deref() {
@@ -216,7 +279,7 @@ fn purpose(exchange: &Exchange, body: &mut Body) -> Result<PasskeyUse, Problem> 
     }
 }
 
-fn name(body: &mut Body) -> Result<String, Problem> {
+pub(crate) fn name(body: &mut Body) -> Result<String, Problem> {
     let name = DisplayName::parse(&body.text("name")?);
     Ok(name.map_err(|error| Problem::invalid_field("name", error))?.as_str().into())
 }

@@ -100,11 +100,12 @@ fn nonces(keyring: &Keyring, now: u64) -> [String; 2] {
 }
 
 /// Notes the key that a request shows which may be answered with a session: one that it `opens`, or one that is refreshed.
-pub(crate) async fn note(exchange: &Exchange, opens: bool) -> Result<(), Problem> {
+/// Where sessions need a key, a request without is refused before anything is looked at, unless it says that it has a
+/// session already: then the account has the last word.
+pub(crate) async fn note(exchange: &Exchange, opens: bool, has_session: bool) -> Result<(), Problem> {
     let mode = exchange.environment.config().dpop().mode;
     let Some(shown) = Shown::of(exchange) else {
-        // A second factor is also confirmed by a bearer, whose session is there; the account has the last word.
-        let is_demanded = opens && mode == DpopMode::Required && exchange.header("authorization").is_none();
+        let is_demanded = opens && mode == DpopMode::Required && !has_session;
         return if is_demanded { Err(Problem::proof("dpop_required", false)) } else { Ok(()) };
     };
     if opens && mode == DpopMode::Off {

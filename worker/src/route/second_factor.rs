@@ -1,14 +1,15 @@
 //! `POST /api/v1/auth/2fa/setup`, `2fa/verify`, `2fa/backup-codes` and `2fa/disable`: an authenticator app and backup codes.
 
-use crate::object::account::{FactorOrder, Presented, cipher};
+use crate::object::account::{FactorOrder, NewPasskey, Presented, cipher};
 use crate::object::sealed;
 use crate::route::exchange::Exchange;
-use crate::route::mailed::{limit_presented, limit_source};
+use crate::route::mailed::{limit_presented, limit_source, new_operation};
+use crate::route::passkeys::PasskeyClaim;
 use crate::route::presence::{Bearer, Proof, current_password};
 use crate::route::tokens::Extras;
 use crate::route::turn::Turn;
-use crate::route::{password, sent_factor, tokens};
-use crate::store::accounts::Accounts;
+use crate::route::{passkeys, password, sent_factor, tokens};
+use crate::store::accounts::{Accounts, Admitted};
 use crate::store::directory::Credential;
 use crate::store::factors::{Answered, Challenge, DeviceToken};
 use crate::store::keyring::Keyring;
@@ -27,6 +28,7 @@ use postern_core::passkey::Assertion;
 use postern_core::password::Pepper;
 use postern_core::secret::SecretText;
 use serde::Serialize;
+use std::rc::Rc;
 
 #[derive(Serialize)]
 struct Begun<'a> {
@@ -62,13 +64,30 @@ pub(crate) async fn set_up(exchange: &Exchange) -> Answer {
 async fn set_up_for_login(exchange: &Exchange, mut body: Body) -> Answer {
     let challenge = body.secret("challenge")?;
     let draws = body.optional_flag("qr")?.unwrap_or(false);
-    limit_presented(exchange).await?;
-    let keyring = exchange.keyring().await?;
-    let challenge = Challenge::parse(&keyring, &challenge).ok_or_else(Problem::challenge_invalid)?;
-    let (account, tenant) = (challenge.account(), exchange.environment.config().tenant());
-    let credential = exchange.directory()?.credential_of(tenant, &account).await?;
-    let credential = credential.ok_or_else(Problem::challenge_invalid)?;
+    let Enrolling { keyring, challenge, credential } = Enrolling::of(exchange, &challenge).await?;
     begin(exchange, &keyring, &credential, Some(&challenge), draws).await
+}
+
+/// A login that may have to enrol a second factor: whose it is. The account decides whether it has to.
+pub(crate) struct Enrolling {
+    pub(crate) keyring: Rc<Keyring>,
+    pub(crate) challenge: Challenge,
+    pub(crate) credential: Credential,
+}
+
+impl Enrolling {
+    /// # Errors
+    ///
+    /// `challenge_invalid`, `rate_limited`.
+    pub(crate) async fn of(exchange: &Exchange, challenge: &SecretText) -> Result<Self, Problem> {
+        limit_presented(exchange).await?;
+        let keyring = exchange.keyring().await?;
+        let challenge = Challenge::parse(&keyring, challenge).ok_or_else(Problem::challenge_invalid)?;
+        let (account, tenant) = (challenge.account(), exchange.environment.config().tenant());
+        let credential = exchange.directory()?.credential_of(tenant, &account).await?;
+        let credential = credential.ok_or_else(Problem::challenge_invalid)?;
+        Ok(Self { keyring, challenge, credential })
+    }
 }
 
 async fn begin(
@@ -105,7 +124,7 @@ async fn begin(
     json(200, &Begun { secret: secret.to_base32().expose(), uri: uri.expose(), qr })
 }
 
-/// `{challenge, code | backup_code | passkey}` goes on with a login; `{code}` of a bearer confirms what was set up.
+/// `{challenge, code | backup_code | passkey | registration}` goes on with a login; `{code}` of a bearer confirms what was set up.
 pub(crate) async fn verify(exchange: &Exchange) -> Answer {
     let mut body = Body::read(&exchange.request).await?;
     if body.has("challenge") {
@@ -128,7 +147,11 @@ pub(crate) async fn verify(exchange: &Exchange) -> Answer {
 
 async fn log_in(exchange: &Exchange, mut body: Body) -> Answer {
     let challenge = body.secret("challenge")?;
-    let factor = Factor::of_login(&mut body)?;
+    let factor = if body.has("registration") {
+        Factor::NewPasskey(Box::new(registration(exchange, &mut body)?))
+    } else {
+        Factor::of_login(&mut body)?
+    };
     let trusts = body.optional_flag("trust_device")?.unwrap_or(false);
     if trusts && exchange.environment.config().second_factor().trusted_device.as_secs() == 0 {
         return Err(Problem::feature_disabled());
@@ -138,26 +161,56 @@ async fn log_in(exchange: &Exchange, mut body: Body) -> Answer {
     let challenge = Challenge::parse(&keyring, &challenge).ok_or_else(Problem::challenge_invalid)?;
     let account = challenge.account();
     let presented = factor.presented(exchange, &keyring, &account).await?;
-    let accounts = Accounts::new(&exchange.environment);
     let trusted = trusts.then(|| DeviceToken::new(&keyring, account)).transpose()?;
-    let answer = |presented, backup| {
-        accounts.answer(&challenge, presented, (backup, trusted.as_ref()), exchange.device(), &keyring)
+    let claim = match &presented {
+        Presented::NewPasskey(new) => {
+            let (id, operation) = (&new.registration.id, new_operation(exchange)?);
+            Some(PasskeyClaim::take(exchange, &account, id, operation).await?)
+        }
+        _ => None,
+    };
+    let answered = answer(exchange, &keyring, &challenge, presented, trusted.as_ref()).await;
+    let (admitted, backup_codes) = match claim {
+        Some(claim) => claim.settle(exchange, answered).await?,
+        None => answered?,
     };
     let device_token = trusted.as_ref().map(DeviceToken::to_text);
     let device_token = device_token.as_ref().map(SecretText::expose);
-    let extras = |backup_codes| Extras { device_token, backup_codes };
+    let extras = Extras { device_token, backup_codes: &backup_codes };
+    tokens::answer(exchange, &keyring, *admitted, extras).await
+}
+
+/// Answers the challenge of a login: the session, and the backup codes that a new factor brings.
+async fn answer(
+    exchange: &Exchange,
+    keyring: &Keyring,
+    challenge: &Challenge,
+    presented: Presented,
+    trusted: Option<&DeviceToken>,
+) -> Result<(Box<Admitted>, Vec<String>), Problem> {
+    let accounts = Accounts::new(&exchange.environment);
+    let answer = |presented, backup| {
+        accounts.answer(challenge, presented, (backup, trusted), exchange.device(), keyring)
+    };
     match answer(presented.clone(), None).await? {
-        Answered::Admitted(admitted) => tokens::answer(exchange, &keyring, *admitted, extras(&[])).await,
+        Answered::Admitted(admitted) => Ok((admitted, Vec::new())),
         Answered::BackupCodesWanted => {
-            let (shown, backup) = new_codes(exchange, &keyring, &account).await?;
+            let (shown, backup) = new_codes(exchange, keyring, &challenge.account()).await?;
             match answer(presented, Some(backup)).await? {
-                Answered::Admitted(admitted) => {
-                    tokens::answer(exchange, &keyring, *admitted, extras(&shown)).await
-                }
+                Answered::Admitted(admitted) => Ok((admitted, shown)),
                 Answered::BackupCodesWanted => Err(Problem::challenge_invalid()),
             }
         }
     }
+}
+
+/// `{registration: {name, credential}}`: a passkey for a login that has to enrol a factor.
+fn registration(exchange: &Exchange, body: &mut Body) -> Result<NewPasskey, Problem> {
+    passkeys::party(exchange)?;
+    let mut new = body.object("registration")?;
+    let name = passkeys::name(&mut new)?;
+    let (registration, transports) = passkey::registration(&mut new, "credential")?;
+    Ok(NewPasskey { registration, name, transports })
 }
 
 /// Ten other backup codes, for a code of the authenticator, or within a session that has shown a factor a moment ago.
@@ -205,6 +258,7 @@ pub(crate) enum Factor {
     Sent(FactorMethod, String),
     Backup(BackupCode),
     Passkey(Box<Assertion>),
+    NewPasskey(Box<NewPasskey>),
 }
 
 impl Factor {
@@ -241,7 +295,9 @@ impl Factor {
     /// The limit on where factors of this kind come from.
     pub(crate) async fn limit(&self, exchange: &Exchange) -> Result<(), Problem> {
         match self {
-            Self::Totp(_) | Self::Sent(..) | Self::Passkey(_) => limit_codes(exchange).await,
+            Self::Totp(_) | Self::Sent(..) | Self::Passkey(_) | Self::NewPasskey(_) => {
+                limit_codes(exchange).await
+            }
             Self::Backup(_) => {
                 let limit = exchange.environment.config().limits().backup_code_per_source;
                 limit_source(exchange, "backup_code_per_source", limit).await
@@ -260,6 +316,7 @@ impl Factor {
             Self::Totp(code) => return Ok(Presented::Totp(code)),
             Self::Sent(method, code) => return Ok(Presented::Sent(method, code)),
             Self::Backup(code) => code,
+            Self::NewPasskey(new) => return Ok(Presented::NewPasskey(new)),
             Self::Passkey(assertion) => {
                 let user_handle = user_handle(keyring, exchange.environment.config().tenant(), account);
                 return Ok(Presented::Passkey { assertion, user_handle });

@@ -1,6 +1,7 @@
 //! The route table.
 
 use crate::route::admin::status::Verb;
+use crate::route::authenticate::presented;
 use crate::route::exchange::Exchange;
 use crate::route::mailed::Kind;
 use crate::route::organizations::{Call, Door};
@@ -405,6 +406,12 @@ pub(crate) fn is_for_all_tenants(path: &str) -> bool {
     matches!(path, "public-key" | "permissions")
 }
 
+/// Whether the shield counts requests to a path. Documents are the same for everybody, and servers ask about the tokens of
+/// all their clients from one address.
+pub(crate) fn is_shielded(path: &str) -> bool {
+    !is_for_all_tenants(path) && path != "/api/v1/auth/validate"
+}
+
 /// Serves one request.
 pub(crate) async fn serve(exchange: &Exchange) -> Answer {
     let path = exchange.request.path();
@@ -418,7 +425,9 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
     let gives_tokens = opens || matches!(route, Route::Refresh);
     cookies::check_site(exchange, gives_tokens)?;
     if gives_tokens {
-        Box::pin(possession::note(exchange, opens)).await?;
+        // A second factor is also confirmed within a session, which has its key or none already.
+        let has_session = matches!(route, Route::VerifySecondFactor) && presented(exchange).is_some();
+        Box::pin(possession::note(exchange, opens, has_session)).await?;
     }
     let serving: Pin<Box<dyn Future<Output = Answer> + '_>> = each_on_its_own!(match route {
         Route::Health => health::handle(exchange).await,

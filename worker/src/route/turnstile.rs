@@ -10,7 +10,7 @@ use postern_core::config::{FailMode, TurnstileSettings};
 use postern_core::json;
 use postern_core::secret::SecretText;
 use postern_core::turnstile::{
-    MAX_ANSWER_BYTES, MAX_TOKEN_BYTES, TurnstileAction, TurnstileQuestion, TurnstileVerdict, judge,
+    MAX_ANSWER_BYTES, MAX_TOKEN_BYTES, TurnstileAction, TurnstileQuestion, TurnstileVerdict, is_token, judge,
 };
 use worker::{Error, Headers, ResponseBody, Result};
 
@@ -45,6 +45,9 @@ impl Token {
             return Ok(());
         }
         let token = self.0.as_ref().ok_or_else(Problem::turnstile_required)?;
+        if !is_token(token.expose()) {
+            return Err(Problem::turnstile_invalid());
+        }
         let verdict = match ask(exchange, settings, token).await {
             Ok((status, body)) => judge(status, &body, action, &settings.hostnames),
             Err(error) => {
@@ -55,7 +58,7 @@ impl Token {
         match (verdict, settings.when_unavailable) {
             (TurnstileVerdict::Passed, _) => Ok(()),
             (TurnstileVerdict::Failed, _) => Err(Problem::turnstile_invalid()),
-            (TurnstileVerdict::Unavailable(why), FailMode::Refuse) => {
+            (TurnstileVerdict::Unavailable(why), FailMode::Refuse) | (TurnstileVerdict::Rejected(why), _) => {
                 Err(Problem::unavailable("turnstile", why))
             }
             (TurnstileVerdict::Unavailable(why), FailMode::Admit) => {

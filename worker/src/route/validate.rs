@@ -147,10 +147,23 @@ pub(crate) async fn answer(event: Event, question: &str) -> Result<String, Probl
 /// The one way from a question to its answer, a JSON document, whoever asks. `caller` is who asks, where that is the
 /// client of whom nothing else is said.
 async fn document(event: &Event, body: Body, caller: Option<DeviceHint>) -> Result<String, Problem> {
-    let question = Question::read(body)?;
-    let client = question.client.or(caller);
-    let mode = mode_within(&event.environment, question.mode);
+    let mut question = Question::read(body)?;
+    let client = question.client.take().or(caller);
     let bearer = verified(event, &question.token).await?;
+    let is_bound = bearer.claims.confirmation_thumbprint().is_some();
+    let document = document_about(event, question, bearer, client).await;
+    // Whoever asks may pass the challenge on to the client that the token is of.
+    document.map_err(|problem| if is_bound { problem.for_bound_token() } else { problem })
+}
+
+/// The same, once the token is known to be one of ours.
+async fn document_about(
+    event: &Event,
+    question: Question,
+    bearer: Authenticated,
+    client: Option<DeviceHint>,
+) -> Result<String, Problem> {
+    let mode = mode_within(&event.environment, question.mode);
     check_audience(&bearer.claims, &question.audiences)?;
     let shown = possession::elsewhere(event, &bearer.claims, &question.token, question.shown).await?;
     let bearer = admitted(event, bearer, mode, client, shown).await?;

@@ -23,27 +23,28 @@ impl KvStore {
     /// The text under `key`. `cache_seconds` is how old a copy near the reader may be, Cloudflare's default if `None`.
     pub(crate) async fn get(&self, key: &str, cache_seconds: Option<u32>) -> Result<Option<String>> {
         let options = cache_seconds.map(|seconds| option("cacheTtl", seconds)).transpose()?;
-        let text = self.call("get", &Array::of2(&key.into(), &options.into())).await?;
+        let text = call(&self.0, "get", &Array::of2(&key.into(), &options.into())).await?;
         Ok(text.as_string())
     }
 
     /// Stores a text for `ttl_seconds`.
     pub(crate) async fn put(&self, key: &str, text: &str, ttl_seconds: u32) -> Result<()> {
         let options = option("expirationTtl", ttl_seconds)?;
-        self.call("put", &Array::of3(&key.into(), &text.into(), &options)).await?;
+        call(&self.0, "put", &Array::of3(&key.into(), &text.into(), &options)).await?;
         Ok(())
     }
 
     pub(crate) async fn delete(&self, key: &str) -> Result<()> {
-        self.call("delete", &Array::of1(&key.into())).await?;
+        call(&self.0, "delete", &Array::of1(&key.into())).await?;
         Ok(())
     }
+}
 
-    async fn call(&self, method: &str, arguments: &Array) -> Result<JsValue> {
-        let method: Function = Reflect::get(&self.0, &method.into())?.dyn_into()?;
-        let answer = method.apply(&self.0, arguments)?;
-        Ok(JsFuture::from(Promise::resolve(&answer)).await?)
-    }
+/// Calls a method of a binding, and waits for what it promises.
+pub(crate) async fn call(binding: &JsValue, method: &str, arguments: &Array) -> Result<JsValue> {
+    let method: Function = Reflect::get(binding, &method.into())?.dyn_into()?;
+    let answer = method.apply(binding, arguments)?;
+    Ok(JsFuture::from(Promise::resolve(&answer)).await?)
 }
 
 fn option(name: &str, value: u32) -> Result<JsValue> {

@@ -22,5 +22,6 @@ pub(crate) mod organizations;
 pub(crate) mod passkeys;
 pub(crate) mod profile;
 pub(crate) mod seats;
+pub(crate) mod shield;
 mod statement;
 pub(crate) mod users;

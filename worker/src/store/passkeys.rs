@@ -15,7 +15,7 @@ use postern_core::factor::ChallengeId;
 use postern_core::flow::validate::TokenSubject;
 use postern_core::id::{AccountId, OperationId, TenantId};
 use postern_core::passkey::{
-    Assertion, Octets, Passkey, SIGN_IN_CHALLENGE_TTL, challenge_of, second_factor_challenge,
+    Assertion, Octets, Passkey, PasskeyUse, SIGN_IN_CHALLENGE_TTL, challenge_of, second_factor_challenge,
 };
 use postern_core::proof::PasskeyVerified;
 use postern_core::secret::Secret;
@@ -140,8 +140,34 @@ impl Accounts<'_> {
     ) -> Result<Vec<Passkey>, Problem> {
         let secret = base64url::encode(challenge.secret().expose());
         let client_id = self.environment.config().client_id().clone();
-        let order = PasskeyOrder::ForLogin { client_id, device, secret };
-        let listed = self.listed(keyring, &challenge.account(), order).await;
+        self.of_login(keyring, challenge, PasskeyOrder::ForLogin { client_id, device, secret }).await
+    }
+
+    /// Begins to register a passkey for a login that has to enrol a second factor: the passkeys that there are.
+    ///
+    /// # Errors
+    ///
+    /// `challenge_invalid`.
+    pub(crate) async fn begin_passkey_for_login(
+        &self,
+        keyring: &Keyring,
+        login: &Challenge,
+        device: DeviceHint,
+        (challenge, registered_for): (Octets, PasskeyUse),
+    ) -> Result<Vec<Passkey>, Problem> {
+        let secret = base64url::encode(login.secret().expose());
+        let client_id = self.environment.config().client_id().clone();
+        let order = PasskeyOrder::BeginForLogin { challenge, registered_for, client_id, device, secret };
+        self.of_login(keyring, login, order).await
+    }
+
+    async fn of_login(
+        &self,
+        keyring: &Keyring,
+        login: &Challenge,
+        order: PasskeyOrder,
+    ) -> Result<Vec<Passkey>, Problem> {
+        let listed = self.listed(keyring, &login.account(), order).await;
         listed.map_err(
             |problem| if problem.code() == "not_found" { Problem::challenge_invalid() } else { problem },
         )

@@ -31,5 +31,7 @@ fn request(url: &str, headers: &Headers, body: &str) -> Result<Request> {
     init.set_method("POST");
     init.set_headers(headers.as_ref());
     init.set_body(&body.into());
+    // What it says, and the keys in it, are for this address alone. A redirection is an answer like any other.
+    init.set_redirect(web_sys::RequestRedirect::Manual);
     Ok(web_sys::Request::new_with_str_and_init(url, &init)?.into())
 }

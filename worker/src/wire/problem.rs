@@ -234,12 +234,27 @@ impl Problem {
         problem
     }
 
+    /// The same for a request that has presented a token which is bound to a key: it is challenged by the scheme of such
+    /// tokens (RFC 9449 §7.1), since a bearer token would not help.
+    pub(crate) fn for_bound_token(mut self) -> Self {
+        let challenge = self.0.authenticate.as_deref().and_then(|text| text.strip_prefix("Bearer"));
+        // The operator's own token is never bound.
+        let challenge = challenge.filter(|_| self.0.code != "operator_token_invalid");
+        let Some(challenge) = challenge else { return self };
+        let challenge = if challenge.is_empty() { " error=\"invalid_token\"" } else { challenge };
+        self.0.authenticate = Some(["DPoP", challenge, ", algs=\"", PROOF_ALGORITHMS, "\""].concat());
+        self
+    }
+
     /// A proof that is right, and may not be used.
     pub(crate) fn replayed(refusal: ReplayRefusal, at_resource: bool) -> Self {
-        if refusal != ReplayRefusal::MemoryFull {
-            return Self::proof(refusal.code(), at_resource);
-        }
-        let mut problem = Self::new(503, refusal.code(), "Too many proofs at this moment");
+        // One client's own excess is its own to mend; that of all together is not.
+        let status = match refusal {
+            ReplayRefusal::KeyFull => 429,
+            ReplayRefusal::MemoryFull => 503,
+            _ => return Self::proof(refusal.code(), at_resource),
+        };
+        let mut problem = Self::new(status, refusal.code(), "Too many proofs at this moment");
         problem.0.retry_after_seconds = Some(5);
         problem
     }

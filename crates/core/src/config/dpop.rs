@@ -31,6 +31,8 @@ pub struct DpopSettings {
     pub nonces: bool,
     /// How many proofs of an account are remembered at once, 10 to 20,000, default 2,000.
     pub proofs_per_account: u32,
+    /// How many of these may be of one key, 10 to `proofs_per_account`, default 500 or, if that is less, all of them.
+    pub proofs_per_key: u32,
     /// The origins at which clients reach the routes, 1 to 16, default the issuer's.
     pub origins: Vec<Origin>,
 }
@@ -44,8 +46,10 @@ impl DpopSettings {
         let leeway = section.seconds("leeway_seconds", 5, 0..=60);
         let nonces = section.flag("nonces", false);
         let proofs_per_account = section.number("proofs_per_account", 2_000, 10..=20_000);
+        let most = proofs_per_account;
+        let proofs_per_key = section.number("proofs_per_key", most.min(500), 10..=most);
         let listed = section.list::<Origin>("origins");
         let origins = origins_of(&mut section, listed, issuer);
-        Self { mode, max_age, leeway, nonces, proofs_per_account, origins }
+        Self { mode, max_age, leeway, nonces, proofs_per_account, proofs_per_key, origins }
     }
 }

@@ -13,4 +13,4 @@ mod replay;
 pub use address::normal_address;
 pub use proof::{AuthenticProof, Proof, ProofDemand, ProofWindow};
 pub use refusal::ProofRefusal;
-pub use replay::{ProofUse, ReplayRefusal, ShownKey, use_proof};
+pub use replay::{ProofRoom, ProofUse, ReplayRefusal, ShownKey, use_proof};

@@ -46,6 +46,8 @@ pub enum ReplayRefusal {
     Expired,
     /// Another request has used it.
     Replayed,
+    /// As many of its key are remembered as may be of one. Other keys are not concerned.
+    KeyFull,
     /// As many are remembered as may be. None is forgotten to make room: it could come back.
     MemoryFull,
 }
@@ -57,20 +59,33 @@ impl ReplayRefusal {
         match self {
             Self::Expired => "dpop_proof_expired",
             Self::Replayed => "dpop_proof_replayed",
+            Self::KeyFull => "dpop_key_replay_store_full",
             Self::MemoryFull => "dpop_replay_store_full",
         }
     }
 }
 
-/// Decides about the use of a proof: `known` is the request that it is remembered with, `is_full` whether as many are
-/// remembered as may be.
-pub fn use_proof(shown: &ShownKey, known: Option<OperationId>, is_full: bool, now: UnixMillis) -> ProofUse {
-    match known {
-        Some(request) if request == shown.request => ProofUse::Repeated,
+/// What is left of the memory for another proof of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProofRoom {
+    /// There is room.
+    Left,
+    /// As many of this key are remembered as may be of one: one client cannot take the others' room.
+    KeyFull,
+    /// As many of all keys together are remembered as may be.
+    Full,
+}
+
+/// Decides about the use of a proof: `known` is the request that it is remembered with, `room` what is left for one
+/// that is not.
+pub fn use_proof(shown: &ShownKey, known: Option<OperationId>, room: ProofRoom, now: UnixMillis) -> ProofUse {
+    match (known, room) {
+        (Some(request), _) if request == shown.request => ProofUse::Repeated,
         _ if shown.usable_until <= now => ProofUse::Refused(ReplayRefusal::Expired),
-        Some(_) => ProofUse::Refused(ReplayRefusal::Replayed),
-        None if is_full => ProofUse::Refused(ReplayRefusal::MemoryFull),
-        None => ProofUse::Remember,
+        (Some(_), _) => ProofUse::Refused(ReplayRefusal::Replayed),
+        (None, ProofRoom::KeyFull) => ProofUse::Refused(ReplayRefusal::KeyFull),
+        (None, ProofRoom::Full) => ProofUse::Refused(ReplayRefusal::MemoryFull),
+        (None, ProofRoom::Left) => ProofUse::Remember,
     }
 }
 
@@ -81,9 +96,9 @@ mod tests {
     use std::string::ToString as _;
     use std::vec::Vec;
 
-    fn shown(id: u8, usable_until: u64, request: u8) -> ShownKey {
+    fn shown(key: u8, id: u8, usable_until: u64, request: u8) -> ShownKey {
         ShownKey {
-            thumbprint: KeyThumbprint::from_bytes([7; 32]),
+            thumbprint: KeyThumbprint::from_bytes([key; 32]),
             id: id.to_string(),
             usable_until: UnixMillis::new(usable_until),
             request: OperationId::from_bytes([request; 16]),
@@ -92,52 +107,76 @@ mod tests {
 
     #[test]
     fn each_reason_in_check_order() {
+        use ProofRoom::{Full, KeyFull, Left};
         let (mine, other) = (OperationId::from_bytes([1; 16]), OperationId::from_bytes([2; 16]));
         let refused = ProofUse::Refused;
-        for (known, is_full, now, expected) in [
-            (None, false, 99, ProofUse::Remember),
-            (Some(mine), false, 99, ProofUse::Repeated),
-            (Some(mine), true, 100, ProofUse::Repeated),
-            (None, false, 100, refused(ReplayRefusal::Expired)),
-            (Some(other), true, 100, refused(ReplayRefusal::Expired)),
-            (Some(other), true, 99, refused(ReplayRefusal::Replayed)),
-            (Some(other), false, 99, refused(ReplayRefusal::Replayed)),
-            (None, true, 99, refused(ReplayRefusal::MemoryFull)),
+        for (known, room, now, expected) in [
+            (None, Left, 99, ProofUse::Remember),
+            (Some(mine), Left, 99, ProofUse::Repeated),
+            (Some(mine), Full, 100, ProofUse::Repeated),
+            (None, Left, 100, refused(ReplayRefusal::Expired)),
+            (None, KeyFull, 100, refused(ReplayRefusal::Expired)),
+            (Some(other), Full, 100, refused(ReplayRefusal::Expired)),
+            (Some(other), Full, 99, refused(ReplayRefusal::Replayed)),
+            (Some(other), KeyFull, 99, refused(ReplayRefusal::Replayed)),
+            (Some(other), Left, 99, refused(ReplayRefusal::Replayed)),
+            (None, KeyFull, 99, refused(ReplayRefusal::KeyFull)),
+            (None, Full, 99, refused(ReplayRefusal::MemoryFull)),
         ] {
-            let found = use_proof(&shown(1, 100, 1), known, is_full, UnixMillis::new(now));
-            assert_eq!(found, expected, "{known:?} {is_full} {now}");
+            let found = use_proof(&shown(7, 1, 100, 1), known, room, UnixMillis::new(now));
+            assert_eq!(found, expected, "{known:?} {room:?} {now}");
         }
     }
 
     #[test]
     fn a_message_survives_the_wire() {
-        let before = shown(1, 100, 1);
+        let before = shown(7, 1, 100, 1);
         let text = serde_json::to_string(&before).unwrap();
         assert_eq!(serde_json::from_str::<ShownKey>(&text).unwrap(), before);
     }
 
+    const MOST_OF_A_KEY: usize = 3;
+    const MOST: usize = 7;
+
     proptest! {
         /// A memory that forgets what is over by its own clock, asked by anybody at any time, in any order.
         #[test]
-        fn no_proof_is_used_by_two_requests(uses in proptest::collection::vec((0u8..4, 0u64..40, 0u8..6, 0u64..5), 0..60)) {
+        fn no_proof_is_used_by_two_requests_and_no_key_takes_the_room_of_others(
+            uses in proptest::collection::vec((0u8..4, 0u8..6, 0u8..6, 0u64..5), 0..80),
+        ) {
             let (mut memory, mut used, mut now) = (Vec::<ShownKey>::new(), Vec::<ShownKey>::new(), 0u64);
-            for (id, _, request, passes) in uses {
+            for (key, id, request, passes) in uses {
                 now += passes;
                 // The same proof is usable until the same moment, whoever brings it.
-                let shown = shown(id, 20 + u64::from(id) * 7, request);
+                let shown = shown(key, id, 20 + u64::from(id) * 7, request);
+                let same = |one: &&ShownKey| one.id == shown.id && one.thumbprint == shown.thumbprint;
                 memory.retain(|one| one.usable_until > UnixMillis::new(now));
-                let known = memory.iter().find(|one| one.id == shown.id).map(|one| one.request);
-                let is_full = memory.len() >= 3;
-                match use_proof(&shown, known, is_full, UnixMillis::new(now)) {
+                let known = memory.iter().find(same).map(|one| one.request);
+                let of_key = memory.iter().filter(|one| one.thumbprint == shown.thumbprint).count();
+                let room = match (of_key >= MOST_OF_A_KEY, memory.len() >= MOST) {
+                    (true, _) => ProofRoom::KeyFull,
+                    (false, true) => ProofRoom::Full,
+                    (false, false) => ProofRoom::Left,
+                };
+                match use_proof(&shown, known, room, UnixMillis::new(now)) {
                     ProofUse::Remember => {
-                        prop_assert!(used.iter().all(|one| one.id != shown.id));
+                        prop_assert!(!used.iter().any(|one| same(&one)));
                         memory.push(shown.clone());
                         used.push(shown);
                     }
                     ProofUse::Repeated => prop_assert!(used.contains(&shown)),
+                    ProofUse::Refused(ReplayRefusal::KeyFull) => prop_assert_eq!(of_key, MOST_OF_A_KEY),
+                    ProofUse::Refused(ReplayRefusal::MemoryFull) => {
+                        // One key alone never brings that about, nor two.
+                        let mut keys: Vec<_> = memory.iter().map(|one| one.thumbprint.to_string()).collect();
+                        keys.sort_unstable();
+                        keys.dedup();
+                        prop_assert!(keys.len() > 2 && memory.len() == MOST);
+                    }
                     ProofUse::Refused(_) => {}
                 }
-                prop_assert!(memory.len() <= 3);
+                prop_assert!(memory.len() <= MOST);
+                prop_assert!(memory.iter().filter(|one| one.thumbprint == KeyThumbprint::from_bytes([key; 32])).count() <= MOST_OF_A_KEY);
             }
         }
     }

@@ -263,7 +263,7 @@ pub struct ChallengeAnswer<'a> {
     /// The second factor.
     pub factor: PresentedFactor<'a>,
     /// The secret of [`FactorRecord::pending`], opened, and the backup codes that its enrolment brings, for a challenge that
-    /// is answered by enrolling.
+    /// is answered by enrolling an authenticator.
     pub enrolment: Option<(&'a TotpSecret, &'a BackupCodes)>,
     /// Drawn for this answer.
     pub operation: OperationId,
@@ -330,12 +330,18 @@ pub fn answer_challenge(
     }
 }
 
-/// The record after the first code of a new authenticator, and with it.
+/// The record after the first code of a new authenticator, and with it; or after the registration of a passkey, which ends
+/// whatever else was begun.
 fn enrolled(
     record: &FactorRecord,
     answer: &ChallengeAnswer<'_>,
     now: UnixMillis,
 ) -> Option<(FactorRecord, FactorMethod)> {
+    if let PresentedFactor::NewPasskey(backup) = answer.factor {
+        let enrolled =
+            FactorRecord { pending: None, backup: Some(backup?.clone()), ..record.clone().settled() };
+        return Some((enrolled, FactorMethod::Passkey));
+    }
     let (secret, backup) = answer.enrolment?;
     let PresentedFactor::Totp(code) = answer.factor else { return None };
     match confirm_enrolment(record, Some(secret), code, backup.clone(), now) {

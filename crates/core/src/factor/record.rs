@@ -285,6 +285,9 @@ pub enum PresentedFactor<'a> {
     Passkey(Option<&'a AssertedPasskey>),
     /// A code that was sent for the login, by this method.
     Sent(FactorMethod, &'a str),
+    /// A passkey that has been registered for a login which has to enrol a factor, and the backup codes that this brings;
+    /// `None` for a registration that was not right. Its record is the caller's to store.
+    NewPasskey(Option<&'a BackupCodes>),
 }
 
 /// The record after a right factor, in which it is used up; `None` if it is none. Counting is the caller's.
@@ -306,7 +309,7 @@ pub(super) fn used(
             }
         }
         // It is the challenge that knows it.
-        PresentedFactor::Sent(..) => None,
+        PresentedFactor::Sent(..) | PresentedFactor::NewPasskey(_) => None,
         PresentedFactor::Passkey(asserted) => asserted.map(|_| (record.clone(), FactorMethod::Passkey)),
         PresentedFactor::BackupCode(digests) => {
             let codes = record.backup.as_ref()?;

@@ -2,7 +2,7 @@
 
 use super::device::DeviceHint;
 use super::fingerprint::DeviceFingerprint;
-use super::notice::Notice;
+use super::notice::{Notice, SessionAudit};
 use super::stored;
 use crate::id::SessionId;
 use crate::secret::Secret;
@@ -139,11 +139,14 @@ impl DeviceVerdict {
     }
 }
 
-/// What was lately told of devices, so that whoever asks a thousand times is told of once.
+/// What was lately told of requests that change nothing, so that whoever asks a thousand times is told of once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceWatch {
     #[serde(default)]
     told: Vec<Told>,
+    /// Beside what is told of devices, so that a version that does not know it reads the rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refreshes: Vec<ToldRefresh>,
 }
 
 /// One notice about a device, as the watch remembers it.
@@ -156,58 +159,109 @@ struct Told {
     at: UnixMillis,
 }
 
-impl Told {
-    /// `None` for a notice that is not about a device.
-    const fn of(notice: &Notice) -> Option<Self> {
-        match *notice {
-            Notice::DeviceAnomaly { session, differs, at } => {
-                Some(Self { session, differs, rejected: false, at })
-            }
-            Notice::DeviceRejected { session, differs, at } => {
-                Some(Self { session, differs, rejected: true, at })
-            }
-            _ => None,
-        }
+/// One notice about a refresh that changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct ToldRefresh {
+    session: Option<SessionId>,
+    event: SessionAudit,
+    #[serde(with = "stored::millis")]
+    at: UnixMillis,
+}
+
+/// What the watch remembers of a notice.
+trait Remembered: Copy + PartialEq {
+    fn at(self) -> UnixMillis;
+    fn moved_to(self, at: UnixMillis) -> Self;
+}
+
+impl Remembered for Told {
+    fn at(self) -> UnixMillis {
+        self.at
     }
 
-    /// Whether it still stands for a later one.
-    fn covers(&self, later: &Self) -> bool {
-        Self { at: later.at, ..*self } == *later
+    fn moved_to(self, at: UnixMillis) -> Self {
+        Self { at, ..self }
     }
 }
 
+impl Remembered for ToldRefresh {
+    fn at(self) -> UnixMillis {
+        self.at
+    }
+
+    fn moved_to(self, at: UnixMillis) -> Self {
+        Self { at, ..self }
+    }
+}
+
+/// Whether it is told: then it is remembered.
+fn is_news<T: Remembered>(remembered: &mut Vec<T>, told: T) -> bool {
+    remembered.retain(|before| told.at() < before.at().plus(DeviceWatch::QUIET));
+    let is_covered = remembered.iter().any(|before| before.moved_to(told.at()) == told);
+    let is_news = remembered.len() < DeviceWatch::MOST && !is_covered;
+    if is_news {
+        remembered.push(told);
+    }
+    is_news
+}
+
 impl DeviceWatch {
-    /// How long the same is not told again: of one session, one trait, and refused or not.
+    /// How long the same is not told again: of one session, one trait, and refused or not; or of one session, one event.
     pub const QUIET: Seconds = Seconds::new(60);
-    /// How much is told of one account in that time at most. What is more is not told.
+    /// How much is told of one account in that time at most, of devices and of refreshes. What is more is not told.
     pub const MOST: usize = 32;
+
+    /// Whether a notice is of a kind that is told once.
+    #[must_use]
+    pub const fn watches(notice: &Notice) -> bool {
+        matches!(
+            notice,
+            Notice::DeviceAnomaly { .. }
+                | Notice::DeviceRejected { .. }
+                | Notice::Audit {
+                    event: SessionAudit::RefreshKeyProofFailed
+                        | SessionAudit::RefreshRetriedElsewhere
+                        | SessionAudit::RefreshRetriedWithKey,
+                    ..
+                }
+        )
+    }
 
     /// The notices that are to be told, and the watch to be stored with them if it changes. Notices of other kinds
     /// pass.
     #[must_use]
-    pub fn once(mut self, notices: Vec<Notice>) -> (Vec<Notice>, Option<Self>) {
+    pub fn once(mut self, mut notices: Vec<Notice>) -> (Vec<Notice>, Option<Self>) {
         let mut changed = false;
-        let mut news = Vec::with_capacity(notices.len());
-        for notice in notices {
-            let Some(told) = Told::of(&notice) else {
-                news.push(notice);
-                continue;
-            };
-            self.told.retain(|before| told.at < before.at.plus(Self::QUIET));
-            if self.told.len() < Self::MOST && !self.told.iter().any(|before| before.covers(&told)) {
-                self.told.push(told);
-                news.push(notice);
-                changed = true;
+        notices.retain(|notice| {
+            if !Self::watches(notice) {
+                return true;
             }
+            let is_news = self.remember(notice);
+            changed |= is_news;
+            is_news
+        });
+        (notices, changed.then_some(self))
+    }
+
+    fn remember(&mut self, notice: &Notice) -> bool {
+        match *notice {
+            Notice::DeviceAnomaly { session, differs, at } => {
+                is_news(&mut self.told, Told { session, differs, rejected: false, at })
+            }
+            Notice::DeviceRejected { session, differs, at } => {
+                is_news(&mut self.told, Told { session, differs, rejected: true, at })
+            }
+            Notice::Audit { event, session, at } => {
+                is_news(&mut self.refreshes, ToldRefresh { session, event, at })
+            }
+            _ => true,
         }
-        (news, changed.then_some(self))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::SessionAudit;
     use DeviceFinding::{Anomaly, Fine, Rejected};
     use std::vec;
 
@@ -311,6 +365,36 @@ mod tests {
         ] {
             assert_eq!(told(&watch, other).0, 1);
         }
+    }
+
+    #[test]
+    fn a_refresh_that_changes_nothing_is_told_once_a_minute() {
+        let of = |event, session: u8, at| Notice::Audit {
+            event,
+            session: Some(SessionId::from_bytes([session; 16])),
+            at: UnixMillis::new(at),
+        };
+        let failed = SessionAudit::RefreshKeyProofFailed;
+        let told = |watch: &DeviceWatch, notice| watch.clone().once(vec![notice]);
+        let (news, watch) = told(&DeviceWatch::default(), of(failed, 2, 1_000));
+        let watch = watch.unwrap();
+        assert_eq!(news.len(), 1);
+        for at in [999, 1_000, 60_999] {
+            assert_eq!(told(&watch, of(failed, 2, at)), (vec![], None), "{at}");
+        }
+        for other in [
+            of(failed, 2, 61_000),
+            of(failed, 3, 1_001),
+            of(SessionAudit::RefreshRetriedWithKey, 2, 1_001),
+            of(SessionAudit::RefreshRetriedElsewhere, 2, 1_001),
+        ] {
+            assert_eq!(told(&watch, other).0.len(), 1);
+        }
+        // What ends a session is told each time.
+        let ends = of(SessionAudit::RefreshReuseDetected, 2, 1_000);
+        assert_eq!(told(&watch, ends.clone()), (vec![ends], None));
+        let text = serde_json::to_string(&watch).unwrap();
+        assert_eq!(serde_json::from_str::<DeviceWatch>(&text).unwrap(), watch);
     }
 
     #[test]

@@ -357,13 +357,13 @@ impl<'de> Deserialize<'de> for KeyThumbprint {
     }
 }
 
-/// The advances of one session in the current window of its refresh limit.
+/// The advances of one session that still count for its refresh limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdvanceWindow {
-    /// When the window's first advance was.
+    /// When the oldest of them was, or would have been at the full rate.
     #[serde(with = "stored::millis")]
     pub started_at: UnixMillis,
-    /// How many advances it has seen.
+    /// How many there are.
     pub count: u32,
 }
 

@@ -141,11 +141,9 @@ impl Account<'_> {
         Ok(told)
     }
 
-    /// What was lately told of devices, if that matters to any of these.
+    /// What was lately told, if that matters to any of these.
     fn device_watch(&self, notices: &[Notice]) -> Result<DeviceWatch> {
-        let is_about_device =
-            |notice: &Notice| matches!(notice, Notice::DeviceAnomaly { .. } | Notice::DeviceRejected { .. });
-        if !notices.iter().any(is_about_device) || !records::exist(&self.sql(), OPERATIONS)? {
+        if !notices.iter().any(DeviceWatch::watches) || !records::exist(&self.sql(), OPERATIONS)? {
             return Ok(DeviceWatch::default());
         }
         Ok(Records::new(&self.sql(), OPERATIONS).get(DEVICE_WATCH)?.unwrap_or_default())

@@ -16,12 +16,14 @@ use postern_core::factor::{
     BackupCodes, BackupDigest, ChallengeAnswer, ChallengeId, ChallengeOutcome, ChallengePolicy,
     ChallengeRefusal, EnrolmentOutcome, EnrolmentRefusal, FactorChallenge, FactorChange, FactorMethod,
     FactorRecord, PresentedFactor, TotpParameters, TotpSecret, TrustedDevice, answer_challenge,
-    begin_enrolment, confirm_enrolment, find_waiting, use_factor,
+    begin_enrolment, confirm_enrolment, use_factor,
 };
 use postern_core::grant::Admission;
 use postern_core::id::{AccountId, ClientId, OperationId, SessionId, TenantId};
 use postern_core::intake::CodeDigest;
-use postern_core::passkey::{AssertedPasskey, Assertion, Octets};
+use postern_core::passkey::{
+    AssertedPasskey, Assertion, Octets, PasskeyRecord, Registration, RegistrationOutcome,
+};
 use postern_core::password::{Pepper, Peppers};
 use postern_core::session::{self, DeviceFingerprint, DeviceHint, OpenOutcome, OpenRequest, RevokeReason};
 use postern_core::time::{Seconds, UnixMillis};
@@ -107,12 +109,23 @@ pub(crate) enum Presented {
         assertion: Box<Assertion>,
         user_handle: Octets,
     },
+    /// A passkey that a login registers which has to enrol a factor.
+    NewPasskey(Box<NewPasskey>),
+}
+
+/// The answer to a registration, and what its owner calls it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct NewPasskey {
+    pub(crate) registration: Registration,
+    pub(crate) name: String,
+    pub(crate) transports: Vec<String>,
 }
 
 impl Presented {
     /// The same for core; what a passkey's answer is worth was decided before.
     pub(super) fn as_factor<'a>(&'a self, asserted: Option<&'a AssertedPasskey>) -> PresentedFactor<'a> {
         match self {
+            Self::NewPasskey(_) => PresentedFactor::NewPasskey(None),
             Self::Passkey { .. } => PresentedFactor::Passkey(asserted),
             Self::Totp(code) => PresentedFactor::Totp(code),
             Self::Sent(method, code) => PresentedFactor::Sent(*method, code),
@@ -256,9 +269,7 @@ impl Account<'_> {
                 self.enrolled(outcome, Change::default())
             }
             FactorOrder::BeginForLogin { sealed_secret, pepper_id, client_id, device, secret } => {
-                let secret = secret_of(&secret)?;
-                let id = ChallengeId { tenant: &account.tenant, account: &account.id, secret: &secret };
-                let found = find_waiting(&record, id, &client_id, &device, self.peppers()?, self.now);
+                let found = self.waiting_for(&account, &record, &secret, &client_id, &device)?;
                 if !found.is_some_and(|found| found.enrols) {
                     return refused(FactorRefusal::NoLogin);
                 }
@@ -445,6 +456,7 @@ impl Account<'_> {
         let secret = self.authenticator(&account, &record)?;
         let challenge = secret_of(&call.secret)?;
         let asserted = self.asserted_for_login(&call)?;
+        let registered = self.registered_for_login(&call.presented)?;
         let pending = record.pending.as_ref().filter(|_| record.totp.is_none());
         let pending = pending.map(|it| (it.sealed_secret.as_str(), it.pepper_id));
         let pending = self.opened(&account.id, pending)?;
@@ -456,7 +468,10 @@ impl Account<'_> {
             device: &call.device,
             fingerprint: &call.fingerprint,
             key: call.shown.as_ref().map(|shown| &shown.thumbprint),
-            factor: call.presented.as_factor(asserted.as_ref().ok()),
+            factor: match &registered {
+                Some(RegistrationOutcome::Stored(_)) => PresentedFactor::NewPasskey(Some(backup)),
+                _ => call.presented.as_factor(asserted.as_ref().ok()),
+            },
             enrolment: pending.as_ref().map(|secret| (secret, backup)),
             operation: call.operation,
         };
@@ -464,8 +479,19 @@ impl Account<'_> {
         let policy = ChallengePolicy { binding, ..ChallengePolicy::default() };
         match answer_challenge(&record, &answer, secret.as_ref(), self.peppers()?, self.now, policy) {
             ChallengeOutcome::Passed { write, challenge, .. } => {
-                let has_enrolled = record.totp.is_none() && write.totp.is_some();
-                let passkeys = asserted.ok().map(|asserted| Ok::<_, Error>(self.passkeys()?.used(&asserted)));
+                let told = match &call.presented {
+                    Presented::NewPasskey(new) => Change {
+                        detail: Some(new.registration.id.to_text()),
+                        ..Change::told(FactorChange::PasskeyRegistered)
+                    },
+                    _ if record.totp.is_none() && write.totp.is_some() => Change::told(FactorChange::Enabled),
+                    _ => Change::default(),
+                };
+                let passkeys = match (registered, asserted.ok()) {
+                    (Some(RegistrationOutcome::Stored(stored)), _) => Some(stored),
+                    (_, Some(asserted)) => Some(self.passkeys()?.used(&asserted)),
+                    _ => None,
+                };
                 let write = match &call.trust {
                     Some(NewChallenge { digest, pepper_id }) => {
                         let lives = self.environment.config().second_factor().trusted_device;
@@ -479,8 +505,7 @@ impl Account<'_> {
                     }
                     None => write,
                 };
-                let told = if has_enrolled { Change::told(FactorChange::Enabled) } else { Change::default() };
-                let used = Change { factors: Some(write), passkeys: passkeys.transpose()?, ..told };
+                let used = Change { factors: Some(write), passkeys, ..told };
                 self.open_answered(account, challenge, used, &call)
             }
             ChallengeOutcome::Repeated { challenge } => {
@@ -489,7 +514,8 @@ impl Account<'_> {
             ChallengeOutcome::Refused { reason, write } => {
                 if write.is_some() {
                     let event = passkeys::event_of(&asserted);
-                    self.commit(Change { factors: write, event, ..Change::default() })?;
+                    let passkeys = registered.and_then(used_up);
+                    self.commit(Change { factors: write, passkeys, event, ..Change::default() })?;
                 }
                 Ok(match reason {
                     ChallengeRefusal::DeviceRejected { session, device } => {
@@ -606,6 +632,14 @@ impl Account<'_> {
             TotpSecret::from_bytes(&sealed::open(&cipher(pepper), account.as_bytes(), &bytes)?)
         });
         opened.map(Some).ok_or_else(|| Error::RustError("an authenticator's secret cannot be opened".into()))
+    }
+}
+
+/// The passkeys after a registration that failed, whose challenge works once.
+fn used_up(registered: RegistrationOutcome) -> Option<PasskeyRecord> {
+    match registered {
+        RegistrationOutcome::Stored(_) => None,
+        RegistrationOutcome::Refused { write, .. } => write,
     }
 }
 

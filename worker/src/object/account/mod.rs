@@ -44,7 +44,8 @@ use std::rc::Rc;
 use worker::{DurableObject, Env, Error, Request, Response, Result, State, Storage, durable_object};
 
 pub(crate) use factors::{
-    AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal, NewChallenge, Presented, cipher,
+    AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal, NewChallenge, NewPasskey, Presented,
+    cipher,
 };
 
 pub(crate) use sent::SentOrder;

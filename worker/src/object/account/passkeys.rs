@@ -11,7 +11,7 @@ use crate::object::records::Records;
 use crate::webcrypto;
 use postern_core::account::AccountRecord;
 use postern_core::entropy::Random;
-use postern_core::factor::{ChallengeId, FactorChange, FactorRecord, find_waiting};
+use postern_core::factor::{ChallengeId, FactorChallenge, FactorChange, FactorRecord, find_waiting};
 use postern_core::id::{ClientId, OperationId, SessionId, TenantId};
 use postern_core::jwt::SignatureVerdict;
 use postern_core::passkey::{
@@ -57,6 +57,15 @@ pub(crate) enum PasskeyOrder {
     Remove { id: Octets, shown: ShownFactor, keep: SessionId, has_other_way_in: bool },
     /// Somebody who has said nothing else answers a challenge that was tagged for whoever asks.
     SignIn { challenge: Octets, challenge_expires_at: UnixMillis, assertion: Assertion },
+    /// The same as [`Self::Begin`] for a login that has to enrol a factor.
+    BeginForLogin {
+        challenge: Octets,
+        registered_for: PasskeyUse,
+        client_id: ClientId,
+        device: DeviceHint,
+        /// base64url of the login's secret.
+        secret: String,
+    },
     /// Which passkeys may answer a login that waits for its second factor.
     ForLogin {
         client_id: ClientId,
@@ -134,7 +143,10 @@ impl Account<'_> {
         let (id, checked) = match call {
             AccountCall::Answer(answer) => match &answer.presented {
                 Presented::Passkey { assertion, .. } => (&assertion.id, self.checked_for_login(answer)?),
-                Presented::Totp(_) | Presented::Sent(..) | Presented::BackupCode(_) => {
+                Presented::Totp(_)
+                | Presented::Sent(..)
+                | Presented::BackupCode(_)
+                | Presented::NewPasskey(_) => {
                     return Ok(None);
                 }
             },
@@ -178,10 +190,23 @@ impl Account<'_> {
         let record = self.passkeys()?;
         match order {
             PasskeyOrder::List => Ok(PasskeyAnswer::Passkeys(record.passkeys)),
+            PasskeyOrder::BeginForLogin { challenge, registered_for, client_id, device, secret } => {
+                let factors = self.factors()?.unwrap_or_default();
+                let found = self.waiting_for(&account, &factors, &secret, &client_id, &device)?;
+                // Whoever has a factor by now shows that one.
+                if self.is_guarded(&factors, &record) || !found.is_some_and(|found| found.enrols) {
+                    return refused(PasskeyProblem::NotFound);
+                }
+                match begin_registration(&record, drawn(&challenge)?, registered_for, self.now) {
+                    Err(refusal) => refused(refusal.into()),
+                    Ok(begun) => {
+                        self.commit(Change { passkeys: Some(begun), ..Change::default() })?;
+                        Ok(PasskeyAnswer::Passkeys(record.passkeys))
+                    }
+                }
+            }
             PasskeyOrder::Begin { challenge, registered_for, shown } => {
-                let drawn = <[u8; 32]>::try_from(challenge.as_bytes()).map(Random::new);
-                let drawn = drawn.map_err(|_| Error::RustError("the challenge is malformed".into()))?;
-                match begin_registration(&record, drawn, registered_for, self.now) {
+                match begin_registration(&record, drawn(&challenge)?, registered_for, self.now) {
                     Err(refusal) => refused(refusal.into()),
                     Ok(begun) => {
                         let change = Change { passkeys: Some(begun), ..Change::default() };
@@ -245,17 +270,40 @@ impl Account<'_> {
                 self.signed_in(sign_in(&record, &attempt, self.now), &assertion.id)
             }
             PasskeyOrder::ForLogin { client_id, device, secret } => {
-                let secret = super::decisions::secret_of(&secret)?;
-                let id = ChallengeId { tenant: &account.tenant, account: &account.id, secret: &secret };
                 let factors = self.factors()?.unwrap_or_default();
-                let peppers = self.peppers()?;
-                if find_waiting(&factors, id, &client_id, &device, peppers, self.now).is_some() {
+                if self.waiting_for(&account, &factors, &secret, &client_id, &device)?.is_some() {
                     Ok(PasskeyAnswer::Passkeys(record.passkeys))
                 } else {
                     refused(PasskeyProblem::NotFound)
                 }
             }
         }
+    }
+
+    /// The login that waits for its second factor, by its secret.
+    pub(super) fn waiting_for<'a>(
+        &self,
+        account: &AccountRecord,
+        factors: &'a FactorRecord,
+        secret: &str,
+        client_id: &ClientId,
+        device: &DeviceHint,
+    ) -> Result<Option<&'a FactorChallenge>> {
+        let secret = super::decisions::secret_of(secret)?;
+        let id = ChallengeId { tenant: &account.tenant, account: &account.id, secret: &secret };
+        Ok(find_waiting(factors, id, client_id, device, self.peppers()?, self.now))
+    }
+
+    /// What the passkey is worth that a login brings along to enrol it. Stored only with the session.
+    pub(super) fn registered_for_login(&self, presented: &Presented) -> Result<Option<RegistrationOutcome>> {
+        let Presented::NewPasskey(new) = presented else { return Ok(None) };
+        let (record, Some(party)) = (self.passkeys()?, self.party()) else { return Ok(None) };
+        // One that has come meanwhile guards already, whatever the challenge says.
+        if self.is_guarded(&FactorRecord::default(), &record) {
+            return Ok(None);
+        }
+        let (name, transports) = (new.name.clone(), new.transports.clone());
+        Ok(Some(finish_registration(&record, party, &new.registration, name, transports, self.now)))
     }
 
     fn finish(
@@ -414,6 +462,11 @@ impl Account<'_> {
             if self.was_opened()? { Records::new(&self.sql(), ACCOUNT).get(PASSKEYS)? } else { None };
         Ok(stored.unwrap_or_default())
     }
+}
+
+fn drawn(challenge: &Octets) -> Result<Random<32>> {
+    let drawn = <[u8; 32]>::try_from(challenge.as_bytes()).map(Random::new);
+    drawn.map_err(|_| Error::RustError("the challenge is malformed".into()))
 }
 
 /// The line of the audit trail for an answer that was refused, if it tells of a copy.

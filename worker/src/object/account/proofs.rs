@@ -6,12 +6,12 @@
 use super::Account;
 use crate::object::records::{self, Expiring};
 use crate::object::transaction::commit;
-use postern_core::dpop::{ProofUse, ReplayRefusal, ShownKey, use_proof};
+use postern_core::dpop::{ProofRoom, ProofUse, ReplayRefusal, ShownKey, use_proof};
 use postern_core::id::OperationId;
 use postern_core::time::UnixMillis;
 use worker::Result;
 
-/// What is remembered: by the digest of a proof, the request that has used it.
+/// What is remembered: by the key and the digest of a proof, the request that has used it.
 pub(super) const PROOFS: &str = "proofs";
 /// How much longer: a clock that is set back by less brings no proof back.
 const KEPT_LONGER_MILLIS: u64 = 60_000;
@@ -21,17 +21,28 @@ impl Account<'_> {
     /// so that only holders of a right token, factor or password have something remembered.
     pub(super) fn refuse_proof(&self, shown: Option<&ShownKey>) -> Result<Option<ReplayRefusal>> {
         let Some(shown) = shown else { return Ok(None) };
-        let (storage, most) = (self.state.storage(), self.environment.config().dpop().proofs_per_account);
+        let (storage, settings) = (self.state.storage(), self.environment.config().dpop());
         let (sql, kept) = (storage.sql(), self.now.as_millis().saturating_sub(KEPT_LONGER_MILLIS));
         let table = Expiring::new(&sql, PROOFS);
+        // Those of one key lie side by side, so that they are counted without a look at the others.
+        let of_key = format!("{}.", shown.thumbprint);
+        let id = [of_key.as_str(), &shown.id].concat();
         commit(&storage, || {
             records::create_expiring(&sql, &[PROOFS])?;
             table.forget(UnixMillis::new(kept))?;
-            let known: Option<OperationId> = table.get(&shown.id)?;
-            let is_full = known.is_none() && table.holds(most)?;
-            match use_proof(shown, known, is_full, self.now) {
+            let known: Option<OperationId> = table.get(&id)?;
+            let room = if known.is_some() {
+                ProofRoom::Left
+            } else if table.holds_starting_with(&of_key, settings.proofs_per_key)? {
+                ProofRoom::KeyFull
+            } else if table.holds(settings.proofs_per_account)? {
+                ProofRoom::Full
+            } else {
+                ProofRoom::Left
+            };
+            match use_proof(shown, known, room, self.now) {
                 ProofUse::Remember => {
-                    table.put(&shown.id, &shown.request, shown.usable_until)?;
+                    table.put(&id, &shown.request, shown.usable_until)?;
                     Ok(None)
                 }
                 ProofUse::Repeated => Ok(None),

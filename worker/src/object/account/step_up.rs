@@ -178,7 +178,7 @@ impl Presented {
         match self {
             Self::Totp(_) | Self::BackupCode(_) => FactorMethod::Totp.amr(),
             Self::Sent(method, _) => method.amr(),
-            Self::Passkey { .. } => FactorMethod::Passkey.amr(),
+            Self::Passkey { .. } | Self::NewPasskey(_) => FactorMethod::Passkey.amr(),
         }
     }
 }
