@@ -80,7 +80,7 @@ async fn serve(
 
 /// Serves a request, if the platform's own rate limit lets it through.
 async fn admitted(exchange: &Exchange) -> wire::answer::Answer {
-    if route::table::is_shielded(&exchange.request.path()) {
+    if route::table::is_shielded(exchange.request.path()) {
         store::shield::admit(&exchange.environment, &exchange.source()).await?;
     }
     know_definitions(&exchange.environment, exchange.ambient).await;
