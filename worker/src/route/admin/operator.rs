@@ -52,6 +52,15 @@ impl Operator {
         OperationId::from_bytes(id)
     }
 
+    /// The same for an order under whose key no other is to be carried out: the first half of the id comes from the key and
+    /// what the order is about, the second from what it says.
+    pub(crate) fn order_of(&self, about: &[&[u8]], said: &[&[u8]]) -> OperationId {
+        let mut id = *self.operation_of(about).as_bytes();
+        let by_order = self.operation_of(&[about, said].concat());
+        id.iter_mut().skip(8).zip(by_order.as_bytes()).for_each(|(to, from)| *to = *from);
+        OperationId::from_bytes(id)
+    }
+
     /// Refuses what goes beyond the operator's own permissions: to act on somebody who may do this, or to give it.
     pub(super) fn check_covers(&self, mask: &PermissionMask) -> Result<(), Problem> {
         match &self.authority {
