@@ -13,6 +13,7 @@ import * as enumeration from "./enumeration.mjs";
 import * as native from "./native.mjs";
 import * as passwords from "./passwords.mjs";
 import { ROOT, workerd } from "./support/workerd.mjs";
+import * as permissions from "./permissions.mjs";
 import * as startUp from "./start-up.mjs";
 import * as tokens from "./tokens.mjs";
 
@@ -22,7 +23,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { quick: { type: "boolean" }, output: { type: "string", default: OUTPUT } },
 });
-const comparisons = [tokens, native, elsewhere, passwords, startUp, endpoints, capacity, enumeration].flatMap((part) => part.NAMES.map((name) => ({ name, run: part.run })));
+const comparisons = [tokens, permissions, native, elsewhere, passwords, startUp, endpoints, capacity, enumeration].flatMap((part) => part.NAMES.map((name) => ({ name, run: part.run })));
 const unknown = positionals.filter((prefix) => !comparisons.some(({ name }) => name.startsWith(prefix)));
 if (unknown.length > 0) {
   console.error(`no comparison is named like ${unknown.join(", ")}; there are ${comparisons.map(({ name }) => name).join(", ")}`);

@@ -1,14 +1,12 @@
 // Access tokens against a native library, in Rust: the npm verifier in Node, and `postern-core` compiled natively, each
 // against `jsonwebtoken` on the cryptography of AWS-LC.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { createVerifier } from "../../pkg/dist/entry/node.js";
 import { AUDIENCE, changed, ed25519Issuer, ISSUER, LEEWAY_SECONDS, TOKENS, tokensOf } from "./support/issuers.mjs";
 import { asReceived, compare, synchronous } from "./support/measure.mjs";
+import { Program } from "./support/program.mjs";
 import { ROOT } from "./support/workerd.mjs";
 
 const PROGRAM = join(ROOT, "build/bench/native");
@@ -20,7 +18,8 @@ export async function run(name, { quick }) {
   const issuer = await ed25519Issuer();
   const tokens = await tokensOf(issuer, quick ? 16 : TOKENS);
   const [jwk] = issuer.verifierOptions.jwks.keys;
-  const native = new Native({ jwks: { keys: [jwk] }, pem: issuer.plainKey, issuer: ISSUER, audience: AUDIENCE, leeway_seconds: LEEWAY_SECONDS, tokens });
+  const native = new Program(PROGRAM);
+  native.tell(JSON.stringify({ jwks: { keys: [jwk] }, pem: issuer.plainKey, issuer: ISSUER, audience: AUDIENCE, leeway_seconds: LEEWAY_SECONDS, tokens }));
   try {
     for (const contender of ["postern", "jsonwebtoken"]) {
       if ((await native.ask(`${contender} check ${tokens[0]}`)) !== "accepted") throw new Error(`${contender} refuses a token`);
@@ -40,29 +39,4 @@ function inNode(issuer, tokens, passes) {
   // A key gets its tables while it checks its first tokens; the comparison is about what comes after.
   for (let warm = 0; warm < TOKENS; warm += 1) verifier.verify(tokens[warm % tokens.length]);
   return synchronous("postern verify, in Node", tokens, passes, (token) => verifier.verify(token), asReceived);
-}
-
-/** The program of `tests/bench/native`: a line for a line. */
-class Native {
-  #program;
-  #lines;
-
-  constructor(setup) {
-    this.#program = spawn(PROGRAM, { stdio: ["pipe", "pipe", "inherit"] });
-    this.#lines = createInterface({ input: this.#program.stdout })[Symbol.asyncIterator]();
-    this.#program.stdin.write(`${JSON.stringify(setup)}\n`);
-  }
-
-  async ask(line) {
-    this.#program.stdin.write(`${line}\n`);
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`${PROGRAM} has ended`);
-    return value;
-  }
-
-  async end() {
-    const gone = this.#program.exitCode === null ? once(this.#program, "exit") : undefined;
-    this.#program.stdin.end();
-    await gone;
-  }
 }

@@ -22,10 +22,14 @@ const COMPARISONS = {
 /** How many names the registry has, the width of its masks, and how many of them each token holds. */
 const REGISTRIES = { "permission-check": [40, 64, 20], "permission-check-widest": [508, 512, 200] };
 
-export const NAMES = [...Object.keys(COMPARISONS), ...Object.keys(REGISTRIES)];
+/** The largest registry against one of eight names. */
+const BY_SIZE = "permission-check-size";
+
+export const NAMES = [...Object.keys(COMPARISONS), ...Object.keys(REGISTRIES), BY_SIZE];
 
 export async function run(name, { quick }) {
   if (name in REGISTRIES) return [await permissionCheck(name, quick)];
+  if (name === BY_SIZE) return [await permissionCheckBySize(quick)];
   const { issuer: createIssuer, against, inFlight = 1, cacheSize = 0 } = COMPARISONS[name];
   const issuer = await createIssuer();
   const tokens = await tokensOf(issuer, quick ? 16 : TOKENS);
@@ -73,7 +77,34 @@ function fastJwtSide({ algorithm, plainKey }, { cacheSize }) {
  * of each: a single one would be lost in the calls of the measurement.
  */
 async function permissionCheck(title, quick) {
-  const [count, width, held] = REGISTRIES[title];
+  const { holders, name, passes } = await holdersOf(REGISTRIES[title], quick);
+  const comparison = {
+    name: title,
+    ours: synchronous("256 × claims.can", [holders], passes, checkAll((claims) => claims.can(name))),
+    theirs: synchronous("256 × payload.permissions.includes", [holders], passes, checkAll(({ payload }) => payload.permissions.includes(name))),
+  };
+  return compare(comparison, quick ? 2 : 15);
+}
+
+/** The same check where there is much to be told apart, and where there is little. */
+async function permissionCheckBySize(quick) {
+  const side = async (label, registry) => {
+    const { holders, name, passes } = await holdersOf(registry, quick);
+    return synchronous(label, [holders], passes, checkAll((claims) => claims.can(name)));
+  };
+  const ours = await side("256 × claims.can of 508", REGISTRIES["permission-check-widest"]);
+  const theirs = await side("256 × claims.can of 8", [8, 64, 4]);
+  return compare({ name: BY_SIZE, ours, theirs }, quick ? 2 : 15);
+}
+
+const checkAll = (check) => (all) => {
+  let granted = 0;
+  for (const claims of all) if (check(claims)) granted += 1;
+  if (granted !== TOKENS) throw new Error("a permission got lost");
+};
+
+/** The claims of 256 tokens that hold the first `held` of `count` names, and the name that is asked for. */
+async function holdersOf([count, width, held], quick) {
   const names = Array.from({ length: count }, (_, index) => `documents:action-${index}`);
   // Bits 63, 127 and 255 are nobody's.
   const bitOf = (index) => index + (index >= 63) + (index >= 126) + (index >= 253);
@@ -92,18 +123,7 @@ async function permissionCheck(title, quick) {
   );
   const name = names[held / 2];
   if (holders.some((claims) => !claims.can(name) || claims.can(names[held]))) throw new Error("a mask is not what it should be");
-  const checkAll = (check) => (all) => {
-    let granted = 0;
-    for (const claims of all) if (check(claims)) granted += 1;
-    if (granted !== TOKENS) throw new Error("a permission got lost");
-  };
-  const passes = quick ? 10 : 4000;
-  const comparison = {
-    name: title,
-    ours: synchronous("256 × claims.can", [holders], passes, checkAll((claims) => claims.can(name))),
-    theirs: synchronous("256 × payload.permissions.includes", [holders], passes, checkAll(({ payload }) => payload.permissions.includes(name))),
-  };
-  return compare(comparison, quick ? 2 : 15);
+  return { holders, name, passes: quick ? 10 : 4000 };
 }
 
 /** A contender that lets a changed token pass would be measured at nothing. */

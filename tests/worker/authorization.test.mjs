@@ -224,6 +224,29 @@ describe("authorization", () => {
       assert.equal(new Set(found).size, found.length);
     });
 
+    test("are joined and left once under a key, whatever was done since", async () => {
+      const [one, two] = [await somebody(), await somebody()];
+      const send = (body, key) => person.send("POST", members("finance"), { body, bearer: OPERATOR, headers: { "idempotency-key": key } });
+      const lines = async (who) => (await audited(server, who)).filter((line) => /finance/.test(line));
+      const order = { add: [one.account, two.account] };
+      const first = await Promise.all([1, 2, 3].map(() => send(order, "team-1")));
+      for (const answer of first) assert.deepEqual(ok(answer), { added: [one.account, two.account].toSorted(), removed: [], pending: 0 });
+      assert.deepEqual(await lines(one), ["authorization_changed:group +finance by operator"]);
+      assert.deepEqual(ok(await send({ remove: [one.account] }, "team-2")).removed, [one.account]);
+      assert.deepEqual(ok(await send(order, "team-1")), ok(first[0]), "the same answer");
+      assert.deepEqual(ok(await show(one.account)).groups, [], "they joined before they left");
+      ok(await join("finance", one.account));
+      assert.deepEqual(ok(await send({ remove: [one.account] }, "team-2")).removed, [one.account]);
+      assert.deepEqual(ok(await show(one.account)).groups, ["finance"]);
+      assert.equal((await lines(one)).length, 3);
+      const { lines: orders } = await row("SELECT COUNT(*) AS lines FROM audit_events WHERE event = 'group_members_changed' AND event_id NOT LIKE '%-%'");
+      assert.ok(orders >= 3);
+      for (const other of [{ add: [one.account] }, { remove: order.add }, { ...order, remove: [NOBODY] }]) {
+        refused(await send(other, "team-1"), 409, "idempotency_key_reused");
+      }
+      ok(await leave("finance", one.account, two.account));
+    });
+
     test("are 100 at most, and a lost one can be left", async () => {
       const who = await somebody();
       const { DIRECTORY } = await server.getEnv();

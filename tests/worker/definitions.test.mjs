@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 
-import { claimsOf, client, granted, newAddress, refused, startOpenServer } from "./support/accounts.mjs";
-import { audited, storedAccount, tokensOf, until, validate } from "./support/people.mjs";
+import { PASSWORD, claimsOf, client, granted, newAddress, refused, startOpenServer } from "./support/accounts.mjs";
+import { audited, sleep, storedAccount, tokensOf, until, validate } from "./support/people.mjs";
 
 const OPERATOR = randomBytes(32).toString("base64");
 const PERMISSIONS = {
@@ -273,6 +273,86 @@ describe("defined at run time", () => {
     }
   });
 
+  test("an account has roles, groups and permissions from its creation on, all of them or it is not created", async () => {
+    it.ok(await it.define("roles", "starter", ["docs:write"]));
+    it.ok(await it.define("groups", "starters", ["docs:delete"]));
+    it.ok(await it.create("start:here"));
+    const [email, headers] = [newAddress(), { "idempotency-key": `start-${Math.random()}` }];
+    const order = { email, name: "Ada", password: "seven swift otters juggle", roles: ["user", "starter"], groups: ["starters", "staff", "starters"], permissions: ["start:here"] };
+    const answers = await Promise.all([1, 2, 3].map(() => it.ask("POST", "/users", order, headers)));
+    const { id, roles, groups, permissions } = it.ok(answers[0]);
+    for (const answer of answers) assert.deepEqual(it.ok(answer), answers[0].body);
+    assert.deepEqual([roles, groups, permissions], [["user", "starter"], ["starters", "staff"], ["start:here"]]);
+    const shown = await it.shown({ account: id });
+    assert.deepEqual([shown.roles, shown.groups.toSorted(), shown.permissions], [roles, ["staff", "starters"], permissions]);
+    const { access } = tokensOf(await it.person.login(email, order.password));
+    assert.ok(await it.may(access, "docs:read", "docs:write", "docs:delete", "start:here"));
+    assert.deepEqual(await it.rows("SELECT event, detail FROM audit_events WHERE account_id = ? AND event = 'authorization_changed'", id), [
+      { event: "authorization_changed", detail: "role +user, role +starter, group +starters, group +staff, permission +start:here by operator" },
+    ]);
+    for (const other of [{ groups: ["starters"] }, { groups: undefined }, { permissions: [] }]) {
+      refused(await it.ask("POST", "/users", { ...order, ...other }, headers), 409, "idempotency_key_reused");
+    }
+    for (const [field, other] of [["groups", { groups: ["nobodys"] }], ["permissions", { permissions: ["no:thing"] }], ["roles", { roles: ["nobodys"] }], ["groups", { groups: "staff" }]]) {
+      const { errors } = refused(await it.ask("POST", "/users", { name: "Eve", email: newAddress(), ...other }), 400, "invalid_request");
+      assert.equal(errors[0].field, field);
+    }
+    const plain = it.ok(await it.ask("POST", "/users", { name: "Eve", email: newAddress() }));
+    assert.deepEqual(Object.keys(plain).toSorted(), ["email", "id", "name", "phone", "roles", "username"]);
+    assert.deepEqual(await it.rows("SELECT event FROM audit_events WHERE account_id = ?", plain.id), []);
+  });
+
+  describe("what the copy at the edge is behind with", () => {
+    /** As another instance would have done it, whose copy has not arrived at the edge. */
+    async function elsewhere(...statements) {
+      const DIRECTORY = await it.directory();
+      const raise = "UPDATE permission_registry SET revision = revision + 1";
+      await DIRECTORY.batch([raise, ...statements].map((query) => DIRECTORY.prepare(query)));
+    }
+    const grants = (name, permission) =>
+      `UPDATE permission_sets SET version = version + 1, permissions = (SELECT json_array(slot) FROM permissions WHERE name = '${permission}') WHERE name = '${name}'`;
+    const holder = async (role) => {
+      it.ok(await it.define("roles", role, ["docs:read"]));
+      const email = newAddress();
+      const who = tokensOf({ status: 200, body: await it.person.account(email) });
+      await it.grant(who, { add_roles: [role] });
+      return { ...who, enter: async () => tokensOf(await it.person.login(email, PASSWORD)) };
+    };
+
+    test("an instance that has just begun does not learn from it", async () => {
+      const who = await holder("cold");
+      const old = await who.enter();
+      const { EDGE } = await it.server.getEnv();
+      const copy = await EDGE.get("v1/permissions");
+      await elsewhere(grants("cold", "docs:delete"));
+      await it.server.fetch("/dev/panic", { method: "POST", signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
+      const fresh = await who.enter();
+      assert.equal(await EDGE.get("v1/permissions"), copy, "it is behind still");
+      assert.ok(await it.may(fresh.access, "docs:delete"));
+      assert.ok(!(await it.may(old.access, "docs:delete")), "a token says what it said");
+    });
+
+    test("is known within seconds to an instance that is asked for it", async () => {
+      const who = await it.somebody();
+      await elsewhere("INSERT INTO permissions (slot, name, created_at) SELECT MAX(slot) + 1, 'far:away', 0 FROM permissions");
+      const asked = () => validate(it.server, who.access, "jwt_only", { permissions: ["far:away"] });
+      refused(await until("the permission", async () => ((answer) => answer.body.code !== "invalid_request" && answer)(await asked()), 8), 403, "permission_denied");
+    });
+
+    test("is in tokens a minute and five seconds later", async () => {
+      const who = await holder("warm");
+      await who.enter();
+      const begun = Date.now();
+      await elsewhere(grants("warm", "docs:delete"));
+      assert.ok(!(await it.may((await who.enter()).access, "docs:delete")), "this instance has asked a moment ago");
+      await until("the new meaning", async () => {
+        await sleep(1_000);
+        return it.may((await who.enter()).access, "docs:delete");
+      }, 70);
+      assert.ok(Date.now() - begun <= 66_000, `${Date.now() - begun} ms`);
+    });
+  });
+
   test("whoever still loses a deleted role keeps its name from being used", async () => {
     it.ok(await it.define("roles", "leaving", ["docs:write"]));
     const DIRECTORY = await it.directory();
@@ -280,6 +360,78 @@ describe("defined at run time", () => {
     refused(await it.define("roles", "leaving", []), 409, "definition_ending");
     await it.server.scheduled();
     it.ok(await it.define("roles", "leaving", []));
+  });
+
+  describe("given while it is deleted", () => {
+    let people;
+    let outcomes;
+    before(async () => {
+      people = await Promise.all(Array.from({ length: 6 }, () => it.somebody()));
+    });
+    /** In each round everybody is given all three, one after the other, while `drop` deletes them. */
+    async function race(prefix, rounds, drop) {
+      outcomes = { given: 0, refused: 0 };
+      for (let round = 0; round < rounds; round += 1) {
+        const names = { role: `${prefix}${round}`, group: `${prefix}${round}`, permission: `${prefix}:use${round}` };
+        const define = async () => {
+          it.ok(await it.define("roles", names.role, ["docs:write"]));
+          it.ok(await it.define("groups", names.group, ["docs:write"]));
+        };
+        await define();
+        it.ok(await it.create(names.permission));
+        const dropped = sleep(5 * (round % 8)).then(() => drop(names));
+        const created = (index) => {
+          const gift = { roles: [names.role], groups: [names.group], permissions: [names.permission] };
+          return it.ask("POST", "/users", { email: newAddress(), name: "New", ...gift, roles: index % 2 === 0 ? gift.roles : ["user"] });
+        };
+        const grants = people.flatMap(({ account }, index) => {
+          const change = index % 2 === 0 ? { add_roles: [names.role] } : { add_permissions: [names.permission] };
+          const patched = sleep(6 * index).then(() => it.ask("PATCH", `/users/${account}/authorization`, change));
+          return [patched, sleep(6 * index).then(() => created(index)), sleep(6 * index).then(() => it.ask("POST", `/groups/${names.group}/members`, { add: [account] }))];
+        });
+        for (const { status, body, text } of await Promise.all(grants)) {
+          const isGiven = status === 200 || status === 201;
+          outcomes[isGiven ? "given" : "refused"] += 1;
+          assert.ok(isGiven || ["invalid_request", "not_found", "authorization_conflict", "definition_conflict"].includes(body.code), text);
+        }
+        await dropped;
+        const held = await it.rows(
+          "SELECT account_id FROM users WHERE EXISTS (SELECT 1 FROM json_each(roles) WHERE value = ?1) " +
+            "OR EXISTS (SELECT 1 FROM json_each(permissions) WHERE value = ?2) UNION SELECT account_id FROM group_members WHERE group_name = ?3",
+          names.role, names.permission, names.group,
+        );
+        assert.deepEqual(held, [], `round ${round}`);
+        await define();
+      }
+      assert.ok(outcomes.given > 0 && outcomes.refused > 0, JSON.stringify(outcomes));
+      for (const who of people) {
+        const { roles, groups, permissions, effective } = await it.shown(who);
+        assert.deepEqual([roles, groups, permissions, effective], [["user"], [], [], ["docs:read"]], "the names are nobody's");
+      }
+    }
+
+    test("it is taken again, or refused", () =>
+      race("brief", 8, async ({ role, group, permission }) => {
+        const answers = [it.undefine("roles", role), it.undefine("groups", group), it.drop(permission)];
+        for (const answer of await Promise.all(answers)) it.ok(answer);
+      }));
+
+    test("also by an instance that is done with it before the grant is written", async () => {
+      const DIRECTORY = await it.directory();
+      const run = (query, ...values) => DIRECTORY.prepare(query).bind(...values);
+      const stripped = (column) =>
+        `UPDATE users SET authorization_version = authorization_version + 1, ${column} = (SELECT json_group_array(value) FROM json_each(users.${column}) WHERE value <> ?1) ` +
+        `WHERE EXISTS (SELECT 1 FROM json_each(users.${column}) WHERE value = ?1)`;
+      await race("gone", 16, ({ role, group, permission }) =>
+        DIRECTORY.batch([
+          run("DELETE FROM permission_sets WHERE name IN (?, ?)", role, group),
+          run("UPDATE permissions SET deleted_at = 1 WHERE name = ?", permission),
+          run("UPDATE permission_registry SET revision = revision + 1"),
+          run(stripped("roles"), role),
+          run(stripped("permissions"), permission),
+          run("DELETE FROM group_members WHERE group_name = ?", group),
+        ]));
+    });
   });
 
   test("two names at the last bit get it once, and the other is told of a wider mask", async () => {

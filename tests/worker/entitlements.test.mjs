@@ -102,6 +102,29 @@ describe("entitlements", () => {
     assert.deepEqual(await seen(who), ["trial"]);
   });
 
+  test("are given and taken once under a key, whatever was done since", async () => {
+    const who = await somebody();
+    const [mine, theirs] = [{ "idempotency-key": "order-1" }, { "idempotency-key": "order-2" }];
+    const order = { name: "export", source: "shop", metadata: "invoice 9" };
+    const send = (route, body, headers) => person.send("POST", route, { body, bearer: OPERATOR, headers });
+    const lines = async () => (await audited(server, who)).filter((line) => /^entitlement_/.test(line));
+    const answers = await Promise.all([1, 2, 3].map(() => send(path(who.account), order, mine)));
+    for (const answer of answers) assert.deepEqual(ok(answer), ok(answers[0]));
+    assert.deepEqual(await lines(), ["entitlement_granted:export of shop by operator"]);
+    ok(await send(`${path(who.account)}/revoke`, { name: "export" }, theirs));
+    assert.deepEqual(ok(await send(path(who.account), order, mine)).names, [], "it was given before it was taken");
+    ok(await grant(who.account, { name: "export" }));
+    assert.deepEqual(ok(await send(`${path(who.account)}/revoke`, { name: "export" }, theirs)).names, ["export"], "it was taken before it was given");
+    assert.equal((await lines()).length, 3);
+    for (const other of [{ ...order, metadata: "invoice 10" }, { ...order, source: "support" }, { ...order, expires_at: Date.now() + 60_000 }]) {
+      refused(await send(path(who.account), other, mine), 409, "idempotency_key_reused");
+    }
+    refused(await send(`${path(who.account)}/revoke`, { name: "export" }, mine), 409, "idempotency_key_reused");
+    const other = await somebody();
+    assert.deepEqual(ok(await send(path(other.account), order, mine)).names, ["export"], "a key is about one account");
+    assert.equal((await lines()).length, 3);
+  });
+
   test("are 64 at most at a time", async () => {
     const who = await somebody();
     const { DIRECTORY } = await server.getEnv();

@@ -13,7 +13,7 @@ import { after, before, describe, test } from "node:test";
 
 import { argon2d, argon2i, argon2id, bcrypt } from "hash-wasm";
 
-import { PASSWORD, client, granted, observed, refused } from "./support/accounts.mjs";
+import { PASSWORD, claimsOf, client, granted, observed, refused } from "./support/accounts.mjs";
 import { relaxed, until, untilQuiet } from "./support/people.mjs";
 import { ROOT, overlaid, startPersistentServer, startServer } from "./support/server.mjs";
 
@@ -84,10 +84,13 @@ const KINDS = {
 const numberOf = (index) => `+49 150-${String(index).padStart(8, "0")}`;
 
 /** Runs the operator's command as it is shipped. */
-async function postern(...args) {
+const postern = (...args) => posternBehind([], ...args);
+
+/** The same, with programs of these folders before all others. */
+async function posternBehind(folders, ...args) {
   assert.ok(existsSync(COMMAND), `${COMMAND} is missing: run "cargo build --package postern"`);
-  const bin = join(ROOT, "node_modules/.bin");
-  const child = spawn(COMMAND, args, { cwd: ROOT, env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` } });
+  const path = [...folders, join(ROOT, "node_modules/.bin"), process.env.PATH].join(delimiter);
+  const child = spawn(COMMAND, args, { cwd: ROOT, env: { ...process.env, PATH: path } });
   let [out, err] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (chunk) => (out += chunk));
   child.stderr.setEncoding("utf8").on("data", (chunk) => (err += chunk));
@@ -407,5 +410,75 @@ describe("an import where there are several tenants", () => {
     assert.match(again.err, /^line 1: an address, number or name belongs to another account; the line was left out$/m);
     // In its own it was there already.
     assert.match((await run("both.jsonl", "--tenant", "acme")).out, /^0 accounts created, 1 were there already, 1 left out$/m);
+  });
+});
+
+describe("an import where operators define roles", () => {
+  const TOKEN = randomBytes(32).toString("base64");
+  let server;
+  let person;
+  let folder;
+  before(async () => {
+    const vars = overlaid(relaxed(), { ...ACCEPTING, permissions: { ...ACCEPTING.permissions, names: ["docs:read", "docs:write"], runtime: true } });
+    server = await startPersistentServer({ vars, secrets: { POSTERN_OPERATOR_TOKEN: TOKEN } });
+    person = client(server);
+    folder = mkdtempSync(join(tmpdir(), "postern-import-"));
+  });
+  after(async () => {
+    await server?.stop();
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  });
+  const ask = async (method, path, body) => {
+    const answer = await person.send(method, `/api/v1/auth/admin/${path}`, { body, bearer: TOKEN });
+    assert.equal(answer.status, 200, answer.text);
+    return answer.body;
+  };
+  function run(lines, ...more) {
+    return runBehind([], lines, ...more);
+  }
+  function runBehind(folders, lines, ...more) {
+    writeFileSync(join(folder, "people.jsonl"), lines.map((line) => JSON.stringify(line)).join("\n"));
+    return posternBehind(folders, "import", join(folder, "people.jsonl"), "--local", "--config", server.config, "--persist-to", server.persistTo, ...more);
+  }
+
+  test("takes them, and no others", async () => {
+    const hash = await KINDS.bcrypt(PASSWORD);
+    const clerk = { email: "clerk@example.com", roles: ["user", "clerk"], ...hash };
+    const nobody = { email: "nobody@example.com", roles: ["nobody"] };
+    const unknown = (line) => `line ${line}: roles: must be some of permissions.roles or of those that operators have defined`;
+    for (const more of [[], ["--dry-run"]]) {
+      const { code, out, err } = await run([clerk, nobody], ...more);
+      assert.deepEqual([code, out, err.trim().split("\n")], [1, "", [unknown(1), unknown(2), "2 broken rules; nothing was imported"]]);
+    }
+    await ask("PUT", "roles/clerk", { permissions: ["docs:write"] });
+    assert.match((await run([clerk, nobody])).err, new RegExp(`^${unknown(2)}$`, "m"));
+    const { code, out, err } = await run([clerk]);
+    assert.deepEqual([code, err], [0, ""], out);
+    assert.match(out, /^1 accounts created, 0 were there already, 0 left out$/m);
+    const { access_token: token } = granted(await person.login(clerk.email, PASSWORD));
+    const { roles, sub } = claimsOf(token);
+    assert.deepEqual(roles, ["user", "clerk"]);
+    const { effective, ineffective } = await ask("GET", `users/${sub}/authorization`);
+    assert.deepEqual([effective, ineffective.roles], [["docs:read", "docs:write"], []]);
+    await ask("DELETE", "roles/clerk");
+    assert.deepEqual((await ask("GET", `users/${sub}/authorization`)).roles, ["user"]);
+    assert.match((await run([{ ...clerk, email: "late@example.com" }])).err, new RegExp(`^${unknown(1)}$`, "m"));
+  });
+
+  test("leaves out whose role is deleted after the file was checked, and says on which line", async () => {
+    await ask("PUT", "roles/brief", { permissions: ["docs:write"] });
+    const path = process.env.PATH.split(delimiter).find((path) => existsSync(join(path, "npx")));
+    const drop = `fetch("${server.url}/api/v1/auth/admin/roles/brief", { method: "DELETE", headers: { authorization: "Bearer ${TOKEN}" } })`;
+    // The command has read the roles when it has the statements written.
+    const script = `#!/bin/sh\ncase "$*" in *--file*) '${process.execPath}' -e '${drop}';; esac\nexec '${join(path, "npx")}' "$@"\n`;
+    writeFileSync(join(folder, "npx"), script, { mode: 0o755 });
+    const people = [{ email: "brief@example.com", roles: ["brief"] }, { email: "plain@example.com" }];
+    const { code, out, err } = await runBehind([folder], people);
+    assert.deepEqual([code, err], [2, "line 1: a role was deleted meanwhile; the line was left out\n"], out);
+    assert.match(out, /^1 accounts created, 0 were there already, 1 left out$/m);
+    await ask("PUT", "roles/brief", { permissions: ["docs:write"] });
+    const { users } = await ask("GET", "users");
+    assert.deepEqual(users.filter(({ roles }) => roles.includes("brief")), []);
+    assert.ok(users.some(({ email }) => email === "plain@example.com"));
   });
 });

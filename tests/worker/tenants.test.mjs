@@ -288,6 +288,109 @@ describe("nothing leads from one tenant to another:", () => {
   });
 });
 
+describe("what is counted and defined where there are several tenants:", () => {
+  let server, acme, globex;
+  before(async () => {
+    const permissions = { runtime: true, names: ["docs:read", "docs:write", "docs:delete"], roles: { user: ["docs:read"] }, groups: { staff: ["docs:delete"] }, default_role: "user" };
+    server = await startTenanted({ acme: { sessions: { max_per_tenant: 3 } } }, { permissions });
+    [acme, globex] = ["acme", "globex"].map((tenant) => at(server, tenant));
+  });
+  after(() => server?.stop());
+
+  const ask = async (tenant, method, path, body, wanted = 200) => {
+    const answer = await request(tenant, method, `${AUTH}/admin/${path}`, { body, bearer });
+    assert.equal(answer.status, wanted, JSON.stringify(answer.body));
+    return answer.body;
+  };
+  const given = (tenant, { account }) => ask(tenant, "GET", `users/${account}/authorization`);
+  const mask = async (tenant, person) => (await given(tenant, person)).effective;
+  /** Somebody with an account of the operator's making, signed in. */
+  const somebody = async (tenant, email) => {
+    await ask(tenant, "POST", "users", { email, name: "Ada", password: PASSWORD }, 201);
+    return logIn(tenant, { email, password: PASSWORD });
+  };
+  const stale = async (tenant, { access }) => {
+    const { DIRECTORY } = await server.getEnv();
+    // The minute's work leaves changes of the last seconds to those who made them.
+    await DIRECTORY.prepare("UPDATE pending_authorizations SET next_at = 0").run();
+    await server.scheduled();
+    refused(await post(tenant, "validate", { token: access, mode: "strict" }), 401, "token_stale");
+  };
+
+  test("what operators define is every tenant's, who has it is one's own, and changes reach the holders of all", async () => {
+    const email = "both@everywhere.example";
+    let [here, there] = [await somebody(acme, email), await somebody(globex, email)];
+    await ask(acme, "POST", "permissions", { name: "desk:open" }, 201);
+    await ask(globex, "PUT", "roles/clerk", { permissions: ["desk:open"] });
+    await ask(acme, "PUT", "groups/desk", { permissions: ["docs:write"] });
+    assert.deepEqual((await ask(acme, "GET", "roles/clerk")).permissions, ["desk:open"]);
+    await ask(acme, "PATCH", `users/${here.account}/authorization`, { add_roles: ["clerk"] });
+    await ask(acme, "PATCH", `users/${there.account}/authorization`, { add_roles: ["clerk"] }, 404);
+    const { added } = await ask(globex, "POST", "groups/desk/members", { add: [here.account, there.account] });
+    assert.deepEqual(added, [there.account], "nobody of another tenant");
+    assert.deepEqual((await ask(acme, "GET", "groups/desk/members")).members, []);
+    assert.deepEqual([await mask(acme, here), await mask(globex, there)], [["docs:read", "desk:open"], ["docs:read", "docs:write"]]);
+    await ask(globex, "PATCH", `users/${there.account}/authorization`, { add_roles: ["clerk"] });
+
+    const enter = async () => [await logIn(acme, here), await logIn(globex, there)];
+    [here, there] = await enter();
+    assert.equal((await ask(globex, "PUT", "roles/clerk", { permissions: ["docs:delete"] })).pending, true, "by the minute's work");
+    await stale(acme, here);
+    refused(await post(globex, "validate", { token: there.access, mode: "strict" }), 401, "token_stale");
+    assert.deepEqual([await mask(acme, here), await mask(globex, there)], [["docs:read", "docs:delete"], ["docs:read", "docs:write", "docs:delete"]]);
+
+    [here, there] = await enter();
+    await ask(acme, "DELETE", "roles/clerk");
+    await ask(acme, "DELETE", "groups/desk");
+    await stale(globex, there);
+    refused(await post(acme, "validate", { token: here.access, mode: "strict" }), 401, "token_stale");
+    for (const [tenant, person] of [[acme, here], [globex, there]]) {
+      const { roles, groups } = await given(tenant, person);
+      assert.deepEqual([roles, groups], [["user"], []]);
+      const { events } = await ask(tenant, "GET", `users/${person.account}/history?event=authorization_changed`);
+      assert.ok(events.some(({ detail }) => detail === "role -clerk: it was deleted"), JSON.stringify(events));
+    }
+    const lost = await given(globex, there);
+    assert.deepEqual(lost.ineffective, { roles: [], groups: [], permissions: [] });
+    for (const [tenant, person] of [[acme, here], [globex, there]]) tokensOf(await refresh(tenant, person.refresh));
+  });
+
+  test("sessions fill up one tenant and no other", async () => {
+    const { DIRECTORY } = await server.getEnv();
+    const { results } = await DIRECTORY.prepare("SELECT account_id FROM users WHERE tenant = 'acme'").all();
+    for (const { account_id: account } of results) await ask(acme, "POST", `users/${account}/revoke-sessions`, {});
+    const people = [];
+    for (const number of [1, 2, 3, 4]) {
+      await ask(acme, "POST", "users", { email: `seat${number}@acme.example`, name: "Ada", password: PASSWORD }, 201);
+      people.push({ email: `seat${number}@acme.example`, password: PASSWORD });
+    }
+    const enter = (person) => post(acme, "login", person);
+    for (const person of people.slice(0, 3)) await until("a place", async () => (await enter(person)).status === 200);
+    refused(await enter(people[3]), 403, "tenant_session_limit_exceeded");
+    for (const number of [1, 2, 3, 4, 5]) await somebody(globex, `seat${number}@globex.example`);
+    refused(await enter(people[3]), 403, "tenant_session_limit_exceeded");
+  });
+
+  test("an organization of one is full, and that of the same name in another is not", async () => {
+    const { DIRECTORY } = await server.getEnv();
+    const made = {};
+    for (const [name, tenant] of [["acme", acme], ["globex", globex]]) {
+      const owner = await ask(tenant, "POST", "users", { email: `owner@${name}.example`, name: "Ada" }, 201);
+      const member = await ask(tenant, "POST", "users", { email: `member@${name}.example`, name: "Ada" }, 201);
+      const { id } = await ask(tenant, "POST", "organizations", { slug: "crowd", owner: owner.id }, 201);
+      made[name] = { tenant, id, member: member.id };
+    }
+    assert.notEqual(made.acme.id, made.globex.id);
+    await DIRECTORY.prepare("WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) INSERT INTO organization_members (organization_id, account_id, joined_at) SELECT ?, printf('%032x', i), 0 FROM n").bind(made.acme.id).run();
+    const join = ({ tenant, id }, account) => request(tenant, "POST", `${AUTH}/admin/organizations/${id}/members`, { body: { account_id: account }, bearer });
+    const full = await join(made.acme, made.acme.member);
+    refused(full, 409, "too_many_members");
+    assert.ok((await join(made.globex, made.globex.member)).status < 300);
+    refused(await join({ ...made.globex, tenant: acme }, made.acme.member), 404, "not_found");
+    assert.ok((await join(made.globex, made.acme.member)).status >= 400, "nobody of another tenant joins");
+  });
+});
+
 describe("tenants by host", () => {
   let server;
   before(async () => {

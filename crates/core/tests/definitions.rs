@@ -382,3 +382,43 @@ fn the_largest_registry_is_joined_and_resolved() {
         joined.registry.names_of(mask).map(|name| joined.registry.place_of(name.as_str()).unwrap()).collect();
     assert_eq!(names, model);
 }
+
+#[test]
+fn what_is_given_besides_is_new_and_not_the_configurations() {
+    let settings = configured();
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let given = |roles: &[&str], groups: &[&str], permissions: &[&str]| AuthorizationSnapshot {
+        groups: names(groups),
+        permissions: names(permissions),
+        ..AuthorizationSnapshot::of_roles(names(roles))
+    };
+    let before = given(&["kept", "staff"], &["kept"], &["item9:use"]);
+    let after = given(
+        &["staff", "base", "kept", "clerk"],
+        &["staff", "base", "kept"],
+        &["item9:use", "item0:use", "item3:use", "item8:use"],
+    );
+    let besides = settings.given_besides(&before, &after);
+    assert_eq!(besides, [["role", "clerk"], ["group", "base"], ["permission", "item8:use"]]);
+    assert!(settings.given_besides(&after, &before).is_empty(), "what is taken is not asked for");
+}
+
+#[test]
+fn a_copy_never_gives_way_to_what_was_read_before_it() {
+    for (read, copy, copy_before, replaces) in [
+        (5, None, None, true),
+        (5, Some(4), Some(4), true),
+        (5, Some(5), Some(4), true),
+        (5, Some(6), Some(4), false),
+        (5, Some(6), None, false),
+        (6, Some(5), Some(4), true),
+        // The directory was set back.
+        (3, Some(6), Some(6), true),
+    ] {
+        assert_eq!(
+            Definitions::replaces(read, copy, copy_before),
+            replaces,
+            "{read} {copy:?} {copy_before:?}"
+        );
+    }
+}

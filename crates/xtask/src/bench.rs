@@ -22,6 +22,7 @@ pub(crate) fn run_selected(options: &[&str]) -> Result<()> {
     build_package()?;
     build_password_check()?;
     build_native_program()?;
+    build_permission_resolution()?;
     announce("Measuring");
     run(setup::node_command()?.arg("tests/bench/bench.mjs").args(options))
 }
@@ -37,6 +38,15 @@ fn build_native_program() -> Result<()> {
     fs::create_dir_all("build/bench")?;
     let program = Path::new(target).join("release/postern-bench-native");
     fs::copy(program, "build/bench/native").context("cannot copy the native token check")?;
+    Ok(())
+}
+
+/// What resolves permissions natively.
+fn build_permission_resolution() -> Result<()> {
+    announce("Building the resolution of permissions");
+    run(&mut cargo("build --quiet --release --locked --package postern-bench-permissions"))?;
+    fs::copy("target/release/postern-bench-permissions", "build/bench/permissions")
+        .context("cannot copy the resolution of permissions")?;
     Ok(())
 }
 

@@ -54,6 +54,7 @@ pub(crate) async fn create(
         password_hash: Some(hash.as_str()),
         roles: &roles,
         awaits_proof: registration.require_verified_for_login,
+        gift: None,
     };
     let source = username::source(&input.contact, input.name.as_str());
     match username::create(exchange, &exchange.directory()?, new, source).await? {

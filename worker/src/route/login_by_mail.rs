@@ -103,6 +103,7 @@ async fn create(
         password_hash: None,
         roles: &roles,
         awaits_proof: false,
+        gift: None,
     };
     let directory = exchange.directory()?;
     // Whoever was faster owns the address or number as much as this message does: the account is theirs.

@@ -6,7 +6,7 @@
 use crate::route::authenticate::{Authenticated, admitted, mode_within, verified};
 use crate::route::exchange::{Event, Exchange};
 use crate::route::possession::{self, Elsewhere, Shown};
-use crate::store::edge;
+use crate::store::{definitions, edge};
 use crate::wire::answer::{Answer, respond, with_member};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
@@ -168,6 +168,7 @@ async fn document_about(
     let shown = possession::elsewhere(event, &bearer.claims, &question.token, question.shown).await?;
     let bearer = admitted(event, bearer, mode, client, shown).await?;
     check_authentication(event, &bearer.claims, question.demand)?;
+    catch_up(event, &bearer.claims, &question.permissions).await;
     let permissions = permissions(event, &bearer.claims, &question.permissions)?;
     let session = if question.details { session_details(event, &bearer.subject).await } else { None };
     let Authenticated { claims, subject } = bearer;
@@ -205,6 +206,21 @@ fn check_audience(claims: &VerifiedClaims, wanted: &[String]) -> Result<(), Prob
         Ok(())
     } else {
         Err(Problem::token("audience_mismatch"))
+    }
+}
+
+/// Learns what was defined since this isolate last asked, if the token or the question knows more of it. Where that fails,
+/// the answer is by what is known.
+async fn catch_up(event: &Event, claims: &VerifiedClaims, required: &[String]) {
+    let Ok(settings) = event.environment.permissions() else { return };
+    let registry = &settings.registry;
+    let is_newer =
+        claims.registry_version().is_some_and(|version| version > registry.version().as_u32().into());
+    if !is_newer && required.iter().all(|name| registry.place_of(name).is_some()) {
+        return;
+    }
+    if let Err(problem) = definitions::catch_up(&event.environment, event.ambient.now()).await {
+        worker::console_error!("definitions: {}", problem.code());
     }
 }
 

@@ -132,6 +132,7 @@ async fn create(
         password_hash: claimed.password.as_ref().map(|hash| hash.as_str()),
         roles,
         awaits_proof: false,
+        gift: None,
     };
     let source = username::source(&input.contact, given.unwrap_or_default());
     match username::create(exchange, &exchange.directory()?, new, source).await? {

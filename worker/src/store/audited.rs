@@ -10,6 +10,9 @@ use postern_core::id::{AccountId, OperationId, TenantId};
 use postern_core::time::UnixMillis;
 use worker::wasm_bindgen::JsValue;
 
+/// The digits of an operation that come from the key of the order.
+const SAME_KEY_DIGITS: usize = 16;
+
 /// The rest of a batch happens only if this holds; its value is the operation.
 macro_rules! if_done {
     () => {
@@ -65,5 +68,39 @@ impl Directory {
             (false, Ok(())) => Ok(false),
             (false, Err(error)) => Err(unavailable(error)),
         }
+    }
+
+    /// The same for an order whose operation begins with what its key comes to
+    /// ([`Operator::order_of`](crate::route::admin::operator::Operator::order_of)).
+    ///
+    /// # Errors
+    ///
+    /// `idempotency_key_reused` if another order was carried out under that key.
+    pub(super) async fn commit_order(
+        &self,
+        line: &Line<'_>,
+        condition: &str,
+        mut bound: Vec<JsValue>,
+        then: Vec<Statement>,
+    ) -> Result<bool, Problem> {
+        let operation = line.operation.to_string();
+        let beginning: String = operation.chars().take(SAME_KEY_DIGITS).collect();
+        // Sorts after every digit.
+        let others = [beginning.clone().into(), format!("{beginning}g").into(), operation.into()];
+        let first = bound.len();
+        let [from, to, own] = [1, 2, 3].map(|place| first.saturating_add(place));
+        bound.extend(others.clone());
+        let is_first = format!(
+            "{condition} AND NOT EXISTS (SELECT 1 FROM audit_events WHERE event_id > ?{from} AND event_id < ?{to} \
+             AND substr(event_id, 1, 32) <> ?{own})"
+        );
+        if self.commit_if(line, &is_first, bound, then).await? {
+            return Ok(true);
+        }
+        let query = "SELECT event_id FROM audit_events WHERE event_id > ? AND event_id < ? \
+                     AND substr(event_id, 1, 32) <> ? LIMIT 1";
+        let other: Option<String> =
+            self.prepare(query, &others)?.first(Some("event_id")).await.map_err(unavailable)?;
+        if other.is_some() { Err(Problem::idempotency_key_reused()) } else { Ok(false) }
     }
 }

@@ -3,6 +3,8 @@
 
 use crate::environment::Environment;
 use crate::store::accounts::Accounts;
+use crate::store::audited;
+use crate::store::definitions::all_defined;
 use crate::store::directory::{Directory, millis, unavailable};
 use crate::store::statement::Statement;
 use crate::wire::problem::Problem;
@@ -27,6 +29,9 @@ pub(crate) struct NewAuthorization<'a> {
     pub(crate) after: &'a AuthorizationSnapshot,
     /// The version that the change was made of. Of another it is not made.
     pub(crate) version: u32,
+    /// What of it operators may delete meanwhile ([`given_besides`](super::definitions::given_besides)): if they did, it
+    /// is not made.
+    pub(crate) besides: &'a str,
     pub(crate) operation: OperationId,
     /// What the audit trail says of it.
     pub(crate) event: &'a str,
@@ -38,6 +43,9 @@ pub(crate) struct Membership<'a> {
     pub(crate) group: &'a GroupName,
     pub(crate) add: &'a [AccountId],
     pub(crate) remove: &'a [AccountId],
+    /// The group, if somebody is to be added and operators have defined it
+    /// ([`given_besides`](super::definitions::given_besides)).
+    pub(crate) besides: &'a str,
     pub(crate) operation: OperationId,
     /// What whoever gives the order is called.
     pub(crate) by: &'a str,
@@ -58,7 +66,8 @@ impl Directory {
         Ok(found.is_some())
     }
 
-    /// Stores what an account was given. `false` if it is not at the version that the change was made of.
+    /// Stores what an account was given. `false` if it is not at the version that the change was made of, or something of
+    /// it is not defined any more.
     pub(crate) async fn authorize(
         &self,
         tenant: &TenantId,
@@ -70,8 +79,11 @@ impl Directory {
             |names: &[String]| json::write(names).map_err(|error| Problem::internal("names", error));
         let (id, operation) = (JsValue::from(account.to_string()), JsValue::from(new.operation.to_string()));
         let update = self.prepare(
-            "UPDATE users SET roles = ?, permissions = ?, has_root = ?, authorization_version = ?, \
-             authorization_operation = ? WHERE account_id = ? AND tenant = ? AND authorization_version = ?",
+            concat!(
+                "UPDATE users SET roles = ?, permissions = ?, has_root = ?, authorization_version = ?, \
+                 authorization_operation = ? WHERE account_id = ? AND tenant = ? AND authorization_version = ? AND ",
+                all_defined!("?")
+            ),
             &[
                 written(&new.after.roles)?.into(),
                 written(&new.after.permissions)?.into(),
@@ -81,6 +93,7 @@ impl Directory {
                 id.clone(),
                 tenant.as_str().into(),
                 new.version.into(),
+                new.besides.into(),
             ],
         )?;
         // The operation stands in the row only if the change was made.
@@ -94,57 +107,57 @@ impl Directory {
     }
 
     /// Adds accounts to a group and takes others out of it, all of it or nothing. Whoever is in it, or is not, already,
-    /// or is nobody of the tenant, or is in as many groups as may be, is passed over: the rest is answered.
+    /// or is nobody of the tenant, or is in as many groups as may be, is passed over: the rest is answered, the same however
+    /// often the order comes. `None` if somebody is to be added and the group is gone.
     pub(crate) async fn change_members(
         &self,
         tenant: &TenantId,
         membership: &Membership<'_>,
         now: UnixMillis,
-    ) -> Result<Vec<Named>, Problem> {
-        let Membership { group, add, remove, operation, by } = membership;
-        let operation = JsValue::from(operation.to_string());
+    ) -> Result<Option<Vec<Named>>, Problem> {
+        let &Membership { group, add, remove, besides, operation, by } = membership;
+        let done = JsValue::from(operation.to_string());
         let (add, remove) = (ids(add)?, ids(remove)?);
         let most = u32::try_from(AuthorizationSnapshot::MOST_GROUPS).unwrap_or(u32::MAX);
-        let (tenant, group) = (JsValue::from(tenant.as_str()), JsValue::from(group.as_str()));
+        let name = JsValue::from(group.as_str());
         let mark = self.prepare(
             "UPDATE users SET authorization_version = authorization_version + 1, authorization_operation = ?1 \
-             WHERE tenant = ?2 AND status <> 'purged' \
+             WHERE tenant = ?2 AND status <> 'purged' AND EXISTS (SELECT 1 FROM audit_events WHERE event_id = ?1) \
              AND account_id IN (SELECT value FROM json_each(?3) UNION SELECT value FROM json_each(?4)) \
              AND (account_id IN (SELECT value FROM json_each(?3)) AND NOT EXISTS (SELECT 1 FROM group_members m WHERE m.account_id = users.account_id AND m.group_name = ?5) \
              AND (SELECT COUNT(*) FROM group_members m WHERE m.account_id = users.account_id) < ?6 \
              OR account_id IN (SELECT value FROM json_each(?4)) \
              AND EXISTS (SELECT 1 FROM group_members m WHERE m.account_id = users.account_id AND m.group_name = ?5))",
-            &[operation.clone(), tenant, add.clone(), remove.clone(), group.clone(), most.into()],
+            &[done.clone(), tenant.as_str().into(), add.clone(), remove.clone(), name.clone(), most.into()],
         )?;
+        // What an account's line is called says which order it is of.
         let audit = self.prepare(
             "INSERT INTO audit_events (event_id, occurred_at, tenant, account_id, event, detail) \
-             SELECT lower(hex(randomblob(16))), ?1, tenant, account_id, ?2, \
+             SELECT ?5 || '-' || account_id, ?1, tenant, account_id, ?2, \
              iif(account_id IN (SELECT value FROM json_each(?3)), 'group +', 'group -') || ?4 || ' by ' || ?6 \
              FROM users WHERE authorization_operation = ?5",
-            &[
-                millis(now),
-                AUTHORIZATION_CHANGED.into(),
-                add.clone(),
-                group.clone(),
-                operation.clone(),
-                (*by).into(),
-            ],
+            &[millis(now), AUTHORIZATION_CHANGED.into(), add.clone(), name.clone(), done.clone(), by.into()],
         )?;
         let insert = self.prepare(
             "INSERT OR IGNORE INTO group_members (account_id, group_name, tenant, added_at) \
              SELECT account_id, ?1, tenant, ?2 FROM users \
              WHERE authorization_operation = ?3 AND account_id IN (SELECT value FROM json_each(?4))",
-            &[group.clone(), millis(now), operation.clone(), add],
+            &[name.clone(), millis(now), done.clone(), add],
         )?;
         let delete = self.prepare(
             "DELETE FROM group_members WHERE group_name = ?1 AND account_id IN (SELECT account_id FROM users \
              WHERE authorization_operation = ?2 AND account_id IN (SELECT value FROM json_each(?3)))",
-            &[group, operation.clone(), remove],
+            &[name, done.clone(), remove],
         )?;
-        let open = self.open_authorization(&operation, now)?;
-        self.batch(vec![mark, audit, insert, delete, open]).await?;
-        let query = "SELECT account_id FROM users WHERE authorization_operation = ? ORDER BY account_id";
-        self.prepare(query, &[operation])?.all().await.map_err(unavailable)
+        let then = vec![mark, audit, insert, delete, self.open_authorization(&done, now)?];
+        let (event, detail) = ("group_members_changed", format!("{group} by {by}"));
+        let line = audited::Line { operation, tenant, account: None, event, detail: &detail, now };
+        if !self.commit_order(&line, all_defined!("?1"), vec![besides.into()], then).await? {
+            return Ok(None);
+        }
+        let query = "SELECT account_id FROM audit_events WHERE event_id > ?1 || '-' AND event_id < ?1 || '.' \
+                     ORDER BY event_id";
+        self.prepare(query, &[done])?.all().await.map(Some).map_err(unavailable)
     }
 
     /// The accounts of a group after one of them, by id.

@@ -1,9 +1,11 @@
 //! The directory in D1: creating accounts.
 
+use crate::store::authorization::AUTHORIZATION_CHANGED;
+use crate::store::definitions::all_defined;
 use crate::store::directory::{Directory, key_of, millis, owner_unless_elsewhere, unavailable};
 use crate::store::statement::Statement;
 use crate::wire::problem::Problem;
-use postern_core::id::{AccountId, TenantId};
+use postern_core::id::{AccountId, OperationId, TenantId};
 use postern_core::identifier::{Identifier, IdentifierKind, Username};
 use postern_core::json;
 use postern_core::time::UnixMillis;
@@ -22,6 +24,20 @@ pub(crate) struct NewAccount<'a> {
     pub(crate) roles: &'a [String],
     /// Nobody signs in before the contact is proven.
     pub(crate) awaits_proof: bool,
+    /// What an operator gives it, besides those roles.
+    pub(crate) gift: Option<Gift<'a>>,
+}
+
+/// What an operator gives an account with its creation.
+#[derive(Clone, Copy)]
+pub(crate) struct Gift<'a> {
+    pub(crate) groups: &'a [String],
+    pub(crate) permissions: &'a [String],
+    /// What of it, and of the roles, operators may delete meanwhile ([`given_besides`](super::definitions::given_besides)).
+    pub(crate) besides: &'a str,
+    /// Of the line of the audit trail that says so.
+    pub(crate) operation: OperationId,
+    pub(crate) detail: &'a str,
 }
 
 /// An address or number that an account is to have.
@@ -74,10 +90,15 @@ impl Directory {
         let phone = optional(of_kind(IdentifierKind::Phone).map(Identifier::value));
         let username = optional(new.username.map(Username::as_str));
         let status = if new.awaits_proof { "pending_verification" } else { "active" };
-        let roles = json::write(new.roles).map_err(|error| Problem::internal("roles", error))?;
+        let permissions = new.gift.map_or(&[][..], |gift| gift.permissions);
+        // Roles are never NULL: where something is not defined any more, the whole batch fails.
         statements.push(self.prepare(
-            "INSERT INTO users (account_id, tenant, email, phone, username, name, status, roles, created_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            concat!(
+                "INSERT INTO users (account_id, tenant, email, phone, username, name, status, roles, permissions, created_at) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, iif(",
+                all_defined!("?"),
+                ", ?, NULL), ?, ?)"
+            ),
             &[
                 account.clone(),
                 tenant.clone(),
@@ -86,10 +107,15 @@ impl Directory {
                 username,
                 new.name.into(),
                 status.into(),
-                roles.into(),
+                new.gift.map_or("[]", |gift| gift.besides).into(),
+                written(new.roles)?,
+                written(permissions)?,
                 at.clone(),
             ],
         )?);
+        if let Some(gift) = &new.gift {
+            statements.extend(self.gift(&shared, gift)?);
+        }
         statements.push(self.prepare(
             "INSERT INTO credentials (account_id, password_hash, version, updated_at) VALUES (?, ?, 1, ?)",
             &[account.clone(), optional(new.password_hash), at.clone()],
@@ -98,6 +124,30 @@ impl Directory {
             Ok(()) => Ok(Creation::Ours),
             Err(error) => self.decided_by(new, &shared, error).await,
         }
+    }
+
+    /// The groups, and the line that says what was given.
+    fn gift(
+        &self,
+        Shared { account, tenant, at }: &Shared,
+        gift: &Gift<'_>,
+    ) -> Result<[Statement; 2], Problem> {
+        let groups = self.prepare(
+            "INSERT INTO group_members (account_id, group_name, tenant, added_at) SELECT ?, value, ?, ? FROM json_each(?)",
+            &[account.clone(), tenant.clone(), at.clone(), written(gift.groups)?],
+        )?;
+        let audit = self.prepare(
+            "INSERT INTO audit_events (event_id, occurred_at, tenant, account_id, event, detail) VALUES (?, ?, ?, ?, ?, ?)",
+            &[
+                gift.operation.to_string().into(),
+                at.clone(),
+                tenant.clone(),
+                account.clone(),
+                AUTHORIZATION_CHANGED.into(),
+                gift.detail.into(),
+            ],
+        )?;
+        Ok([groups, audit])
     }
 
     /// An account whose id begins with the same digits, if there is one.
@@ -162,10 +212,22 @@ impl Directory {
                 return Ok(Creation::UsernameTaken);
             }
         }
+        if let Some(gift) = new.gift {
+            let statement =
+                self.prepare(concat!("SELECT ", all_defined!("?"), " AS defined"), &[gift.besides.into()])?;
+            let is_defined: Option<u32> = statement.first(Some("defined")).await.map_err(unavailable)?;
+            if is_defined == Some(0) {
+                return Err(Problem::definition_conflict());
+            }
+        }
         Err(unavailable(error))
     }
 
     pub(super) async fn owner_of(&self, query: &str, values: &[JsValue]) -> Result<Option<String>, Problem> {
         self.prepare(query, values)?.first(Some("account_id")).await.map_err(unavailable)
     }
+}
+
+fn written(names: &[String]) -> Result<JsValue, Problem> {
+    Ok(json::write(names).map_err(|error| Problem::internal("names", error))?.into())
 }

@@ -5,10 +5,12 @@
 
 use crate::environment::Environment;
 use crate::store::accounts::Accounts;
+use crate::store::audited::{Line, if_done};
 use crate::store::directory::{Directory, millis, unavailable};
+use crate::store::statement::Statement;
 use crate::wire::problem::Problem;
 use postern_core::entitlement::{EntitlementName, EntitlementSnapshot};
-use postern_core::id::{AccountId, TenantId};
+use postern_core::id::{AccountId, OperationId, TenantId};
 use postern_core::json::record;
 use postern_core::time::{Seconds, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -50,6 +52,23 @@ pub(crate) struct NewGrant<'a> {
     pub(crate) metadata: Option<&'a str>,
 }
 
+/// One change of what an account has been given.
+pub(crate) struct EntitlementChange<'a> {
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) account: AccountId,
+    pub(crate) operation: OperationId,
+    /// What whoever gives the order is called.
+    pub(crate) by: String,
+    pub(crate) now: UnixMillis,
+}
+
+impl EntitlementChange<'_> {
+    fn line<'a>(&'a self, event: &'a str, detail: &'a str) -> Line<'a> {
+        let &Self { tenant, account, operation, now, .. } = self;
+        Line { operation, tenant, account: Some(account), event, detail, now }
+    }
+}
+
 /// A list that its account object has not confirmed.
 #[derive(Deserialize)]
 pub(crate) struct OpenList {
@@ -74,74 +93,88 @@ impl Directory {
     }
 
     /// Stores a grant, in place of an earlier one of the same name and source. `false` if the account has as many as
-    /// it may.
+    /// it may. The same order again changes nothing.
     pub(crate) async fn grant_entitlement(
         &self,
-        tenant: &TenantId,
-        account: &AccountId,
+        change: &EntitlementChange<'_>,
         new: &NewGrant<'_>,
-        now: UnixMillis,
     ) -> Result<bool, Problem> {
-        let (id, name, source) = (JsValue::from(account.to_string()), new.name.as_str(), new.source.as_str());
+        let (name, source) = (JsValue::from(new.name.as_str()), JsValue::from(new.source.as_str()));
         let most = u32::try_from(EntitlementSnapshot::MOST).unwrap_or(u32::MAX);
+        let (id, now) = (JsValue::from(change.account.to_string()), millis(change.now));
         let grant = self.prepare(
-            "INSERT INTO entitlements (account_id, name, source, granted_at, expires_at, metadata) \
-             SELECT u.account_id, ?, ?, ?, ?, ? FROM users u WHERE u.account_id = ? AND u.tenant = ? AND \
-             (SELECT COUNT(*) FROM entitlements e WHERE e.account_id = u.account_id AND e.revoked_at IS NULL \
-             AND (e.expires_at IS NULL OR e.expires_at > ?) AND NOT (e.name = ? AND e.source = ?)) < ? \
-             ON CONFLICT (account_id, name, source) DO UPDATE SET granted_at = excluded.granted_at, \
-             expires_at = excluded.expires_at, revoked_at = NULL, metadata = excluded.metadata",
+            concat!(
+                "INSERT INTO entitlements (account_id, name, source, granted_at, expires_at, metadata) \
+                 SELECT ?, ?, ?, ?, ?, ? WHERE ",
+                if_done!(),
+                " ON CONFLICT (account_id, name, source) DO UPDATE SET granted_at = excluded.granted_at, \
+                 expires_at = excluded.expires_at, revoked_at = NULL, metadata = excluded.metadata"
+            ),
             &[
-                name.into(),
-                source.into(),
-                millis(now),
+                id.clone(),
+                name.clone(),
+                source.clone(),
+                now.clone(),
                 new.expires_at.map_or(JsValue::NULL, millis),
                 new.metadata.map_or(JsValue::NULL, JsValue::from),
-                id.clone(),
-                tenant.as_str().into(),
-                millis(now),
-                name.into(),
-                source.into(),
-                most.into(),
+                change.operation.to_string().into(),
             ],
         )?;
-        self.batch(vec![grant, self.raise_list(tenant, account, now)?]).await?;
-        let query = "SELECT granted_at FROM entitlements WHERE account_id = ? AND name = ? AND source = ? \
-                     AND revoked_at IS NULL AND granted_at >= ?";
-        let statement = self.prepare(query, &[id, name.into(), source.into(), millis(now)])?;
-        let stored: Option<u64> = statement.first(Some("granted_at")).await.map_err(unavailable)?;
-        Ok(stored.is_some())
+        let until = new.expires_at.map(|end| format!(" until {}", end.as_millis())).unwrap_or_default();
+        let given = format!("{} of {}{until}", new.name.as_str(), new.source.as_str());
+        let detail = format!("{given} by {}", change.by);
+        let condition = "EXISTS (SELECT 1 FROM users WHERE account_id = ?1 AND tenant = ?2) AND \
+                         (SELECT COUNT(*) FROM entitlements e WHERE e.account_id = ?1 AND e.revoked_at IS NULL \
+                         AND (e.expires_at IS NULL OR e.expires_at > ?3) AND NOT (e.name = ?4 AND e.source = ?5)) < ?6";
+        let bound = vec![id, change.tenant.as_str().into(), now, name, source, most.into()];
+        let then = vec![grant, self.raise_list(change)?];
+        self.commit_order(&change.line("entitlement_granted", &detail), condition, bound, then).await
     }
 
-    /// Ends the grants of a name, of one source or of all.
+    /// Ends the grants of a name, of one source or of all. The same order again ends nothing that was given since.
     pub(crate) async fn revoke_entitlement(
         &self,
-        tenant: &TenantId,
-        account: &AccountId,
+        change: &EntitlementChange<'_>,
         name: &EntitlementName,
         source: Option<&EntitlementName>,
-        now: UnixMillis,
     ) -> Result<(), Problem> {
-        let source = source.map_or(JsValue::NULL, |source| source.as_str().into());
+        let id = JsValue::from(change.account.to_string());
+        let of_source = source.map_or(JsValue::NULL, |source| source.as_str().into());
         let revoke = self.prepare(
-            "UPDATE entitlements SET revoked_at = ? WHERE account_id = ? AND name = ? AND source = COALESCE(?, source) \
-             AND revoked_at IS NULL",
-            &[millis(now), account.to_string().into(), name.as_str().into(), source],
+            concat!(
+                "UPDATE entitlements SET revoked_at = ? WHERE account_id = ? AND name = ? AND source = COALESCE(?, source) \
+                 AND revoked_at IS NULL AND ",
+                if_done!()
+            ),
+            &[
+                millis(change.now),
+                id.clone(),
+                name.as_str().into(),
+                of_source,
+                change.operation.to_string().into(),
+            ],
         )?;
-        self.batch(vec![revoke, self.raise_list(tenant, account, now)?]).await
+        let source = source.map_or("every source", EntitlementName::as_str);
+        let detail = format!("{} of {source} by {}", name.as_str(), change.by);
+        let condition = "EXISTS (SELECT 1 FROM users WHERE account_id = ?1 AND tenant = ?2)";
+        let then = vec![revoke, self.raise_list(change)?];
+        let line = change.line("entitlement_revoked", &detail);
+        self.commit_order(&line, condition, vec![id, change.tenant.as_str().into()], then).await.map(drop)
     }
 
-    fn raise_list(
-        &self,
-        tenant: &TenantId,
-        account: &AccountId,
-        now: UnixMillis,
-    ) -> Result<crate::store::statement::Statement, Problem> {
+    fn raise_list(&self, change: &EntitlementChange<'_>) -> Result<Statement, Problem> {
         self.prepare(
-            "INSERT INTO entitlement_lists (account_id, version, confirmed, next_at) \
-             SELECT account_id, 1, 0, ? FROM users WHERE account_id = ? AND tenant = ? \
-             ON CONFLICT (account_id) DO UPDATE SET version = version + 1, next_at = excluded.next_at",
-            &[millis(now.plus(LEAVE_TO_REQUESTS)), account.to_string().into(), tenant.as_str().into()],
+            concat!(
+                "INSERT INTO entitlement_lists (account_id, version, confirmed, next_at) \
+                 SELECT ?, 1, 0, ? WHERE ",
+                if_done!(),
+                " ON CONFLICT (account_id) DO UPDATE SET version = version + 1, next_at = excluded.next_at"
+            ),
+            &[
+                change.account.to_string().into(),
+                millis(change.now.plus(LEAVE_TO_REQUESTS)),
+                change.operation.to_string().into(),
+            ],
         )
     }
 

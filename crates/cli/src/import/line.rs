@@ -17,6 +17,8 @@ const EARLIEST_MS: u64 = 100_000_000_000;
 /// What every line is checked against.
 pub(crate) struct Rules<'a> {
     pub(crate) permissions: &'a PermissionSettings,
+    /// Roles that operators have defined besides, where they may.
+    pub(crate) defined_roles: &'a [String],
     pub(crate) usernames: UsernameRule,
     pub(crate) firebase: Option<&'a FirebaseParams>,
     /// When the import runs, in milliseconds: nobody was created later.
@@ -37,6 +39,8 @@ pub(crate) struct Person {
     pub(crate) name: DisplayName,
     pub(crate) hash: Option<ForeignHash>,
     pub(crate) roles: Vec<String>,
+    /// Those of them that operators have defined, and may delete before the account is written.
+    pub(crate) roles_besides: Vec<String>,
     pub(crate) created_at_ms: u64,
 }
 
@@ -134,6 +138,8 @@ impl<'a> Members<'a> {
             });
         let created_at_ms = self.created_at(rules);
         let name = name?;
+        let is_besides = |role: &&String| rules.permissions.roles.get(role).is_none();
+        let roles_besides = roles.iter().filter(is_besides).cloned().collect();
         Some(Person {
             source_id,
             email,
@@ -144,6 +150,7 @@ impl<'a> Members<'a> {
             name,
             hash,
             roles,
+            roles_besides,
             created_at_ms,
         })
     }
@@ -193,10 +200,15 @@ impl<'a> Members<'a> {
             self.refuse("roles", format_args!("must be an array of at most {MAX_ROLES} strings"));
             return Vec::new();
         };
-        let known =
-            |role: &String| role.parse::<RoleName>().is_ok() && rules.permissions.roles.get(role).is_some();
-        if !roles.iter().all(known) {
-            self.refuse("roles", "must be some of permissions.roles");
+        let is_defined =
+            |role: &String| rules.permissions.roles.get(role).is_some() || rules.defined_roles.contains(role);
+        if !roles.iter().all(|role| role.parse::<RoleName>().is_ok() && is_defined(role)) {
+            let rule = if rules.permissions.runtime {
+                "must be some of permissions.roles or of those that operators have defined"
+            } else {
+                "must be some of permissions.roles"
+            };
+            self.refuse("roles", rule);
         }
         if roles
             .iter()
@@ -270,7 +282,13 @@ mod tests {
         let config = r#"{"issuer": "https://a.example", "permissions":
             {"names": ["docs:read"], "roles": {"user": ["docs:read"], "admin": ["docs:read"]}, "default_role": "user"}}"#;
         let config = Config::from_json(config).expect("valid");
-        let rules = Rules { permissions: config.permissions(), usernames, firebase: None, now_ms: NOW_MS };
+        let rules = Rules {
+            permissions: config.permissions(),
+            defined_roles: &["clerk".to_owned()],
+            usernames,
+            firebase: None,
+            now_ms: NOW_MS,
+        };
         Person::read(line.as_bytes(), &rules)
     }
 
@@ -293,6 +311,17 @@ mod tests {
         assert_eq!((person.name.as_str(), person.roles), ("bob", vec!["user".to_owned()]));
         assert_eq!((person.hash, person.email_verified, person.created_at_ms), (None, false, NOW_MS));
         assert_eq!((person.phone, person.phone_verified), (None, false));
+    }
+
+    #[test]
+    fn roles_are_the_configurations_or_those_that_operators_have_defined() {
+        let person = read(r#"{"email": "a@b.example", "roles": ["admin", "clerk"]}"#).expect("valid");
+        assert_eq!(
+            (person.roles, person.roles_besides),
+            (vec!["admin".into(), "clerk".into()], vec!["clerk".into()])
+        );
+        let broken = read(r#"{"email": "a@b.example", "roles": ["clerk", "nobody"]}"#).expect_err("unknown");
+        assert_eq!(broken, ["roles: must be some of permissions.roles"]);
     }
 
     #[test]

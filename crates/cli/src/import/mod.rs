@@ -34,8 +34,10 @@ pub(crate) fn run(options: &Options) -> Result<Outcome> {
     let path = options.file.as_deref().context("which file? postern import FILE.jsonl")?;
     let now_ms = now_ms()?;
     let firebase = options.firebase_hash_config.as_deref().map(firebase_params).transpose()?;
+    let defined_roles = if config.permissions().runtime { defined_roles(options)? } else { Vec::new() };
     let rules = Rules {
         permissions: config.permissions(),
+        defined_roles: &defined_roles,
         usernames: config.registration().usernames,
         firebase: firebase.as_ref(),
         now_ms,
@@ -79,6 +81,14 @@ fn tenant<'a>(deployment: &'a Config, asked: Option<&str>) -> Result<&'a Config>
     }
 }
 
+/// The roles that operators have defined: only the database knows them.
+fn defined_roles(options: &Options) -> Result<Vec<String>> {
+    let rows = wrangler::query(options, sql::DEFINED_ROLES)
+        .context("cannot read which roles operators have defined (permissions.runtime)")?;
+    let name = |row: &Value| row.get("name").and_then(Value::as_str).map(str::to_owned);
+    Ok(rows.iter().filter_map(name).collect())
+}
+
 /// Which kinds of hashes there are, and whether the deployment will accept them.
 fn say_kinds(people: &People, accepted: HashKinds) {
     for (cost, (kind, count)) in people.costs() {
@@ -102,7 +112,14 @@ fn report(options: &Options, people: &People, now_ms: u64) -> Result<Outcome> {
     let mut conflicts: Vec<String> = of(sql::CONFLICT).filter_map(|row| text(row, "detail")).collect();
     conflicts.sort_by_key(|line| (line.len(), line.clone()));
     for line in &conflicts {
-        eprintln!("{line}: an address, number or name belongs to another account; the line was left out");
+        match line.contains(':') {
+            true => eprintln!("{line}; the line was left out"),
+            false => {
+                eprintln!(
+                    "{line}: an address, number or name belongs to another account; the line was left out"
+                );
+            }
+        }
     }
     let total = u64::try_from(people.len()).unwrap_or(u64::MAX);
     let in_conflict = u64::try_from(conflicts.len()).unwrap_or(u64::MAX);

@@ -113,6 +113,7 @@ mod tests {
         let config = Config::from_json(r#"{"issuer": "https://a.example"}"#).expect("valid");
         let rules = Rules {
             permissions: config.permissions(),
+            defined_roles: &[],
             usernames: UsernameRule::Optional,
             firebase: None,
             now_ms: 1_800_000_000_000,

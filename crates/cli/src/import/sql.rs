@@ -2,7 +2,8 @@
 //!
 //! An account's credential is written last, and an account that has one is left alone, whatever it has become since.
 //! So a repeated import changes nothing, and one that was cut off goes on where it was. Somebody with an address or
-//! number of another account is left out as a whole.
+//! number of another account is left out as a whole, and so is somebody with a role that was deleted since the file was
+//! checked.
 
 use super::people::{Entry, People};
 use postern_core::config::Config;
@@ -14,6 +15,9 @@ use std::iter;
 pub(crate) const IMPORTED: &str = "account_imported";
 /// The audit trail's name for a line that was left out.
 pub(crate) const CONFLICT: &str = "import_conflict";
+
+/// The roles that operators have defined.
+pub(crate) const DEFINED_ROLES: &str = "SELECT name FROM permission_sets WHERE kind = 'role'";
 
 /// D1 takes statements of 100,000 bytes.
 const MAX_BATCH_BYTES: usize = 80_000;
@@ -83,6 +87,7 @@ fn row(entry: &Entry) -> Value {
         "phone": person.phone.as_ref().map(|phone| phone.as_str()),
         "name": person.name.as_str(),
         "roles": Value::from(person.roles.clone()).to_string(),
+        "besides": person.roles_besides,
         "hash": person.hash.as_ref().map(|hash| hash.as_str()),
         "created_at": person.created_at_ms,
     })
@@ -103,12 +108,14 @@ fn batch(rows: &str, tenants: &Tenants, now_ms: u64) -> String {
     let people = format!(
         "WITH given AS MATERIALIZED (SELECT value ->> '$.line' AS line, value ->> '$.account' AS account, \
          value -> '$.identifiers' AS identifiers, value ->> '$.email' AS email, value ->> '$.phone' AS phone, value ->> '$.name' AS name, \
-         value ->> '$.username' AS username, value ->> '$.roles' AS roles, value ->> '$.hash' AS hash, value ->> '$.created_at' AS created_at \
+         value ->> '$.username' AS username, value ->> '$.roles' AS roles, value -> '$.besides' AS besides, value ->> '$.hash' AS hash, value ->> '$.created_at' AS created_at \
          FROM json_each('[{rows}]')), \
-         unfinished AS MATERIALIZED (SELECT *, EXISTS (SELECT 1 FROM json_each(g.identifiers) AS w \
+         named AS MATERIALIZED (SELECT *, EXISTS (SELECT 1 FROM json_each(given.besides) AS r \
+         WHERE r.value NOT IN ({DEFINED_ROLES})) AS gone FROM given), \
+         unfinished AS MATERIALIZED (SELECT *, g.gone OR EXISTS (SELECT 1 FROM json_each(g.identifiers) AS w \
          CROSS JOIN identifiers AS i ON i.tenant IN ({as_one}) AND i.kind = w.value ->> 0 AND i.value = w.value ->> 1 \
          WHERE i.account_id <> g.account) OR EXISTS (SELECT 1 FROM owner_names AS o WHERE o.tenant = '{tenant}' \
-         AND o.name = g.username AND o.owner_id <> g.account) AS taken FROM given AS g \
+         AND o.name = g.username AND o.owner_id <> g.account) AS taken FROM named AS g \
          WHERE NOT EXISTS (SELECT 1 FROM credentials AS c WHERE c.account_id = g.account)) "
     );
     format!(
@@ -122,7 +129,8 @@ fn batch(rows: &str, tenants: &Tenants, now_ms: u64) -> String {
          FROM unfinished CROSS JOIN json_each(unfinished.identifiers) AS n WHERE NOT taken;\n\
          {people}INSERT INTO audit_events (event_id, occurred_at, tenant, account_id, event, detail) \
          SELECT lower(hex(randomblob(16))), {now_ms}, '{tenant}', iif(taken, NULL, account), \
-         iif(taken, '{CONFLICT}', '{IMPORTED}'), iif(taken, line, NULL) FROM unfinished;\n\
+         iif(taken, '{CONFLICT}', '{IMPORTED}'), \
+         iif(gone, line || ': a role was deleted meanwhile', iif(taken, line, NULL)) FROM unfinished;\n\
          {people}INSERT OR IGNORE INTO credentials (account_id, password_hash, version, updated_at) \
          SELECT account, hash, 1, {now_ms} FROM unfinished WHERE NOT taken;\n"
     )

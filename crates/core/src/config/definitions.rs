@@ -5,8 +5,8 @@
 
 use super::permissions::PermissionSettings;
 use crate::permission::{
-    DefinedSet, Definitions, Holdings, MaskWidth, OperatorPermission, PermissionName, PermissionRegistry,
-    PermissionTable, RegistryError, SetKind, SetName,
+    AuthorizationSnapshot, DefinedSet, Definitions, Holdings, MaskWidth, OperatorPermission, PermissionName,
+    PermissionRegistry, PermissionTable, RegistryError, SetKind, SetName,
 };
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -161,6 +161,32 @@ impl PermissionSettings {
             SetKind::Role => self.roles.get(name).is_some(),
             SetKind::Group => self.groups.get(name).is_some(),
         }
+    }
+
+    /// What an account has after a change that it did not have before, and that is not the configuration's: kind and name of
+    /// each. Operators may delete it at any moment, so whoever writes the change asks in the same transaction whether it
+    /// is still there.
+    #[must_use]
+    pub fn given_besides<'a>(
+        &self,
+        before: &AuthorizationSnapshot,
+        after: &'a AuthorizationSnapshot,
+    ) -> Vec<[&'a str; 2]> {
+        let new = |before: &[String], after: &'a [String]| {
+            let new = after.iter().filter(|name| !before.contains(name));
+            new.map(String::as_str).collect::<Vec<&'a str>>()
+        };
+        let (roles, groups) = (new(&before.roles, &after.roles), new(&before.groups, &after.groups));
+        let of_set = |kind: SetKind, names: Vec<&'a str>| {
+            names
+                .into_iter()
+                .filter(move |name| !self.has_set(kind, name))
+                .map(move |name| [kind.as_str(), name])
+        };
+        let permissions = new(&before.permissions, &after.permissions).into_iter();
+        let permissions = permissions.filter(|name| self.registry.place_of(name).is_none());
+        let sets = of_set(SetKind::Role, roles).chain(of_set(SetKind::Group, groups));
+        sets.chain(permissions.map(|name| ["permission", name])).collect()
     }
 
     /// Decides about a role or group, new or changed: the places of what it is to grant, each once and in order.

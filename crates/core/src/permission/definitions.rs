@@ -82,6 +82,16 @@ impl Definitions {
         }
     }
 
+    /// Whether what was read takes the place of the copy that a host has: not if others have put a newer one there while
+    /// it was read. A copy that was there before gives way to whatever the directory says, an older revision included:
+    /// then the directory was set back.
+    ///
+    /// Revisions: what was read, the copy now, and the copy when the reading began.
+    #[must_use]
+    pub fn replaces(read: u32, copy: Option<u32>, copy_before: Option<u32>) -> bool {
+        copy == copy_before || copy.is_none_or(|copy| read >= copy)
+    }
+
     /// Which name has which bit.
     ///
     /// # Errors

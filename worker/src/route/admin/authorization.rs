@@ -160,9 +160,9 @@ async fn change(
 ) -> Answer {
     let (environment, directory) = (&exchange.environment, exchange.directory()?);
     let operation = operator.operation_on(account, &order.said);
-    definitions::know_now(environment, exchange.ambient.now()).await?;
     operator.reach(exchange, &[*account]).await?;
     for _ in 0..TRIES {
+        definitions::know_now(environment, exchange.ambient.now()).await?;
         let before = given(exchange, &directory, account).await?;
         if directory.was_authorized(operation).await? {
             return told(environment, &directory, account, &before).await;
@@ -178,6 +178,7 @@ async fn change(
         let new = NewAuthorization {
             after: &after,
             version: before.version,
+            besides: &definitions::given_besides(environment, &before, &after)?,
             operation,
             event: order.event,
             detail: &detail,
@@ -288,15 +289,18 @@ fn reason(body: &mut Body) -> Result<Option<StatusReason>, Problem> {
 }
 
 /// What is different, for the audit trail: `role +editor, permission -docs:read by operator: left the team`.
-fn detail(
+pub(super) fn detail(
     before: &AuthorizationSnapshot,
     after: &AuthorizationSnapshot,
     by: &str,
     reason: Option<&StatusReason>,
 ) -> String {
     let mut changes = Vec::new();
-    let kinds =
-        [("role", &before.roles, &after.roles), ("permission", &before.permissions, &after.permissions)];
+    let kinds = [
+        ("role", &before.roles, &after.roles),
+        ("group", &before.groups, &after.groups),
+        ("permission", &before.permissions, &after.permissions),
+    ];
     for (kind, before, after) in kinds {
         let given = after.iter().filter(|name| !before.contains(name));
         let taken = before.iter().filter(|name| !after.contains(name));

@@ -1,5 +1,5 @@
-//! `POST /api/v1/auth/admin/users {email?, phone?, username?, name, roles?, password?, send_invitation?}` → 201: the operator
-//! creates an account.
+//! `POST /api/v1/auth/admin/users {email?, phone?, username?, name, roles?, groups?, permissions?, password?, send_invitation?}`
+//! → 201: the operator creates an account.
 //!
 //! Its address and number are not proven by that. An invitation is a link to set the first password; whoever uses it reads the mail.
 //! The same `Idempotency-Key` is the same account, however often it is asked for.
@@ -11,7 +11,7 @@ use crate::route::exchange::Exchange;
 use crate::route::password::Whose;
 use crate::route::verify_sign_up::default_roles;
 use crate::route::{password, set_password, username};
-use crate::store::creation::{Creation, NewAccount, NewContact};
+use crate::store::creation::{Creation, Gift, NewAccount, NewContact};
 use crate::store::definitions;
 use crate::store::keyring::Keyring;
 use crate::wire::answer::{Answer, json};
@@ -20,7 +20,7 @@ use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId};
 use postern_core::identifier::{DisplayName, EmailAddress, Identifier, IdentifierKind, Username};
 use postern_core::password::PasswordInput;
-use postern_core::permission::{AuthorizationSnapshot, OperatorPermission};
+use postern_core::permission::{AuthorizationSnapshot, OperatorPermission, amended};
 use postern_core::secret::SecretText;
 use serde::Serialize;
 
@@ -32,7 +32,8 @@ struct Input {
     phone: Option<Identifier>,
     username: Option<Username>,
     name: DisplayName,
-    roles: Vec<String>,
+    /// Roles, groups and permissions.
+    given: AuthorizationSnapshot,
     password: Option<PasswordInput>,
     send_invitation: bool,
 }
@@ -52,14 +53,18 @@ struct Created<'a> {
     username: Option<&'a str>,
     name: &'a str,
     roles: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    groups: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    permissions: &'a [String],
 }
 
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let operator = operator::authorise(exchange, OperatorPermission::UsersManage).await?;
     let input = read(exchange).await?;
-    check_may_give(exchange, &operator, &input.roles)?;
+    check_may_give(exchange, &operator, &input.given)?;
     let keyring = exchange.keyring().await?;
-    let Ids { account, invitation } = ids(exchange, &keyring, &operator, &input);
+    let Ids { account, invitation, gift } = ids(exchange, &keyring, &operator, &input);
     let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
     let before = directory.with_same_beginning(&account, SAME_KEY_DIGITS).await?;
     if before.is_some_and(|before| before != account) {
@@ -72,6 +77,11 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         let contacts = [&input.email, &input.phone].into_iter().flatten();
         let contacts: Vec<_> =
             contacts.map(|identifier| NewContact { identifier, is_proven: false }).collect();
+        let nothing = AuthorizationSnapshot::default();
+        let besides = definitions::given_besides(&exchange.environment, &nothing, &input.given)?;
+        let detail = authorization::detail(&nothing, &input.given, &operator.name(), None);
+        let AuthorizationSnapshot { roles, groups, permissions, .. } = &input.given;
+        let gift = Gift { groups, permissions, besides: &besides, operation: gift, detail: &detail };
         let new = NewAccount {
             account,
             tenant,
@@ -79,8 +89,9 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
             username: input.username.as_ref(),
             name: input.name.as_str(),
             password_hash: hash.as_ref().map(|hash| hash.as_str()),
-            roles: &input.roles,
+            roles,
             awaits_proof: false,
+            gift: (!is_everybodys(exchange, &input.given)).then_some(gift),
         };
         let name = input.name.as_str();
         let source = input.contact().map_or(name, |contact| username::source(contact, name));
@@ -99,7 +110,8 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let email = input.email.as_ref().map(Identifier::value);
     let phone = input.phone.as_ref().map(Identifier::value);
     let name = input.name.as_str();
-    json(201, &Created { id: account, email, phone, username, name, roles: &input.roles })
+    let AuthorizationSnapshot { roles, groups, permissions, .. } = &input.given;
+    json(201, &Created { id: account, email, phone, username, name, roles, groups, permissions })
 }
 
 async fn read(exchange: &Exchange) -> Result<Input, Problem> {
@@ -125,13 +137,12 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
         none if none.is_empty() => default_roles(exchange),
         roles => roles,
     };
-    definitions::know_now(&exchange.environment, exchange.ambient.now()).await?;
-    let settings = exchange.environment.permissions()?;
-    let known = &settings.roles;
-    if roles.iter().any(|role| known.get(role).is_none()) {
-        return Err(Problem::invalid_field("roles", "must be names of roles"));
-    }
-    AuthorizationSnapshot::of_roles(roles.clone()).check_size().map_err(authorization::refused)?;
+    let given = AuthorizationSnapshot {
+        groups: names(&mut body, "groups", AuthorizationSnapshot::MOST_GROUPS)?,
+        permissions: names(&mut body, "permissions", AuthorizationSnapshot::MOST_PERMISSIONS)?,
+        ..AuthorizationSnapshot::of_roles(amended(&[], &roles, &[]))
+    };
+    check_given(exchange, &given).await?;
     let send_invitation = body.optional_flag("send_invitation")?.unwrap_or(false);
     if send_invitation && password.is_some() {
         return Err(Problem::invalid_field("send_invitation", "needs no password"));
@@ -143,22 +154,49 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
         }
         _ => {}
     }
-    Ok(Input { email, phone, username, name, roles, password, send_invitation })
+    Ok(Input { email, phone, username, name, given, password, send_invitation })
 }
 
-/// Refuses roles that grant more than the operator may. Those that everybody has who signs up are nobody's gift.
-fn check_may_give(exchange: &Exchange, operator: &Operator, roles: &[String]) -> Result<(), Problem> {
-    if roles == default_roles(exchange) {
+/// Each once.
+fn names(body: &mut Body, field: &'static str, most: usize) -> Result<Vec<String>, Problem> {
+    Ok(amended(&[], &body.texts(field, most)?, &[]))
+}
+
+/// Refuses what there is not, and more than an account may have.
+async fn check_given(exchange: &Exchange, given: &AuthorizationSnapshot) -> Result<(), Problem> {
+    definitions::know_now(&exchange.environment, exchange.ambient.now()).await?;
+    let settings = exchange.environment.permissions()?;
+    settings.check_known(&given.roles, &given.permissions).map_err(authorization::refused)?;
+    if let Some(unknown) = given.groups.iter().find(|group| settings.groups.get(group).is_none()) {
+        let rule = format_args!("must be names of permissions.groups, and {unknown:?} is none").to_string();
+        return Err(Problem::invalid_field("groups", rule));
+    }
+    given.check_size().map_err(authorization::refused)
+}
+
+/// Whether it is what everybody has who signs up.
+fn is_everybodys(exchange: &Exchange, given: &AuthorizationSnapshot) -> bool {
+    *given == AuthorizationSnapshot::of_roles(default_roles(exchange))
+}
+
+/// Refuses to give more than the operator may. What everybody has who signs up is nobody's gift.
+fn check_may_give(
+    exchange: &Exchange,
+    operator: &Operator,
+    given: &AuthorizationSnapshot,
+) -> Result<(), Problem> {
+    if is_everybodys(exchange, given) {
         return Ok(());
     }
-    let settings = exchange.environment.permissions()?;
-    operator.check_covers([settings.mask_of(&AuthorizationSnapshot::of_roles(roles.to_vec()))])
+    operator.check_covers([exchange.environment.permissions()?.mask_of(given)])
 }
 
 struct Ids {
     account: AccountId,
     /// The operation under which it is invited.
     invitation: OperationId,
+    /// The operation under which it is given roles, groups and permissions.
+    gift: OperationId,
 }
 
 /// The same order is the same account: the first half of its id comes from the order's key, and the second from what the
@@ -174,15 +212,23 @@ fn ids(exchange: &Exchange, keyring: &Keyring, operator: &Operator, input: &Inpu
         text(Some(input.name.as_str())),
         vec![input.password.is_some().into(), input.send_invitation.into()],
     ];
-    let roles = input.roles.iter().map(String::as_bytes);
     let phone = input.phone.as_ref().map(|phone| phone.value().as_bytes());
-    let said: Vec<&[u8]> = said.iter().map(Vec::as_slice).chain(roles).chain(phone).collect();
+    let AuthorizationSnapshot { roles, groups, permissions, .. } = &input.given;
+    // Without them an order is what it was before there were any.
+    let titled = |title: &'static str, names: &[String]| (!names.is_empty()).then_some(title.as_bytes());
+    let given = roles.iter().map(String::as_bytes).chain(phone);
+    let given = given.chain(titled("groups", groups)).chain(groups.iter().map(String::as_bytes));
+    let given =
+        given.chain(titled("permissions", permissions)).chain(permissions.iter().map(String::as_bytes));
+    let said: Vec<&[u8]> = said.iter().map(Vec::as_slice).chain(given).collect();
     let by_key = keyring.digest(&[b"created by operator", tenant, key]);
     let by_order = keyring.digest(&[&[b"created by operator, as", tenant, key], said.as_slice()].concat());
+    let by_gift = keyring.digest(&[b"given by operator", tenant, key]);
     let by_invitation = keyring.digest(&[b"invited by operator", tenant, key]);
     Ids {
         account: AccountId::from_bytes(joined(&by_key, &by_order)),
         invitation: OperationId::from_bytes(joined(&by_invitation, &by_order)),
+        gift: OperationId::from_bytes(joined(&by_gift, &by_order)),
     }
 }
 

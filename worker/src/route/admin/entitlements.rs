@@ -1,9 +1,9 @@
 //! `GET …/admin/users/{id}/entitlements`, `POST` there, and `POST …/entitlements/revoke`: what an account has been given.
 
-use crate::route::admin::operator;
+use crate::route::admin::operator::{self, Operator};
 use crate::route::exchange::Exchange;
 use crate::store::directory::Directory;
-use crate::store::entitlements::{self, NewGrant, StoredGrant};
+use crate::store::entitlements::{self, EntitlementChange, NewGrant, StoredGrant};
 use crate::wire::answer::{Answer, json};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
@@ -49,8 +49,10 @@ pub(crate) async fn grant(exchange: &Exchange, id: &str) -> Answer {
     let (directory, account) = account(exchange, id).await?;
     operator.reach(exchange, &[account]).await?;
     let new = NewGrant { name: &name, source: &source, expires_at, metadata: metadata.as_deref() };
-    let tenant = exchange.environment.config().tenant();
-    if !directory.grant_entitlement(tenant, &account, &new, now).await? {
+    let end = expires_at.map_or(0, UnixMillis::as_millis).to_be_bytes();
+    let metadata = metadata.as_deref().unwrap_or_default().as_bytes();
+    let said: [&[u8]; 5] = [b"grant", name.as_str().as_bytes(), source.as_str().as_bytes(), &end, metadata];
+    if !directory.grant_entitlement(&change(exchange, &operator, account, &said), &new).await? {
         return Err(Problem::too_many_entitlements());
     }
     entitlements::publish(&exchange.environment, &directory, &account, now).await?;
@@ -66,10 +68,27 @@ pub(crate) async fn revoke(exchange: &Exchange, id: &str) -> Answer {
     let source = source.as_deref().map(name_of_source).transpose()?;
     let (directory, account) = account(exchange, id).await?;
     operator.reach(exchange, &[account]).await?;
-    let tenant = exchange.environment.config().tenant();
-    directory.revoke_entitlement(tenant, &account, &name, source.as_ref(), now).await?;
+    let of_source = source.as_ref().map_or("", EntitlementName::as_str).as_bytes();
+    let said: [&[u8]; 3] = [b"revoke", name.as_str().as_bytes(), of_source];
+    let change = change(exchange, &operator, account, &said);
+    directory.revoke_entitlement(&change, &name, source.as_ref()).await?;
     entitlements::publish(&exchange.environment, &directory, &account, now).await?;
     shown(&directory, &account, now).await
+}
+
+fn change<'a>(
+    exchange: &'a Exchange,
+    operator: &Operator,
+    account: AccountId,
+    said: &[&[u8]],
+) -> EntitlementChange<'a> {
+    EntitlementChange {
+        tenant: exchange.environment.config().tenant(),
+        account,
+        operation: operator.order_of(&[b"entitlement", account.as_bytes()], said),
+        by: operator.name(),
+        now: exchange.ambient.now(),
+    }
 }
 
 async fn shown(directory: &Directory, account: &AccountId, now: UnixMillis) -> Answer {

@@ -9,7 +9,9 @@ use crate::wire::body::Body;
 use crate::wire::problem::Problem;
 use crate::wire::query::Query;
 use postern_core::id::AccountId;
-use postern_core::permission::{GroupName, OperatorPermission, PermissionName, PermissionSet};
+use postern_core::permission::{
+    AuthorizationSnapshot, GroupName, OperatorPermission, PermissionName, PermissionSet,
+};
 use serde::Serialize;
 
 /// The most accounts of one change: each is told by a call of its own.
@@ -86,17 +88,22 @@ pub(crate) async fn change(exchange: &Exchange, name: &str) -> Answer {
         return Err(Problem::invalid_field("remove", "must have nobody who is in add"));
     }
     definitions::know_now(environment, exchange.ambient.now()).await?;
-    if !add.is_empty() && environment.permissions()?.groups.get(name).is_none() {
+    let operation = operator.order_of(&[b"members", name.as_bytes()], &said(&add, &remove));
+    let (directory, is_defined) =
+        (exchange.directory()?, environment.permissions()?.groups.get(name).is_some());
+    if !add.is_empty() && !is_defined && !directory.was_authorized(operation).await? {
         return Err(Problem::not_found());
     }
     operator.check_covers(environment.permissions()?.groups.get(name).map(PermissionSet::mask))?;
     operator.reach(exchange, &[add.as_slice(), remove.as_slice()].concat()).await?;
-    let operation = operator.operation_of(&[b"members", name.as_bytes()]);
+    let (before, mut after) = (AuthorizationSnapshot::default(), AuthorizationSnapshot::default());
+    after.groups.extend((!add.is_empty()).then(|| name.to_owned()));
+    let besides = &definitions::given_besides(environment, &before, &after)?;
     let by = operator.name();
-    let membership = Membership { group: &group, add: &add, remove: &remove, operation, by: &by };
-    let directory = exchange.directory()?;
+    let membership = Membership { group: &group, add: &add, remove: &remove, besides, operation, by: &by };
     let tenant = environment.config().tenant();
     let changed = directory.change_members(tenant, &membership, exchange.ambient.now()).await?;
+    let changed = changed.ok_or_else(Problem::not_found)?;
     let changed: Vec<AccountId> = changed.into_iter().map(|Named { account_id }| account_id).collect();
     let mut pending = 0_usize;
     for account in &changed {
@@ -106,6 +113,12 @@ pub(crate) async fn change(exchange: &Exchange, name: &str) -> Answer {
     }
     let (added, removed) = changed.into_iter().partition(|account| add.contains(account));
     json(200, &Changed { added, removed, pending })
+}
+
+/// What the order says, for its operation.
+fn said<'a>(add: &'a [AccountId], remove: &'a [AccountId]) -> Vec<&'a [u8]> {
+    let ids = |accounts: &'a [AccountId]| accounts.iter().map(|account| account.as_bytes().as_slice());
+    ids(add).chain([b"remove".as_slice()]).chain(ids(remove)).collect()
 }
 
 fn group(name: &str) -> Result<GroupName, Problem> {

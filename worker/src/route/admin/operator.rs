@@ -48,6 +48,15 @@ impl Operator {
         OperationId::from_bytes(id)
     }
 
+    /// The same for an order under whose key no other is to be carried out: the first half of the id comes from the key and
+    /// what the order is about, the second from what it says.
+    pub(crate) fn order_of(&self, about: &[&[u8]], said: &[&[u8]]) -> OperationId {
+        let mut id = *self.operation_of(about).as_bytes();
+        let by_order = self.operation_of(&[about, said].concat());
+        id.iter_mut().skip(8).zip(by_order.as_bytes()).for_each(|(to, from)| *to = *from);
+        OperationId::from_bytes(id)
+    }
+
     /// The account that gives the order.
     pub(crate) fn account(&self) -> Option<&AccountId> {
         self.account.as_ref().map(OperatingAccount::id)

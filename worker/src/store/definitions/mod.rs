@@ -1,8 +1,9 @@
 //! What operators define while the deployment runs: permissions and their bits, roles, groups. The directory owns it.
 //!
-//! An isolate has a copy, joined with the configuration. After a minute it is renewed from the copy in KV, and from the
-//! directory where that does not have what is needed. A copy is used for ten minutes when neither answers. Nothing of this
-//! is read unless the configuration says `permissions.runtime`.
+//! An isolate has a copy, joined with the configuration. After a minute it asks the directory which revision there is, and
+//! where that is another reads the copy in KV, or the directory where KV does not have it yet: how old the copy in KV is
+//! never counts. Only while the directory does not answer, the copy in KV is taken as it is, and without one an isolate's
+//! own is used for ten minutes. Nothing of this is read unless the configuration says `permissions.runtime`.
 
 mod permissions;
 mod sets;
@@ -19,7 +20,7 @@ use crate::wire::problem::Problem;
 use postern_core::config::{PermissionSettings, Undeclared};
 use postern_core::id::{OperationId, TenantId};
 use postern_core::json::{self, record};
-use postern_core::permission::Definitions;
+use postern_core::permission::{AuthorizationSnapshot, Definitions};
 use postern_core::time::{Seconds, UnixMillis};
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
@@ -30,6 +31,20 @@ const RENEW_AFTER: Seconds = Seconds::new(60);
 const COPY_USABLE_FOR: Seconds = Seconds::new(600);
 /// While one request renews the copy, the others of this isolate go on with the old one.
 const RENEWAL_TAKES_AT_MOST: Seconds = Seconds::new(5);
+
+/// Whether operators still have defined all of a JSON array of pairs of kind and name, as [`given_besides`] makes it.
+macro_rules! all_defined {
+    ($names:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM json_each(",
+            $names,
+            ") g WHERE NOT EXISTS (SELECT 1 FROM permission_sets s WHERE s.kind = g.value ->> 0 AND s.name = g.value ->> 1) \
+             AND NOT EXISTS (SELECT 1 FROM permissions p WHERE g.value ->> 0 = 'permission' \
+             AND p.name = g.value ->> 1 AND p.deleted_at IS NULL))"
+        )
+    };
+}
+pub(super) use all_defined;
 
 thread_local! {
     static COPY: RefCell<Option<(UnixMillis, Rc<PermissionSettings>)>> = const { RefCell::new(None) };
@@ -85,12 +100,34 @@ pub(crate) async fn know(environment: &Environment, now: UnixMillis, revision: u
     }
 }
 
+/// The same at once, for whoever has met something that this isolate does not know: at most once in five seconds.
+pub(crate) async fn catch_up(environment: &Environment, now: UnixMillis) -> Result<(), Problem> {
+    let is_recent =
+        RENEWED_SINCE.get().is_some_and(|at| now.millis_since(at) < RENEWAL_TAKES_AT_MOST.as_millis());
+    if is_recent || !environment.config().permissions().runtime {
+        return Ok(());
+    }
+    RENEWED_SINCE.set(Some(now));
+    Box::pin(renew(environment, now, 0)).await
+}
+
+/// What an account is given beyond what the configuration has, as the statement that gives it asks for it. A deletion and
+/// a grant of the same name are two transactions: the later one sees the earlier, so that nobody is left with a name that
+/// somebody may define anew.
+pub(crate) fn given_besides(
+    environment: &Environment,
+    before: &AuthorizationSnapshot,
+    after: &AuthorizationSnapshot,
+) -> Result<String, Problem> {
+    written(&environment.config().permissions().given_besides(before, after))
+}
+
 /// What the directory has now, and from then on this isolate: for whoever is about to change it.
 pub(crate) async fn renew_from_directory(
     environment: &Environment,
     now: UnixMillis,
 ) -> Result<Definitions, Problem> {
-    let directory = environment.directory()?;
+    let (directory, copy_before) = (environment.directory()?, known_revision());
     let mut definitions = directory.definitions().await?;
     let configured = environment.config().permissions();
     let lacking = configured.undeclared(&definitions).map_err(unreadable)?;
@@ -98,7 +135,7 @@ pub(crate) async fn renew_from_directory(
         directory.declare(&lacking, now).await?;
         definitions = directory.definitions().await?;
     }
-    keep(environment, now, &definitions)?;
+    keep(environment, now, &definitions, copy_before)?;
     Ok(definitions)
 }
 
@@ -123,26 +160,31 @@ pub(crate) async fn publish(environment: &Environment, now: UnixMillis) -> Resul
     Ok(definitions)
 }
 
-/// From KV if it has what is needed, or from the directory.
+/// Sees what revision there is, and reads it if it is another: from KV if that has it, or from the directory.
 async fn renew(environment: &Environment, now: UnixMillis, revision: u32) -> Result<(), Problem> {
-    let (edge, known) = (environment.kv()?, known().ok());
-    if let Ok(Some(text)) = edge::read_definitions(&edge).await {
-        if let Some(known) = known.as_ref().filter(|known| known.revision >= revision)
-            && is_of(&text, known.revision)
-        {
-            COPY.set(Some((now, known.clone())));
-            return Ok(());
-        }
-        let at_least = known.map_or(0, |known| known.revision).max(revision);
+    let copy_before = known_revision();
+    let stands = environment.directory()?.definitions_revision().await;
+    let at_least = revision.max(match &stands {
+        Ok(stands) => *stands,
+        Err(_) => copy_before.unwrap_or_default(),
+    });
+    if stands.is_ok()
+        && let Some(known) = known().ok().filter(|known| known.revision == at_least)
+    {
+        COPY.set(Some((now, known)));
+        return Ok(());
+    }
+    if let Ok(Some(text)) = edge::read_definitions(&environment.kv()?).await {
         let found = record::read::<Definitions>(text.as_bytes()).ok();
         let has_all = |found: &Definitions| {
             let lacking = environment.config().permissions().undeclared(found);
             found.revision >= at_least && lacking.is_ok_and(|lacking| lacking.is_empty())
         };
         if let Some(found) = found.filter(has_all) {
-            return keep(environment, now, &found);
+            return keep(environment, now, &found, copy_before);
         }
     }
+    stands?;
     renew_from_directory(environment, now).await.map(drop)
 }
 
@@ -151,9 +193,20 @@ fn is_of(document: &str, revision: u32) -> bool {
     document.starts_with(&format!("{{\"revision\":{revision},"))
 }
 
-fn keep(environment: &Environment, now: UnixMillis, definitions: &Definitions) -> Result<(), Problem> {
-    let joined = environment.config().permissions().with_definitions(definitions).map_err(unreadable)?;
-    COPY.set(Some((now, Rc::new(joined))));
+fn known_revision() -> Option<u32> {
+    known().ok().map(|known| known.revision)
+}
+
+fn keep(
+    environment: &Environment,
+    now: UnixMillis,
+    definitions: &Definitions,
+    copy_before: Option<u32>,
+) -> Result<(), Problem> {
+    if Definitions::replaces(definitions.revision, known_revision(), copy_before) {
+        let joined = environment.config().permissions().with_definitions(definitions).map_err(unreadable)?;
+        COPY.set(Some((now, Rc::new(joined))));
+    }
     Ok(())
 }
 
@@ -162,6 +215,13 @@ fn unreadable(error: impl std::fmt::Display) -> Problem {
 }
 
 impl Directory {
+    /// Raised by every change of anything that is defined.
+    async fn definitions_revision(&self) -> Result<u32, Problem> {
+        let statement = self.prepare("SELECT revision FROM permission_registry", &[])?;
+        let found: Option<u32> = statement.first(Some("revision")).await.map_err(unavailable)?;
+        found.ok_or_else(|| unreadable("the registry has no row"))
+    }
+
     /// All that is defined, at one moment.
     async fn definitions(&self) -> Result<Definitions, Problem> {
         let query = "SELECT json_object('revision', revision, 'width', width, \

@@ -104,16 +104,20 @@ impl Directory {
         let to = JsValue::from(last.as_deref().unwrap_or("~"));
         let (name, from) = (JsValue::from(spread.name.as_str()), JsValue::from(spread.reached.as_str()));
         let done = JsValue::from(operation.to_string());
+        // Two requests may go through the same change. Once one is done, the name may be defined and given anew, and the
+        // other must take it from nobody.
+        let (kind, revision) = (JsValue::from(spread.kind.as_str()), JsValue::from(spread.revision));
         let mut statements = vec![
             self.prepare(
                 &format!(
                     "UPDATE users SET authorization_version = authorization_version + 1, \
                      memberships_version = memberships_version + 1, authorization_operation = ?4{} \
-                     WHERE account_id > ?2 AND account_id <= ?3 AND {}",
+                     WHERE account_id > ?2 AND account_id <= ?3 AND EXISTS (SELECT 1 FROM permission_spreads \
+                     WHERE kind = ?5 AND name = ?1 AND revision = ?6) AND {}",
                     spread.loss(),
                     spread.holders()
                 ),
-                &[name.clone(), from.clone(), to.clone(), done.clone()],
+                &[name.clone(), from.clone(), to.clone(), done.clone(), kind.clone(), revision.clone()],
             )?,
             self.open_authorization(&done, now)?,
         ];
@@ -130,11 +134,12 @@ impl Directory {
                 ],
             )?);
             if spread.kind == "group" {
-                let query = "DELETE FROM group_members WHERE group_name = ?1 AND account_id > ?2 AND account_id <= ?3";
-                statements.push(self.prepare(query, &[name.clone(), from, to])?);
+                let query = "DELETE FROM group_members WHERE group_name = ?1 AND account_id > ?2 AND account_id <= ?3 \
+                             AND EXISTS (SELECT 1 FROM permission_spreads WHERE kind = 'group' AND name = ?1 AND revision = ?4)";
+                statements.push(self.prepare(query, &[name.clone(), from, to, revision.clone()])?);
             }
         }
-        let at = [JsValue::from(spread.kind.as_str()), name, spread.revision.into()];
+        let at = [kind, name, revision];
         statements.push(match &last {
             None => {
                 let query = "DELETE FROM permission_spreads WHERE kind = ? AND name = ? AND revision = ?";
