@@ -6,7 +6,7 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { COUNTED_LIMITS, PASSWORD, client, newAddress, startOpenServer, tokenOf } from "./support/accounts.mjs";
+import { AUTH, COUNTED_LIMITS, PASSWORD, client, newAddress, startOpenServer, tokenOf } from "./support/accounts.mjs";
 import { bound, holder, newKey } from "./support/dpop.mjs";
 import { SoftwarePasskey } from "./support/passkeys.mjs";
 import { until, untilQuiet } from "./support/people.mjs";
@@ -33,6 +33,8 @@ const FLOWS = [
   ["validate, hybrid", { whileFresh: true, before: (it) => it.fresh(), send: (it) => it.owner.validate(it.access, "hybrid") }],
   ["validate, strict", { send: (it) => it.owner.validate(it.access, "strict") }],
   ["me", { whileFresh: true, before: (it) => it.fresh(), send: (it) => it.owner.me(it.access) }],
+  ["me, by cookie", { whileFresh: true, before: (it) => it.fresh(), send: (it) => it.page("me") }],
+  ["session, by cookie", { whileFresh: true, before: (it) => it.fresh(), send: (it) => it.page("session") }],
   ["sessions", { whileFresh: true, before: (it) => it.fresh(), send: (it) => it.owner.sessions(it.access) }],
   ["sessions/revoke-all", { send: (it) => it.owner.post("sessions/revoke-all", {}, { bearer: it.access }) }],
   ["logout", { send: (it) => it.owner.post("logout", { refresh_token: it.tokens.refresh_token }) }],
@@ -65,7 +67,7 @@ describe("the costs of a flow", () => {
   const counted = new Map();
 
   before(async () => {
-    server = await startOpenServer({ vars: { limits: COUNTED_LIMITS, codes: { resend_after_seconds: 0 } } });
+    server = await startOpenServer({ vars: { limits: COUNTED_LIMITS, codes: { resend_after_seconds: 0 }, cookies: { mode: "beside" } } });
     await everyShardWasUsed();
     await Promise.all(FLOWS.map(async ([flow]) => people.set(flow, await somebody())));
     await untilQuiet(server);
@@ -102,6 +104,7 @@ describe("the costs of a flow", () => {
       stranger,
       tokens,
       access: tokens.access_token,
+      page: (route) => owner.send("GET", `${AUTH}/${route}`, { headers: { cookie: `__Host-postern_session=${tokens.access_token}` } }),
       code: async (route) => (await owner.mailed(route, email, SUBJECTS[route])).code,
       link: async (route) => tokenOf(await owner.mailed(route, email, SUBJECTS[route])),
       answerOfPasskey: async () => {
@@ -181,7 +184,16 @@ describe("the costs of a flow", () => {
     const { answer: refreshed, total: afterRefresh } = counted.get("refresh");
     assert.deepEqual([refreshed.account, refreshed.intake, refreshed.revocation, refreshed.limiter], [1, 0, 0, 1]);
     assert.equal(afterRefresh.d1_statements + afterRefresh.kv_reads + afterRefresh.kv_writes + afterRefresh.queue_messages, 0);
-    assert.ok(counted.get("login").total.d1_rows_written <= 4);
+    for (const flow of ["login", "passkeys/login", "verify-login", "verify-login-link", "login, with a key"]) {
+      assert.ok(counted.get(flow).total.d1_rows_written <= 3, flow);
+    }
+    // A page asks the account nothing; what is limited is counted by its limiter.
+    for (const flow of ["me", "me, by cookie", "session, by cookie"]) {
+      const { total } = counted.get(flow);
+      assert.deepEqual([total.account, total.intake, total.revocation, total.kv_reads, total.kv_writes], [0, 0, 0, 2, 0], flow);
+    }
+    const { total: page } = counted.get("session, by cookie");
+    assert.equal(page.limiter + page.d1_statements + page.object_rows_written + page.queue_messages, 0);
     // A key costs what its proof is remembered by, and no call.
     for (const flow of ["login", "refresh"]) {
       const [without, withKey] = [counted.get(flow).answer, counted.get(`${flow}, with a key`).answer];

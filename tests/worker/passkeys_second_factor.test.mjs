@@ -30,7 +30,7 @@ describe("passkeys as the second factor", () => {
   for (const kind of ALL_KINDS) {
     test(`${kind}: stands behind the password, once`, async () => {
       const me = await guarded({ kind });
-      assert.equal((await owner.me(me.bearer)).body.is_2fa_enabled, true);
+      assert.equal((await owner.meNow(me.bearer)).body.is_2fa_enabled, true);
       const challenge = await waiting(me);
       const asked = await askedFor(challenge);
       assert.equal(asked.status, 200, asked.text);

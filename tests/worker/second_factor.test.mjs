@@ -47,7 +47,7 @@ describe("second factors", () => {
     assert.match(me.secret, /^[A-Z2-7]{32}$/);
     assert.ok(me.uri.startsWith("otpauth://totp/") && me.uri.includes(`secret=${me.secret}`), me.uri);
     assert.equal(me.codes.length, 10);
-    assert.equal((await owner.me(me.access_token)).body.is_2fa_enabled, true);
+    assert.equal((await owner.meNow(me.access_token)).body.is_2fa_enabled, true);
 
     const tokens = granted(await verify({ challenge: await challenge(me), code: codeOf(me.secret) }));
     assert.deepEqual(claimsOf(tokens.access_token).amr, ["pwd", "otp", "mfa"]);
@@ -115,7 +115,7 @@ describe("second factors", () => {
     const { body } = await begin(me);
     refused(await verify({ code: otherThan(codeOf(body.secret)) }, { bearer: me.access_token }), 400, "second_factor_invalid");
     granted(await owner.login(me.email, PASSWORD));
-    assert.equal((await owner.me(me.access_token)).body.is_2fa_enabled, false);
+    assert.equal((await owner.meNow(me.access_token)).body.is_2fa_enabled, false);
   });
 
   test("setting up asks for the owner, and confirming for a session", async () => {

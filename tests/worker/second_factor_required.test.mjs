@@ -52,7 +52,7 @@ describe("where every login asks for a second factor", () => {
     assert.equal(new Set(me.codes).size, 10);
     const { amr, acr } = claimsOf(me.access_token);
     assert.deepEqual([amr, acr], [["otp", "mfa"], "urn:postern:acr:2"]);
-    assert.equal((await owner.me(me.bearer)).body.is_2fa_enabled, true);
+    assert.equal((await owner.meNow(me.bearer)).body.is_2fa_enabled, true);
     const trail = await audited(server, me);
     for (const event of ["second_factor_enabled", "session_opened"]) assert.equal(trail.filter((line) => line === event).length, 1, trail.join());
     // The owner is greeted once, and told of the factor.
@@ -278,7 +278,7 @@ describe("where every login asks for a second factor", () => {
     const asked = (await owner.post("passkeys/authentication", { challenge: body.challenge })).body;
     const { access_token: bearer } = granted(await verify({ challenge: body.challenge, passkey: passkey.get(asked) }));
     // It gets backup codes, and an operator frees whoever has lost it.
-    assert.equal((await owner.me(bearer)).body.is_2fa_enabled, true);
+    assert.equal((await owner.meNow(bearer)).body.is_2fa_enabled, true);
     assert.equal((await owner.post("2fa/backup-codes", {}, { bearer })).body.backup_codes.length, 10);
     const { status, body: removed } = await operatorOf(server).order(me, "remove-second-factor", { reason: "lost the key" });
     assert.deepEqual([status, removed], [200, { removed: true }]);

@@ -24,7 +24,7 @@ describe("second factors that are sent", () => {
   for (const method of ["email", "sms"]) {
     test(`${method}: is proven, sent for one login, and lets in once`, async () => {
       const me = await enrolled(method);
-      assert.equal((await owner.me(me.access_token)).body.is_2fa_enabled, true);
+      assert.equal((await owner.meNow(me.access_token)).body.is_2fa_enabled, true);
       const [first, second] = [await challenge(me, ["backup_code", method]), await challenge(me, ["backup_code", method])];
       refused(await verify({ challenge: first, method, code: "000000" }), 400, "second_factor_invalid");
       const { code, answer, subject } = await codeAfter(me.to, () => send(first, method));

@@ -271,12 +271,19 @@ describe("upkeep", () => {
       const queries = {
         pending_fences_by_next: "SELECT account_id FROM pending_fences WHERE next_at <= 0 ORDER BY next_at",
         deliveries_by_time: "SELECT message_id FROM deliveries WHERE delivered_at < 0 ORDER BY delivered_at",
-        audit_events_by_time: "SELECT event_id FROM audit_events WHERE occurred_at < 0 ORDER BY occurred_at",
+        audit_events_by_time: "SELECT event_id FROM audit_events WHERE occurred_at < 0 ORDER BY occurred_at, event_id",
+        audit_events_of_logins: "SELECT occurred_at FROM audit_events WHERE account_id = '' AND event = 'session_opened' ORDER BY occurred_at DESC LIMIT 1",
       };
       for (const [index, query] of Object.entries(queries)) {
         const { results } = await directory.prepare(`EXPLAIN QUERY PLAN ${query}`).all();
         assert.match(results.map(({ detail }) => detail).join(), new RegExp(`INDEX ${index}`));
       }
+      // A history is the logins and all others, merged as they are read and not sorted.
+      const part = (which) => `SELECT occurred_at AS at, event_id AS id FROM audit_events WHERE account_id = '' AND (occurred_at, event_id) < (9, 'g') AND event ${which} 'session_opened'`;
+      const { results } = await directory.prepare(`EXPLAIN QUERY PLAN ${part("=")} UNION ALL ${part("<>")} ORDER BY at DESC, id DESC LIMIT 9`).all();
+      const plan = results.map(({ detail }) => detail).join();
+      for (const step of ["MERGE (UNION ALL)", "INDEX audit_events_of_logins", "INDEX audit_events_of_others"]) assert.ok(plan.includes(step), plan);
+      assert.ok(!plan.includes("TEMP B-TREE"), plan);
     });
   });
 });

@@ -90,6 +90,45 @@ describe("the list of users", () => {
     assert.deepEqual(body.events.map(({ at, event }) => [at, event]), [[later, "session_opened"], [first, "session_opened"]]);
   });
 
+  test("shows a last login that the trail has forgotten, and never an older one in its place", async () => {
+    const [now, long] = [Date.now(), 396 * 86_400_000 + 60_000];
+    const logins = {
+      // account: what its row says, and its logins in the trail; then what is shown before and after the trail forgets, and what its row says then.
+      [id(40_001)]: [null, [now - long - 5, now - long], now - long, now - long, now - long],
+      [id(40_002)]: [null, [now - long, now - 1_000], now - 1_000, now - 1_000, null],
+      [id(40_003)]: [now - long - 9, [], now - long - 9, now - long - 9, now - long - 9],
+      // As a version left it that wrote each login into the row.
+      [id(40_004)]: [now - 2_000, [now - long, now - 2_000], now - 2_000, now - 2_000, now - 2_000],
+      [id(40_005)]: [null, [], null, null, null],
+    };
+    await insert(Object.keys(logins).map((account, number) => ({ account, email: `forgotten${number}@logins.example`, createdAt: 1_500_000 + number })));
+    const line = (account, at, event, number) =>
+      directory.prepare("INSERT INTO audit_events (event_id, occurred_at, tenant, account_id, event) VALUES (?, ?, 'default', ?, ?)").bind(`${account}-${event}-${number}`, at, account, event);
+    for (const [account, [row, lines]] of Object.entries(logins)) {
+      await directory.batch([
+        directory.prepare("UPDATE users SET last_login_at = ? WHERE account_id = ?").bind(row, account),
+        ...lines.map((at, number) => line(account, at, "session_opened", number)),
+        line(account, now, "login_failed", 0),
+        line(account, now - long, "login_failed", 1),
+      ]);
+    }
+    const shown = async () => (await operator.users({ created_from: 1_500_000, created_before: 1_500_100 })).users.reverse().map((user) => user.last_login_at);
+    const column = (place) => Object.values(logins).map((expected) => expected[place]);
+    assert.deepEqual(await shown(), column(2));
+    await server.scheduled();
+    const { results } = await directory.prepare("SELECT count(*) AS n FROM audit_events WHERE occurred_at <= ?").bind(now - long).all();
+    assert.equal(results[0].n, 0, "the trail has forgotten");
+    assert.deepEqual(await shown(), column(3));
+    const rows = (await directory.prepare("SELECT last_login_at FROM users WHERE created_at BETWEEN 1500000 AND 1500099 ORDER BY account_id").all()).results;
+    assert.deepEqual(rows.map((row) => row.last_login_at), column(4), "a row is written only where nothing newer is known");
+    const { body } = await operator.ask("GET", `/${id(40_002)}/history`);
+    assert.deepEqual(body.events.map(({ at, event }) => [at, event]), [[now, "login_failed"], [now - 1_000, "session_opened"]]);
+    const failed = await operator.ask("GET", `/${id(40_002)}/history?event=login_failed`);
+    assert.deepEqual(failed.body.events.map(({ at }) => at), [now]);
+    const opened = await operator.ask("GET", `/${id(40_002)}/history?event=session_opened`);
+    assert.deepEqual(opened.body.events.map(({ at }) => at), [now - 1_000]);
+  });
+
   test("is searched by the beginning of names and identifiers, whatever the letters mean to the database", async () => {
     const people = ["Anna%", "annabel", "ANNA_B", "Anna'; DROP TABLE users;--", "Joanna", 'Anna"x', "Änne"];
     await insert(people.map((name, number) => ({ account: id(50_000 + number), email: `s${number}_%'@search.example`, name, createdAt: 2_000_000 + number })));

@@ -60,7 +60,7 @@ describe("the operator", () => {
     const { totp, pending, backup, challenges } = await factors(person);
     assert.deepEqual([totp, pending, backup, challenges], [null, null, null, []]);
     const { access } = await logIn(server, person);
-    assert.equal((await owner.me(access)).body.is_2fa_enabled, false);
+    assert.equal((await owner.meNow(access)).body.is_2fa_enabled, false);
 
     const mail = await mailTo(server, person.email, NOTICE);
     for (const secret of [person.secret, ...person.codes, LOST.reason]) assert.ok(!mail.text.includes(secret) && !mail.html.includes(secret));

@@ -119,6 +119,8 @@ export function client(server, address = "198.51.100.1") {
     login: (email, password) => post("login", { email, password }),
     validate: (token, mode) => post("validate", { token, mode }),
     me: (bearer) => send("GET", `${AUTH}/me`, { bearer }),
+    /** The same by the account's own word, and not by a copy of what it was a moment ago. */
+    meNow: (bearer) => send("GET", `${AUTH}/me`, { bearer, headers: { "cache-control": "no-cache" } }),
     sessions: (bearer) => send("GET", `${AUTH}/sessions`, { bearer }),
     revokeSession: (bearer, id) => send("DELETE", `${AUTH}/sessions/${id}`, { bearer }),
 

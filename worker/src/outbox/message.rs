@@ -152,15 +152,6 @@ pub(crate) struct AuditEvent {
     pub(crate) detail: Option<String>,
 }
 
-/// What a reader at the edge may know of a live session. Nothing in it admits anybody to anything.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct SessionSnapshot {
-    pub(crate) account: AccountId,
-    pub(crate) session: SessionId,
-    pub(crate) created_at: UnixMillis,
-    pub(crate) expires_at: UnixMillis,
-}
-
 /// A row on its way through the queue.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Parcel {

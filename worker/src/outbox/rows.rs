@@ -92,7 +92,7 @@ pub(crate) async fn deliver_due(storage: &Storage, env: &Env, owner: &Owner, amb
             continue;
         }
         let by_queue = row.message.goes_by_queue();
-        match deliver(&sql, env, owner, &id, &row, now).await {
+        match deliver(&sql, env, owner, &id, &row, ambient).await {
             Ok(()) if !by_queue => acknowledge(&sql, &[id])?,
             Ok(()) => defer(&sql, &id, row, RESEND_AFTER, now)?,
             Err(error) => {
@@ -113,7 +113,7 @@ async fn deliver(
     owner: &Owner,
     id: &str,
     row: &Row,
-    now: UnixMillis,
+    ambient: Ambient,
 ) -> Result<()> {
     match &row.message {
         Message::Mail(_) | Message::Audit(_) | Message::Incident(_) => {
@@ -129,7 +129,7 @@ async fn deliver(
         // They go together and before everything else: `outbox::marks`.
         Message::Mark(_) => Err(Error::RustError("a mark was left to the rows".into())),
         Message::Status => status::deliver(sql, env, owner).await,
-        Message::Snapshot { session } => snapshot::deliver(sql, env, owner, session, now).await,
+        Message::Snapshot { session } => snapshot::deliver(sql, env, owner, session, ambient).await,
     }
 }
 

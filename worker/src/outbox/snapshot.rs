@@ -1,14 +1,13 @@
 //! The copy of a session at the edge, made from what the account has stored when it is written.
 
+use crate::ambient::Ambient;
 use crate::environment::Environment;
-use crate::object::account::SESSIONS;
-use crate::object::records::Records;
-use crate::outbox::message::{Owner, SessionSnapshot};
-use crate::store::edge;
+use crate::object::account::snapshot_of;
+use crate::outbox::message::Owner;
+use crate::store::{edge, keyring};
+use crate::wire::problem::Problem;
 use postern_core::id::SessionId;
-use postern_core::session::{SessionRecord, SessionState};
-use postern_core::time::UnixMillis;
-use worker::{Env, Result, SqlStorage};
+use worker::{Env, Error, Result, SqlStorage};
 
 /// Writes the copy of a live session, and removes that of any other. Only accounts have sessions.
 pub(crate) async fn deliver(
@@ -16,21 +15,16 @@ pub(crate) async fn deliver(
     env: &Env,
     owner: &Owner,
     session: &SessionId,
-    now: UnixMillis,
+    ambient: Ambient,
 ) -> Result<()> {
     let Owner::Account(account) = owner else { return Ok(()) };
+    let because = |problem: Problem| Error::RustError(problem.code().into());
     let edge = Environment::edge(env)?;
-    let stored: Option<SessionRecord> = Records::new(sql, SESSIONS).get(&session.to_string())?;
-    match stored.filter(|stored| stored.state(now) == SessionState::Live) {
-        Some(live) => {
-            let snapshot = SessionSnapshot {
-                account: *account,
-                session: live.id,
-                created_at: live.created_at,
-                expires_at: live.absolute_expires_at,
-            };
-            edge::write_snapshot(&edge, &snapshot, now).await
-        }
+    // The keys first: what is copied is what is stored now, without a wait in between.
+    let environment = Environment::open(env).map_err(because)?;
+    let keyring = keyring::load(&environment, ambient).await.map_err(because)?;
+    match snapshot_of(sql, env, session, ambient.now())? {
+        Some(snapshot) => edge::write_snapshot(&edge, &keyring, &snapshot, ambient.now()).await,
         None => edge::delete_snapshot(&edge, account, session).await,
     }
 }

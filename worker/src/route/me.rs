@@ -3,9 +3,9 @@
 
 use crate::route::authenticate::{Authenticated, bearer, bearer_in};
 use crate::route::exchange::Exchange;
+use crate::route::session;
 use crate::route::sessions::limit_profile;
 use crate::route::username;
-use crate::store::accounts::Accounts;
 use crate::store::limiter::Limits;
 use crate::store::names::Renamed;
 use crate::store::profile::ProfileChange;
@@ -110,8 +110,7 @@ async fn show(exchange: &Exchange, caller: &Authenticated) -> Answer {
     let profile = exchange.directory()?.profile(tenant, &caller.subject.account).await?;
     // A token outlives its account by its own life at most; there is nobody to show then.
     let profile = profile.ok_or_else(|| Problem::token("session_revoked"))?;
-    let accounts = Accounts::new(&exchange.environment);
-    let is_2fa_enabled = accounts.second_factor(&caller.subject.account).await?.enabled;
+    let is_2fa_enabled = session::standing(exchange, &caller.subject).await?.is_second_factor_enabled;
     let (now, is_phone_verified) = (exchange.ambient.now(), profile.phone_verified_at.is_some());
     let me = Me {
         id: caller.subject.account,

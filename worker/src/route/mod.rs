@@ -33,6 +33,7 @@ pub(crate) mod refresh;
 pub(crate) mod reset_password;
 pub(crate) mod second_factor;
 pub(crate) mod sent_factor;
+mod session;
 pub(crate) mod sessions;
 pub(crate) mod set_password;
 pub(crate) mod sign_up;

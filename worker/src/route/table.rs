@@ -8,7 +8,8 @@ use crate::route::organizations::{Call, Door};
 use crate::route::{
     admin, change_contact, change_password, cookies, health, keys, login, login_by_mail, logout, me, options,
     organizations, own_account, passkeys, possession, reauthenticate, refresh, reset_password, second_factor,
-    sent_factor, sessions, set_password, sign_up, username, validate, verify_contact, verify_sign_up,
+    sent_factor, session, sessions, set_password, sign_up, username, validate, verify_contact,
+    verify_sign_up,
 };
 use crate::wire::answer::Answer;
 use crate::wire::problem::Problem;
@@ -109,6 +110,7 @@ enum Route {
     DeleteMe,
     RemovePhone,
     ExportMe,
+    ShowSession,
     ListSessions,
     RevokeSession,
     RevokeAllSessions,
@@ -241,6 +243,7 @@ const ROUTES: &[(Method, &str, Route)] = &[
     (Method::Delete, "/api/v1/auth/me", Route::DeleteMe),
     (Method::Delete, "/api/v1/auth/me/phone", Route::RemovePhone),
     (Method::Get, "/api/v1/auth/me/export", Route::ExportMe),
+    (Method::Get, "/api/v1/auth/session", Route::ShowSession),
     (Method::Get, "/api/v1/auth/sessions", Route::ListSessions),
     (Method::Post, "/api/v1/auth/sessions/revoke-all", Route::RevokeAllSessions),
     (Method::Delete, "/api/v1/auth/sessions/*", Route::RevokeSession),
@@ -518,6 +521,7 @@ pub(crate) async fn serve(exchange: &Exchange) -> Answer {
         Route::DeleteMe => own_account::delete(exchange).await,
         Route::RemovePhone => change_contact::remove_phone(exchange).await,
         Route::ExportMe => own_account::export(exchange).await,
+        Route::ShowSession => session::show(exchange).await,
         Route::ListSessions => sessions::list(exchange).await,
         Route::RevokeSession => sessions::revoke_one(exchange, segment).await,
         Route::RevokeAllSessions => sessions::revoke_all(exchange).await,

@@ -6,7 +6,8 @@
 use crate::route::authenticate::{Authenticated, admitted, mode_within, verified};
 use crate::route::exchange::{Event, Exchange};
 use crate::route::possession::{self, Elsewhere, Shown};
-use crate::store::{definitions, edge};
+use crate::route::session;
+use crate::store::definitions;
 use crate::wire::answer::{Answer, respond, with_member};
 use crate::wire::body::Body;
 use crate::wire::problem::Problem;
@@ -226,7 +227,11 @@ async fn catch_up(event: &Event, claims: &VerifiedClaims, required: &[String]) {
 
 /// The names of the token's permissions; refused if one of `required` is missing. A permission that nobody has
 /// declared is missing from every mask, root included: it is a mistake of the caller.
-fn permissions(event: &Event, claims: &VerifiedClaims, required: &[String]) -> Result<Vec<String>, Problem> {
+pub(crate) fn permissions(
+    event: &Event,
+    claims: &VerifiedClaims,
+    required: &[String],
+) -> Result<Vec<String>, Problem> {
     let settings = event.environment.permissions()?;
     let registry = &settings.registry;
     if let Some(unknown) = required.iter().find(|name| registry.bit_of(name).is_none()) {
@@ -245,8 +250,7 @@ fn permissions(event: &Event, claims: &VerifiedClaims, required: &[String]) -> R
 }
 
 async fn session_details(event: &Event, subject: &TokenSubject) -> Option<SessionDetails> {
-    let kv = event.environment.kv().ok()?;
-    let snapshot = edge::read_snapshot(&kv, &subject.account, &subject.session).await.ok()??;
+    let snapshot = session::snapshot(event, subject).await?;
     Some(SessionDetails {
         created_at: snapshot.created_at.as_millis(),
         expires_at: snapshot.expires_at.as_millis(),

@@ -3,7 +3,7 @@
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::account::{
-    AccountCall, AdmissionAnswer, AdmissionRefusal, CheckedDevice, Ended, FenceChange, NewChallenge,
+    AccountCall, AdmissionAnswer, AdmissionRefusal, CheckedDevice, Ended, FenceChange, Looked, NewChallenge,
     OpenCall, PurgeAnswer, RefreshCall, StatusAnswer,
 };
 use crate::object::call::{Unconfirmed, ask};
@@ -321,6 +321,13 @@ impl<'a> Accounts<'a> {
             device,
             shown: shown.map(Box::new),
         };
+        self.ask(&subject.account, &call).await
+    }
+
+    /// What there is to show of a session, by the account's own word, with the check without a device.
+    pub(crate) async fn look(&self, subject: &TokenSubject) -> Result<Looked, Unconfirmed> {
+        let (tenant, session) = (subject.tenant.clone(), subject.session);
+        let call = AccountCall::Look { tenant, session, account_version: subject.account_version };
         self.ask(&subject.account, &call).await
     }
 

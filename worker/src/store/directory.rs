@@ -23,8 +23,17 @@ use serde::Deserialize;
 use worker::D1Database;
 use worker::wasm_bindgen::JsValue;
 
-/// The line of the audit trail that is a login too.
+/// The line of the audit trail that is a login too. Queries name it as it is: logins have an index of their own.
 pub(crate) const SESSION_OPENED: &str = "session_opened";
+
+/// When the user `u` was last signed in to: by the trail, or what it has forgotten.
+macro_rules! last_login {
+    () => {
+        "COALESCE((SELECT l.occurred_at FROM audit_events l WHERE l.account_id = u.account_id \
+         AND l.event = 'session_opened' ORDER BY l.occurred_at DESC LIMIT 1), u.last_login_at)"
+    };
+}
+pub(super) use last_login;
 /// A request closes its own fence within this; the cron takes over after.
 const LEAVE_TO_REQUESTS: Seconds = Seconds::new(10);
 
@@ -424,12 +433,25 @@ impl Directory {
         Ok(())
     }
 
-    /// Forgets the oldest lines of the audit trail, some at a time.
+    /// Forgets the oldest lines of the audit trail, some at a time. A last login stays with its user.
     pub(crate) async fn forget_audit(&self, before: UnixMillis) -> Result<(), Problem> {
-        let query = "DELETE FROM audit_events WHERE event_id IN \
-                     (SELECT event_id FROM audit_events WHERE occurred_at < ? ORDER BY occurred_at LIMIT 1000)";
-        self.prepare(query, &[millis(before)])?.run().await.map_err(unavailable)?;
-        Ok(())
+        macro_rules! oldest {
+            () => {
+                "(SELECT event_id FROM audit_events WHERE occurred_at < ? ORDER BY occurred_at, event_id LIMIT 1000)"
+            };
+        }
+        let keep = concat!(
+            "UPDATE users SET last_login_at = forgotten.at FROM (SELECT account_id, MAX(occurred_at) AS at \
+             FROM audit_events WHERE event = 'session_opened' AND event_id IN ",
+            oldest!(),
+            " GROUP BY account_id) AS forgotten WHERE users.account_id = forgotten.account_id \
+             AND (users.last_login_at IS NULL OR users.last_login_at < forgotten.at) \
+             AND NOT EXISTS (SELECT 1 FROM audit_events newer WHERE newer.event = 'session_opened' \
+             AND newer.account_id = forgotten.account_id AND newer.occurred_at > forgotten.at)"
+        );
+        let forget = concat!("DELETE FROM audit_events WHERE event_id IN ", oldest!());
+        let before = [millis(before)];
+        self.batch(vec![self.prepare(keep, &before)?, self.prepare(forget, &before)?]).await
     }
 
     pub(crate) async fn record_audit(&self, event_id: &str, event: &AuditRow<'_>) -> Result<(), Problem> {
@@ -446,14 +468,7 @@ impl Directory {
             event.event.into(),
             event.detail.map_or(JsValue::NULL, JsValue::from),
         ];
-        let line = self.prepare(query, &values)?;
-        let Some(account) = event.account.as_deref().filter(|_| event.event == SESSION_OPENED) else {
-            return line.run().await.map_err(unavailable);
-        };
-        let query = "UPDATE users SET last_login_at = ?1 WHERE account_id = ?2 \
-                     AND (last_login_at IS NULL OR last_login_at < ?1)";
-        let login = self.prepare(query, &[millis(event.occurred_at), account.into()])?;
-        self.batch(vec![line, login]).await
+        self.prepare(query, &values)?.run().await.map_err(unavailable)
     }
 
     /// The same line for each of these accounts.

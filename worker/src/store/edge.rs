@@ -2,11 +2,15 @@
 
 use crate::object::records;
 use crate::operations::{self, Store};
-use crate::outbox::message::SessionSnapshot;
+use crate::store::keyring::Keyring;
 use crate::store::kv::KvStore;
-use postern_core::id::{AccountId, SessionId};
+use postern_core::codec::base64url;
+use postern_core::flow::validate::TokenSubject;
+use postern_core::id::{AccountId, SessionId, TenantId};
 use postern_core::json::record;
 use postern_core::revocation::RevocationShard;
+use postern_core::secret::Secret;
+use postern_core::session::SessionSnapshot;
 use postern_core::time::UnixMillis;
 use worker::Result;
 
@@ -36,23 +40,45 @@ pub(crate) async fn write_revocation_shard(edge: &KvStore, shard: u8, list: &Rev
 /// Replaces a session's snapshot. Called by the outbox of its `AccountObject` only.
 pub(crate) async fn write_snapshot(
     edge: &KvStore,
+    keyring: &Keyring,
     snapshot: &SessionSnapshot,
     now: UnixMillis,
 ) -> Result<()> {
     let ttl = now.seconds_until(snapshot.expires_at);
     let key = snapshot_key(&snapshot.account, &snapshot.session);
-    put(edge, &key, &records::write(snapshot)?, ttl).await
+    let record = records::write(snapshot)?;
+    let SessionSnapshot { tenant, account, session, .. } = snapshot;
+    let tag = base64url::encode(snapshot_tag(keyring, (tenant, account, session), &record).expose());
+    put(edge, &key, &format!("{tag}.{record}"), ttl).await
 }
 
-/// A session's snapshot as some copy of it stands here.
+/// The snapshot of the session of a token, as some copy of it stands here. What was put in its place, by whoever can write
+/// here and has no key of this deployment, or is another session's, is as good as none.
 pub(crate) async fn read_snapshot(
     edge: &KvStore,
-    account: &AccountId,
-    session: &SessionId,
+    keyring: &Keyring,
+    subject: &TokenSubject,
 ) -> Result<Option<SessionSnapshot>> {
     operations::count(Store::EdgeRead);
-    let text = edge.get(&snapshot_key(account, session), None).await?;
-    Ok(text.and_then(|text| record::read(text.as_bytes()).ok()))
+    let text = edge.get(&snapshot_key(&subject.account, &subject.session), None).await?;
+    let snapshot: Option<SessionSnapshot> = text.and_then(|text| {
+        let (tag, record) = text.split_once('.')?;
+        let tag = Secret::new(base64url::decode_array(tag.as_bytes()).ok()?);
+        let about = (&subject.tenant, &subject.account, &subject.session);
+        let is_ours = tag.ct_eq(&snapshot_tag(keyring, about, record));
+        is_ours.then(|| record::read(record.as_bytes()).ok()).flatten()
+    });
+    Ok(snapshot.filter(|snapshot| snapshot.names(subject)))
+}
+
+/// What only this deployment can compute, for exactly this text about this session of this account.
+fn snapshot_tag(
+    keyring: &Keyring,
+    (tenant, account, session): (&TenantId, &AccountId, &SessionId),
+    record: &str,
+) -> Secret<32> {
+    let (tenant, account, session) = (tenant.as_str().as_bytes(), account.as_bytes(), session.as_bytes());
+    Secret::new(keyring.digest(&[b"session snapshot", tenant, account, session, record.as_bytes()]))
 }
 
 /// Removes a session's snapshot. Called by the outbox of its `AccountObject` only.

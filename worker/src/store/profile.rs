@@ -1,6 +1,6 @@
 //! The directory in D1: what `me` shows and changes.
 
-use crate::store::directory::{Directory, millis, unavailable};
+use crate::store::directory::{Directory, last_login, millis, unavailable};
 use crate::wire::problem::Problem;
 use postern_core::config::ProfileClaim;
 use postern_core::id::{AccountId, TenantId};
@@ -103,7 +103,10 @@ impl Directory {
         tenant: &str,
         account: &AccountId,
     ) -> Result<Option<Profile>, Problem> {
-        let query = "SELECT u.email, u.phone, u.username, u.name, u.biography, u.locale, u.created_at, u.updated_at, u.last_login_at, i.verified_at, \
+        let query = concat!(
+            "SELECT u.email, u.phone, u.username, u.name, u.biography, u.locale, u.created_at, u.updated_at, ",
+            last_login!(),
+            " AS last_login_at, i.verified_at, \
                      p.verified_at AS phone_verified_at, c.password_hash IS NOT NULL AS has_password, \
                      e.email AS pending_email, e.expires_at AS pending_until, \
                      f.phone AS pending_phone, f.expires_at AS pending_phone_until \
@@ -114,7 +117,8 @@ impl Directory {
                      AND (c.operation_id IS NULL OR f.requested_at > c.updated_at) \
                      LEFT JOIN email_changes e ON e.account_id = u.account_id \
                      AND (c.operation_id IS NULL OR e.requested_at > c.updated_at) \
-                     WHERE u.account_id = ? AND u.tenant = ?";
+                     WHERE u.account_id = ? AND u.tenant = ?"
+        );
         let statement = self.prepare(query, &[account.to_string().into(), tenant.into()])?;
         statement.first(None).await.map_err(unavailable)
     }

@@ -3,7 +3,7 @@
 //!
 //! Users and events are written as JSON by SQLite itself and passed on as they are: no member has to be known here.
 
-use crate::store::directory::{Directory, millis, unavailable};
+use crate::store::directory::{Directory, SESSION_OPENED, last_login, millis, unavailable};
 use crate::wire::problem::Problem;
 use postern_core::account::AccountRecord;
 use postern_core::codec::base64url;
@@ -37,7 +37,9 @@ macro_rules! user {
             status!(),
             " = 'active', 'true', 'false')), 'status_change', json(iif(u.status_at IS NULL, NULL, json_object(\
              'status', u.status, 'at', u.status_at, 'until', u.status_until, 'by', u.status_by, 'reason', u.status_reason))), \
-             'created_at', u.created_at, 'last_login_at', u.last_login_at, 'profile', json_object('biography', u.biography, \
+             'created_at', u.created_at, 'last_login_at', ",
+            last_login!(),
+            ", 'profile', json_object('biography', u.biography, \
              'locale', u.locale, 'updated_at', u.updated_at, 'pending_email', (SELECT e.email FROM email_changes e \
              WHERE e.account_id = u.account_id), 'pending_phone', (SELECT p.phone FROM phone_changes p \
              WHERE p.account_id = u.account_id), 'usernames', json((SELECT json_group_array(o.name) FROM owner_names o \
@@ -47,6 +49,19 @@ macro_rules! user {
              WHERE i.account_id = u.account_id))), '$.entitlements', json((SELECT json_group_array(DISTINCT e.name) \
              FROM entitlements e WHERE e.account_id = u.account_id AND e.revoked_at IS NULL \
              AND (e.expires_at IS NULL OR e.expires_at > ?1)))) AS document"
+        )
+    };
+}
+
+/// Events of the account ?1 in the tenant ?2 after the place ?3 and ?4, logins or all others; of ?5 only.
+macro_rules! events {
+    ($which:literal) => {
+        concat!(
+            "SELECT json_object('id', event_id, 'at', occurred_at, 'event', event, 'session_id', session_id, \
+             'detail', detail) AS document, occurred_at AS at, event_id AS id FROM audit_events \
+             WHERE account_id = ?1 AND tenant = ?2 AND (occurred_at, event_id) < (?3, ?4) \
+             AND (?5 IS NULL OR event = ?5) AND event ",
+            $which
         )
     };
 }
@@ -229,14 +244,17 @@ impl Directory {
         after: &Place,
         limit: u32,
     ) -> Result<Vec<Item>, Problem> {
-        let query = "SELECT json_object('id', event_id, 'at', occurred_at, 'event', event, 'session_id', session_id, \
-                     'detail', detail) AS document, occurred_at AS at, event_id AS id FROM audit_events \
-                     WHERE account_id = ?1 AND tenant = ?2 AND (occurred_at, event_id) < (?3, ?4) \
-                     AND (?5 IS NULL OR event = ?5) ORDER BY occurred_at DESC, event_id DESC LIMIT ?6";
+        // Logins and all others have an index each, which `event` has to be compared for as it stands there.
+        let query = match event {
+            None => concat!(events!("= 'session_opened'"), " UNION ALL ", events!("<> 'session_opened'")),
+            Some(SESSION_OPENED) => events!("= 'session_opened'"),
+            Some(_) => events!("<> 'session_opened'"),
+        };
+        let query = format!("{query} ORDER BY at DESC, id DESC LIMIT ?6");
         let [at, id] = after.values();
         let account = account.to_string().into();
         let values = [account, tenant.as_str().into(), at, id, optional(event), limit.into()];
-        self.prepare(query, &values)?.all().await.map_err(unavailable)
+        self.prepare(&query, &values)?.all().await.map_err(unavailable)
     }
 
     /// Copies the status of an account, unless the copy is newer.

@@ -16,6 +16,7 @@ mod refresh_token;
 pub(crate) mod revoke;
 mod rotation;
 mod seats;
+mod snapshot;
 mod step_up;
 pub(crate) mod stored;
 mod tag;
@@ -42,6 +43,7 @@ pub use rotation::{
     RotationRefusal, decide,
 };
 pub use seats::{SEATS_COUNTED_FOR, Seat, SeatGrant, SeatLease, SeatPool, SeatRequest};
+pub use snapshot::{SessionSnapshot, SnapshotRenewals};
 pub use step_up::{ShownAgain, StepUpOutcome, StepUpRefusal, step_up};
 pub use tag::EdgeKey;
 pub use validate::{Checked, SessionCheck, SessionVerdict, check};

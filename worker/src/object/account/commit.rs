@@ -256,6 +256,10 @@ impl Account<'_> {
         if let Some(session) = change.opened.as_ref().filter(|_| snapshots) {
             messages.push(Message::Snapshot { session: session.id });
         }
+        if snapshots {
+            let outdated = self.outdated(change)?;
+            messages.extend(outdated.into_iter().map(|session| Message::Snapshot { session }));
+        }
         if change.copy_status {
             messages.push(Message::Status);
         }

@@ -70,6 +70,9 @@ impl Account<'_> {
                 let answer = call::answer(&verdict)?;
                 if told { Done::Written(answer) } else { Done::Read(answer) }
             }
+            AccountCall::Look { tenant, session, account_version } => {
+                self.look(&tenant, session, account_version)?
+            }
             AccountCall::Acknowledge { ids } => {
                 if self.was_opened()? {
                     rows::acknowledge(&self.sql(), &ids)?;
@@ -351,7 +354,7 @@ impl Account<'_> {
         Ok(live.iter().map(|session| session.view(time, current)).collect())
     }
 
-    fn check(
+    pub(super) fn check(
         &self,
         tenant: &TenantId,
         session: SessionId,

@@ -6,6 +6,7 @@
 mod commit;
 mod decisions;
 mod factors;
+mod look;
 mod passkeys;
 mod proofs;
 mod removal;
@@ -47,6 +48,8 @@ pub(crate) use factors::{
     AnswerCall, FactorAnswer, FactorCall, FactorOrder, FactorRefusal, NewChallenge, NewPasskey, Presented,
     cipher,
 };
+
+pub(crate) use look::{Looked, snapshot_of};
 
 pub(crate) use sent::SentOrder;
 pub(crate) use step_up::{StepUpCall, StepUpChallenge};
@@ -102,6 +105,9 @@ pub(crate) enum AccountCall {
         #[serde(default)]
         shown: Option<Box<ShownKey>>,
     },
+    /// What is there to show of this session, and is an access token of it and of this account version still good?
+    /// Answered with [`Looked`].
+    Look { tenant: TenantId, session: SessionId, account_version: u32 },
     /// A credential change that D1 has committed; the seed, what the account starts from if it was never opened,
     /// has its new version. Answered with [`Ended`].
     Fence {

@@ -7,6 +7,7 @@
 use super::commit::Change;
 use super::factors::{Presented, Used, told};
 use super::{ACCOUNT, Account, AccountCall, AnswerCall};
+use crate::environment::Environment;
 use crate::object::records::Records;
 use crate::webcrypto;
 use postern_core::account::AccountRecord;
@@ -354,10 +355,8 @@ impl Account<'_> {
         }
     }
 
-    /// Whether the account has a second factor. Where every login asks for one, a passkey that signs in is one too.
     pub(super) fn is_guarded(&self, record: &FactorRecord, passkeys: &PasskeyRecord) -> bool {
-        let is_demanded = self.environment.config().second_factor().required_for_login;
-        record.is_required() || passkeys.guards() || (is_demanded && !passkeys.passkeys.is_empty())
+        is_guarded(self.environment, record, passkeys)
     }
 
     /// The change, with nothing open or trusted, and no backup codes if it leaves no factor that they stand in for.
@@ -467,6 +466,12 @@ impl Account<'_> {
 fn drawn(challenge: &Octets) -> Result<Random<32>> {
     let drawn = <[u8; 32]>::try_from(challenge.as_bytes()).map(Random::new);
     drawn.map_err(|_| Error::RustError("the challenge is malformed".into()))
+}
+
+/// Whether an account has a second factor. Where every login asks for one, a passkey that signs in is one too.
+pub(super) fn is_guarded(environment: &Environment, record: &FactorRecord, passkeys: &PasskeyRecord) -> bool {
+    let is_demanded = environment.config().second_factor().required_for_login;
+    record.is_required() || passkeys.guards() || (is_demanded && !passkeys.passkeys.is_empty())
 }
 
 /// The line of the audit trail for an answer that was refused, if it tells of a copy.
