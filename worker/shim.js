@@ -151,6 +151,11 @@ const durable = (name) =>
       return guard(() => this.#current().fetch(request));
     }
 
+    /** A call of the Worker's (`object/call.rs`): a text and its answer. */
+    answer(message) {
+      return guard(() => this.#current().answer(message));
+    }
+
     alarm(information) {
       return guard(() => this.#current().alarm(information));
     }

@@ -4,7 +4,7 @@
 
 use crate::ambient::Ambient;
 use crate::object::alarm;
-use crate::object::call;
+use crate::object::call::{self, Callee, export_callee};
 use crate::object::records::{self, Expiring};
 use crate::object::transaction::commit;
 use postern_core::throttle::{RateDecision, RateLimit, TheoreticalArrival, decide};
@@ -72,15 +72,7 @@ impl DurableObject for LimiterObject {
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        let now = Ambient::read().now();
-        let call: TakeCall = call::receive(request).await?;
-        let storage = self.state.storage();
-        let answer = self.take(&call, now)?;
-        // What was taken is taken: a sweep that is not planned now is planned by the next call.
-        if let Err(error) = plan_sweep(&storage).await {
-            worker::console_error!("limiter: no sweep is planned: {error}");
-        }
-        call::answer(&answer)
+        call::over_fetch(self, request).await
     }
 
     /// Forgets buckets that have drained: they say nothing any more.
@@ -94,6 +86,22 @@ impl DurableObject for LimiterObject {
             alarm::set(&storage, SWEEP_EVERY_MILLIS).await?;
         }
         Response::empty()
+    }
+}
+
+export_callee!(LimiterObject);
+
+impl Callee for LimiterObject {
+    async fn answer(&self, message: &str) -> Result<String> {
+        let now = Ambient::read().now();
+        let call: TakeCall = call::receive(message)?;
+        let storage = self.state.storage();
+        let answer = self.take(&call, now)?;
+        // What was taken is taken: a sweep that is not planned now is planned by the next call.
+        if let Err(error) = plan_sweep(&storage).await {
+            worker::console_error!("limiter: no sweep is planned: {error}");
+        }
+        records::write(&answer)
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::alarm;
-use crate::object::call;
+use crate::object::call::{self, Callee, export_callee};
 #[cfg(feature = "development")]
 use crate::object::development::{self, TwoWrites};
 use crate::object::records::{self, Records, millis};
@@ -74,8 +74,24 @@ impl DurableObject for RevocationObject {
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
+        call::over_fetch(self, request).await
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        alarm::rings();
+        if let Some(written) = self.last_written()? {
+            self.publish(written.shard, Ambient::read().now()).await?;
+        }
+        Response::empty()
+    }
+}
+
+export_callee!(RevocationObject);
+
+impl Callee for RevocationObject {
+    async fn answer(&self, message: &str) -> Result<String> {
         let now = Ambient::read().now();
-        let (tenant, call): (_, RevocationCall) = call::receive_for_tenant(request).await?;
+        let (tenant, call): (_, RevocationCall) = call::receive_for_tenant(message)?;
         match call {
             RevocationCall::Mark { shard, ref marks } => {
                 self.store(marks)?;
@@ -88,22 +104,14 @@ impl DurableObject for RevocationObject {
             RevocationCall::Heartbeat { shard } => self.heartbeat(shard, now).await?,
             RevocationCall::Seat(call) => {
                 let tenant = tenant.ok_or_else(|| Error::RustError("seats are a tenant's".into()))?;
-                return call::answer(&seats::carry_out(&self.state.storage(), &tenant, call, now)?);
+                return records::write(&seats::carry_out(&self.state.storage(), &tenant, call, now)?);
             }
             #[cfg(feature = "development")]
             RevocationCall::TwoWrites(call) => {
-                return call::answer(&development::make(&self.state.storage(), call)?);
+                return records::write(&development::make(&self.state.storage(), call)?);
             }
         }
-        call::answer(&true)
-    }
-
-    async fn alarm(&self) -> Result<Response> {
-        alarm::rings();
-        if let Some(written) = self.last_written()? {
-            self.publish(written.shard, Ambient::read().now()).await?;
-        }
-        Response::empty()
+        records::write(&true)
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     Account, AccountCall, AdmissionAnswer, AdmissionRefusal, CheckedDevice, Done, Ended, FenceChange,
     OpenCall, RefreshCall,
 };
-use crate::object::call;
+use crate::object::records;
 use crate::outbox::rows;
 use postern_core::account::{AccountRecord, AuthorizationOutcome, ObjectClock, change_authorization};
 use postern_core::entitlement::{EntitlementOutcome, EntitlementSnapshot, change_entitlements};
@@ -31,10 +31,10 @@ impl Account<'_> {
         let done = match call {
             AccountCall::Open(open) => opening(self.open(*open)?)?,
             AccountCall::Answer(answer) => opening(self.answer(*answer)?)?,
-            AccountCall::StepUp(shown) => Done::Written(call::answer(&self.step_up(&shown)?)?),
+            AccountCall::StepUp(shown) => Done::Written(records::write(&self.step_up(&shown)?)?),
             AccountCall::Factor(factor) => Done::Factor(self.factor(*factor)?),
             AccountCall::Passkey(passkey) => Done::Passkey(self.passkey(*passkey)?),
-            AccountCall::Refresh(refresh) => Done::Written(call::answer(&self.refresh(refresh)?)?),
+            AccountCall::Refresh(refresh) => Done::Written(records::write(&self.refresh(refresh)?)?),
             AccountCall::Logout { tenant, client_id, token } => {
                 Done::Ended(self.logout(&tenant, &client_id, token)?)
             }
@@ -46,7 +46,7 @@ impl Account<'_> {
             }
             AccountCall::Fence { seed, reason, change } => Done::Ended(self.fence(*seed, reason, change)?),
             AccountCall::List { tenant, current, ended } => {
-                Done::Read(call::answer(&self.list(&tenant, current, ended)?)?)
+                Done::Read(records::write(&self.list(&tenant, current, ended)?)?)
             }
             AccountCall::SetStatus { seed, operation, request } => {
                 Done::Status(self.set_status(*seed, &operation, request)?)
@@ -54,9 +54,9 @@ impl Account<'_> {
             AccountCall::RemoveFactors { seed, operation, reason } => {
                 Done::Factor(self.remove_factors(*seed, &operation, &reason)?)
             }
-            AccountCall::Status { tenant } => Done::Read(call::answer(&self.status(&tenant)?)?),
+            AccountCall::Status { tenant } => Done::Read(records::write(&self.status(&tenant)?)?),
             AccountCall::Purge { tenant, by, deleted_before } => {
-                Done::Written(call::answer(&self.purge(&tenant, by, deleted_before)?)?)
+                Done::Written(records::write(&self.purge(&tenant, by, deleted_before)?)?)
             }
             AccountCall::Entitle { seed, entitlements } => Done::Ended(self.entitle(*seed, entitlements)?),
             AccountCall::Authorize { seed } => Done::Ended(self.authorize(*seed)?),
@@ -67,7 +67,7 @@ impl Account<'_> {
                     _ => None,
                 };
                 let verdict = refused.map_or(verdict, SessionVerdict::ProofRefused);
-                let answer = call::answer(&verdict)?;
+                let answer = records::write(&verdict)?;
                 if told { Done::Written(answer) } else { Done::Read(answer) }
             }
             AccountCall::Look { tenant, session, account_version } => {
@@ -77,7 +77,7 @@ impl Account<'_> {
                 if self.was_opened()? {
                     rows::acknowledge(&self.sql(), &ids)?;
                 }
-                Done::Read(call::answer(&true)?)
+                Done::Read(records::write(&true)?)
             }
         };
         Ok(done)
@@ -457,7 +457,7 @@ impl Account<'_> {
 fn opening(answer: AdmissionAnswer) -> Result<Done> {
     Ok(match answer {
         AdmissionAnswer::SeatWanted(wish) => Done::Seat(wish),
-        answer => Done::Written(call::answer(&answer)?),
+        answer => Done::Written(records::write(&answer)?),
     })
 }
 

@@ -5,7 +5,6 @@ use super::factors::FACTORS;
 use super::passkeys::{PASSKEYS, is_guarded};
 use super::{ACCOUNT, Account, CheckedDevice, Done, OPERATIONS, SESSIONS};
 use crate::environment::Environment;
-use crate::object::call;
 use crate::object::records::{self, Records};
 use crate::object::transaction::commit;
 use crate::outbox::message::Message;
@@ -66,7 +65,7 @@ impl Account<'_> {
         let (account, stored) = (self.load_in(tenant)?, self.session(session)?);
         let Some(account) = account else {
             let (snapshot, is_second_factor_enabled) = (None, false);
-            return Ok(Done::Read(call::answer(&Looked { verdict, snapshot, is_second_factor_enabled })?));
+            return Ok(Done::Read(records::write(&Looked { verdict, snapshot, is_second_factor_enabled })?));
         };
         let has_factor = has_factor(&self.sql(), self.environment)?;
         let snapshot =
@@ -75,7 +74,7 @@ impl Account<'_> {
             Some(snapshot) => self.renew(snapshot)?,
             None => false,
         };
-        let answer = call::answer(&Looked { verdict, snapshot, is_second_factor_enabled: has_factor })?;
+        let answer = records::write(&Looked { verdict, snapshot, is_second_factor_enabled: has_factor })?;
         Ok(if is_renewed { Done::Written(answer) } else { Done::Read(answer) })
     }
 

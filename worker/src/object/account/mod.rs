@@ -17,7 +17,7 @@ mod step_up;
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::alarm;
-use crate::object::call;
+use crate::object::call::{self, Callee, export_callee};
 use crate::object::records::{self, Records};
 use crate::outbox::message::Owner;
 use crate::outbox::{marks, rows};
@@ -364,8 +364,35 @@ impl DurableObject for AccountObject {
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
+        call::over_fetch(self, request).await
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        alarm::rings();
+        let storage = self.state.storage();
+        let ambient = Ambient::read();
+        let account: Option<AccountRecord> = Records::new(&storage.sql(), ACCOUNT).get(ACCOUNT)?;
+        if let Some(account) = account {
+            // Marks before all else, and whatever becomes of the rest.
+            if !marks::deliver_marks(&storage, &self.env, ambient.now()).await {
+                marks::defer(&storage.sql(), ambient.now())?;
+            }
+            let owner = Owner::Account(account.id);
+            rows::deliver_due(&storage, &self.env, &owner, ambient).await?;
+            if account.status == AccountStatus::Purged && rows::is_empty(&storage.sql())? {
+                forget_tombstone(&storage, &account, ambient.now()).await?;
+            }
+        }
+        Response::empty()
+    }
+}
+
+export_callee!(AccountObject);
+
+impl Callee for AccountObject {
+    async fn answer(&self, message: &str) -> Result<String> {
         let now = Ambient::read().now();
-        let (tenant, call): (_, AccountCall) = call::receive_for_tenant(request).await?;
+        let (tenant, call): (_, AccountCall) = call::receive_for_tenant(message)?;
         // Everything that could fail for other reasons than the storage comes before the first read.
         let environment = Environment::open_for(&self.env, tenant.as_ref())
             .map_err(|problem| Error::RustError(problem.code().into()))?;
@@ -402,56 +429,37 @@ impl DurableObject for AccountObject {
         };
         match done {
             Done::Seat(_) => Err(Error::RustError("a place was wanted twice".into())),
-            Done::Read(response) => Ok(response),
-            Done::Written(response) => {
+            Done::Read(answer) => Ok(answer),
+            Done::Written(answer) => {
                 self.follow_up(now).await;
-                Ok(response)
+                Ok(answer)
             }
             Done::Ended(ended) => {
                 let pending = !self.follow_up(now).await;
-                call::answer(&Ended { pending, ..ended })
+                records::write(&Ended { pending, ..ended })
             }
             Done::Factor(mut answer) => {
                 let marks_wait = !self.follow_up(now).await;
                 if let FactorAnswer::Done { pending } = &mut answer {
                     *pending = marks_wait;
                 }
-                call::answer(&answer)
+                records::write(&answer)
             }
             Done::Passkey(mut answer) => {
                 let marks_wait = !self.follow_up(now).await;
                 if let PasskeyAnswer::Done { pending } = &mut answer {
                     *pending = marks_wait;
                 }
-                call::answer(&answer)
+                records::write(&answer)
             }
             Done::Status(mut answer) => {
                 let marks_wait = !self.follow_up(now).await;
                 if let StatusAnswer::Set { pending, .. } = &mut answer {
                     *pending = marks_wait;
                 }
-                call::answer(&answer)
+                records::write(&answer)
             }
         }
-    }
-
-    async fn alarm(&self) -> Result<Response> {
-        alarm::rings();
-        let storage = self.state.storage();
-        let ambient = Ambient::read();
-        let account: Option<AccountRecord> = Records::new(&storage.sql(), ACCOUNT).get(ACCOUNT)?;
-        if let Some(account) = account {
-            // Marks before all else, and whatever becomes of the rest.
-            if !marks::deliver_marks(&storage, &self.env, ambient.now()).await {
-                marks::defer(&storage.sql(), ambient.now())?;
-            }
-            let owner = Owner::Account(account.id);
-            rows::deliver_due(&storage, &self.env, &owner, ambient).await?;
-            if account.status == AccountStatus::Purged && rows::is_empty(&storage.sql())? {
-                forget_tombstone(&storage, &account, ambient.now()).await?;
-            }
-        }
-        Response::empty()
     }
 }
 
@@ -540,11 +548,11 @@ async fn forget_tombstone(storage: &Storage, account: &AccountRecord, now: UnixM
 /// What a call has come to.
 enum Done {
     /// Answered; nothing was stored that anybody waits for.
-    Read(Response),
+    Read(String),
     /// Nothing was stored: a place is wanted first.
     Seat(SeatWish),
     /// Stored, and answered whether or not readers at the edge know.
-    Written(Response),
+    Written(String),
     /// Stored, and answered when readers at the edge are certain to know in time.
     Ended(Ended),
     /// The same, for a change of status.

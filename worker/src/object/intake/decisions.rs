@@ -34,8 +34,8 @@ pub(super) struct Intake<'a> {
 }
 
 impl Intake<'_> {
-    pub(super) fn answer(&self, call: IntakeCall) -> Result<Vec<u8>> {
-        let answer = match call {
+    pub(super) fn answer(&self, call: IntakeCall) -> Result<String> {
+        match call {
             IntakeCall::OpenSignUp(call) => records::write(&self.open_sign_up(*call)?),
             IntakeCall::ResendSignUp(call) => records::write(&self.resend_sign_up(*call)?),
             IntakeCall::HoldName { subject, holder } => {
@@ -76,8 +76,7 @@ impl Intake<'_> {
                 rows::acknowledge(self.sql, &ids)?;
                 records::write(&true)
             }
-        };
-        answer.map(String::into_bytes)
+        }
     }
 
     /// Takes one from a limit on this key; the seconds to wait if there is none left.

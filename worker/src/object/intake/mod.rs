@@ -12,7 +12,7 @@ mod sweep;
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::alarm;
-use crate::object::call;
+use crate::object::call::{self, Callee, export_callee};
 use crate::object::intake::decisions::Intake;
 use crate::object::records::{self, Records};
 use crate::object::transaction::commit;
@@ -313,24 +313,7 @@ impl DurableObject for IntakeObject {
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        let ambient = Ambient::read();
-        let (tenant, call): (_, IntakeCall) = call::receive_for_tenant(request).await?;
-        let environment = Environment::open_for(&self.env, tenant.as_ref()).map_err(refused)?;
-        let keyring = keyring::load(&environment, ambient).await.map_err(refused)?;
-        let storage = self.state.storage();
-        let sql = storage.sql();
-        let intake = Intake { environment: &environment, sql: &sql, keyring: &keyring, now: ambient.now() };
-        let answer = commit(&storage, || {
-            records::create(&sql, &[SHARD])?;
-            records::create_expiring(&sql, &EXPIRING)?;
-            rows::create(&sql)?;
-            intake.answer(call)
-        })?;
-        // What is committed is answered: an alarm that is not set now is set by the next call.
-        if let Err(error) = wake(&storage, ambient.now()).await {
-            worker::console_error!("intake: no alarm is set: {error}");
-        }
-        Response::from_bytes(answer)
+        call::over_fetch(self, request).await
     }
 
     async fn alarm(&self) -> Result<Response> {
@@ -346,6 +329,31 @@ impl DurableObject for IntakeObject {
             alarm::set(&storage, sweep::EVERY_MILLIS).await?;
         }
         Response::empty()
+    }
+}
+
+export_callee!(IntakeObject);
+
+impl Callee for IntakeObject {
+    async fn answer(&self, message: &str) -> Result<String> {
+        let ambient = Ambient::read();
+        let (tenant, call): (_, IntakeCall) = call::receive_for_tenant(message)?;
+        let environment = Environment::open_for(&self.env, tenant.as_ref()).map_err(refused)?;
+        let keyring = keyring::load(&environment, ambient).await.map_err(refused)?;
+        let storage = self.state.storage();
+        let sql = storage.sql();
+        let intake = Intake { environment: &environment, sql: &sql, keyring: &keyring, now: ambient.now() };
+        let answer = commit(&storage, || {
+            records::create(&sql, &[SHARD])?;
+            records::create_expiring(&sql, &EXPIRING)?;
+            rows::create(&sql)?;
+            intake.answer(call)
+        })?;
+        // What is committed is answered: an alarm that is not set now is set by the next call.
+        if let Err(error) = wake(&storage, ambient.now()).await {
+            worker::console_error!("intake: no alarm is set: {error}");
+        }
+        Ok(answer)
     }
 }
 

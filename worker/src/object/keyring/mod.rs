@@ -17,7 +17,7 @@ pub(crate) use stored::{ROOT_KEY_BINDING, secret_bytes};
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::alarm;
-use crate::object::call;
+use crate::object::call::{self, Callee, export_callee};
 use crate::object::orders::{self, Known, ORDERS};
 use crate::object::records::{self, Records};
 use crate::object::transaction::commit;
@@ -166,32 +166,40 @@ impl DurableObject for KeyringObject {
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        let ambient = Ambient::read();
-        match call::receive(request).await? {
-            KeyringCall::Load => call::answer(&self.load(ambient).await?),
-            KeyringCall::Settle => call::answer(&self.settle(ambient).await?),
-            KeyringCall::List => {
-                self.load(ambient).await?;
-                let views: Vec<KeyView> = self.stored()?.iter().map(lines::view).collect();
-                call::answer(&views)
-            }
-            KeyringCall::Rotate { operation, purpose } => {
-                call::answer(&self.order(&operation, &Order::Rotate(purpose), ambient).await?)
-            }
-            KeyringCall::Revoke { operation, kid } => {
-                call::answer(&self.order(&operation, &Order::Revoke(kid), ambient).await?)
-            }
-            KeyringCall::Acknowledge { ids } => {
-                rows::acknowledge(&self.state.storage().sql(), &ids)?;
-                call::answer(&true)
-            }
-        }
+        call::over_fetch(self, request).await
     }
 
     async fn alarm(&self) -> Result<Response> {
         alarm::rings();
         rows::deliver_due(&self.state.storage(), &self.env, &Owner::Keyring, Ambient::read()).await?;
         Response::empty()
+    }
+}
+
+export_callee!(KeyringObject);
+
+impl Callee for KeyringObject {
+    async fn answer(&self, message: &str) -> Result<String> {
+        let ambient = Ambient::read();
+        match call::receive(message)? {
+            KeyringCall::Load => records::write(&self.load(ambient).await?),
+            KeyringCall::Settle => records::write(&self.settle(ambient).await?),
+            KeyringCall::List => {
+                self.load(ambient).await?;
+                let views: Vec<KeyView> = self.stored()?.iter().map(lines::view).collect();
+                records::write(&views)
+            }
+            KeyringCall::Rotate { operation, purpose } => {
+                records::write(&self.order(&operation, &Order::Rotate(purpose), ambient).await?)
+            }
+            KeyringCall::Revoke { operation, kid } => {
+                records::write(&self.order(&operation, &Order::Revoke(kid), ambient).await?)
+            }
+            KeyringCall::Acknowledge { ids } => {
+                rows::acknowledge(&self.state.storage().sql(), &ids)?;
+                records::write(&true)
+            }
+        }
     }
 }
 
