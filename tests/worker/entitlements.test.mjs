@@ -123,6 +123,14 @@ describe("entitlements", () => {
     const other = await somebody();
     assert.deepEqual(ok(await send(path(other.account), order, mine)).names, ["export"], "a key is about one account");
     assert.equal((await lines()).length, 3);
+    // Nor where it could not be given any more: there are as many as may be.
+    ok(await revoke(who.account, { name: "export" }));
+    const { DIRECTORY } = await server.getEnv();
+    const row = DIRECTORY.prepare("INSERT INTO entitlements (account_id, name, source, granted_at) VALUES (?, ?, 'test', 0)");
+    await DIRECTORY.batch(Array.from({ length: 64 }, (_, index) => row.bind(who.account, `other${index}`)));
+    const { names } = ok(await send(path(who.account), order, mine));
+    assert.deepEqual([names.length, names.includes("export")], [64, false]);
+    assert.equal((await lines()).length, 4);
   });
 
   test("are 64 at most at a time", async () => {

@@ -256,6 +256,11 @@ describe("accounts that operate", () => {
         refused(await it.ask(helpdesk, `POST users/${account}/authorization/root`, { granted: true, reason: "why not" }), 401, "operator_token_invalid");
       }
       refused(await it.ask(helpdesk, "POST users", { email: "made@example.com", name: "Eve", roles: ["everything"] }), 403, "beyond_own_permissions");
+      // A second account with what its maker has would outlive the first one's end.
+      const maker = await it.operator("docs:read", "postern:users:manage");
+      for (const gift of [{ permissions: ["postern:users:manage"] }, { groups: ["staff"] }, { roles: ["user", "helpdesk"] }]) {
+        refused(await it.ask(maker, "POST users", { email: "made@example.com", name: "Eve", ...gift }), 403, "operator_permission_missing");
+      }
       assert.deepEqual((await it.secret.users({ email: "made@example.com" })).users, []);
       for (const kind of ["roles", "groups"]) {
         refused(await it.ask(helpdesk, `PUT ${kind}/mine`, { permissions: ["docs:write"] }), 403, "beyond_own_permissions");

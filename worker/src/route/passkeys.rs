@@ -231,6 +231,7 @@ impl Asked {
 
 /// The id of a passkey about to be registered, claimed for its account.
 pub(crate) struct PasskeyClaim {
+    account: AccountId,
     id: Octets,
     operation: OperationId,
 }
@@ -247,7 +248,7 @@ impl PasskeyClaim {
     ) -> Result<Self, Problem> {
         let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
         if directory.claim_passkey(tenant, account, id, operation, exchange.ambient.now()).await? {
-            Ok(Self { id: id.clone(), operation })
+            Ok(Self { account: *account, id: id.clone(), operation })
         } else {
             Err(Problem::passkey_exists())
         }
@@ -259,10 +260,21 @@ impl PasskeyClaim {
         exchange: &Exchange,
         outcome: Result<T, Problem>,
     ) -> Result<T, Problem> {
-        if let Err(problem) = &outcome
-            && !matches!(problem.code(), "passkey_exists" | "unavailable")
-        {
-            exchange.directory()?.unclaim_passkey(&self.id, self.operation).await?;
+        match &outcome {
+            // The same answer may have come twice, and the other of the two have given back what both relied on.
+            Ok(_) => {
+                if let Err(problem) = Self::take(exchange, &self.account, &self.id, self.operation).await {
+                    worker::console_error!("claim of a passkey: {}", problem.code());
+                }
+            }
+            Err(problem) if matches!(problem.code(), "passkey_exists" | "unavailable") => {}
+            Err(_) => {
+                let keyring = exchange.keyring().await?;
+                let kept = Accounts::new(&exchange.environment).passkeys(&keyring, &self.account).await?;
+                if kept.iter().all(|kept| kept.id != self.id) {
+                    exchange.directory()?.unclaim_passkey(&self.id, self.operation).await?;
+                }
+            }
         }
         outcome
     }

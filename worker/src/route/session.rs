@@ -42,6 +42,7 @@ pub(crate) async fn show(exchange: &Exchange) -> Answer {
     let standing = standing(exchange, &caller.subject).await?;
     let Authenticated { claims, subject } = &caller;
     let (created_at, expires_at) = standing.span.unzip();
+    validate::catch_up(exchange, claims, &[]).await;
     json(
         200,
         &Session {

@@ -212,7 +212,7 @@ fn check_audience(claims: &VerifiedClaims, wanted: &[String]) -> Result<(), Prob
 
 /// Learns what was defined since this isolate last asked, if the token or the question knows more of it. Where that fails,
 /// the answer is by what is known.
-async fn catch_up(event: &Event, claims: &VerifiedClaims, required: &[String]) {
+pub(crate) async fn catch_up(event: &Event, claims: &VerifiedClaims, required: &[String]) {
     let Ok(settings) = event.environment.permissions() else { return };
     let registry = &settings.registry;
     let is_newer =

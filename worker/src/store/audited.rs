@@ -52,10 +52,12 @@ impl Directory {
             line.event.into(),
             line.detail.into(),
         ]);
+        // A line that is there already is written once more, too, and refused: otherwise what follows would happen again.
         let written = self.prepare(
             &format!(
                 "INSERT INTO audit_events (event_id, occurred_at, tenant, account_id, event, detail) \
-                 SELECT ?{a}, ?{b}, ?{c}, ?{d}, ?{e}, ?{f} WHERE {condition}"
+                 SELECT ?{a}, ?{b}, ?{c}, ?{d}, ?{e}, ?{f} \
+                 WHERE ({condition}) OR EXISTS (SELECT 1 FROM audit_events WHERE event_id = ?{a})"
             ),
             &bound,
         )?;

@@ -142,9 +142,16 @@ impl Authority {
         needed: OperatorPermission,
         of_deployment: bool,
     ) -> Option<Self> {
+        let authority = Self { mask };
+        let is_allowed = authority.includes(registry, needed);
+        (is_allowed && (of_deployment || !needed.is_of_deployment())).then_some(authority)
+    }
+
+    /// Whether it gives orders by this permission, too.
+    #[must_use]
+    pub fn includes(&self, registry: &PermissionRegistry, permission: OperatorPermission) -> bool {
         // Not `allows`: root passes every check there, also of names that the registry does not have.
-        let is_allowed = registry.bit_of(needed.name()).is_some_and(|bit| mask.contains(bit));
-        (is_allowed && (of_deployment || !needed.is_of_deployment())).then_some(Self { mask })
+        registry.bit_of(permission.name()).is_some_and(|bit| self.mask.contains(bit))
     }
 
     /// Whether it acts on somebody who may do this: only if that is less than it may do itself, so that equals give no
@@ -205,7 +212,9 @@ mod tests {
         let registry = registry();
         for held in OperatorPermission::ALL {
             let mask = mask_of(&registry, &[held]);
+            let authority = Authority { mask };
             for needed in OperatorPermission::ALL {
+                assert_eq!(authority.includes(&registry, needed), held == needed, "{held:?} and {needed:?}");
                 let allowed =
                     |of_deployment| Authority::over(&registry, mask, needed, of_deployment).is_some();
                 assert_eq!(allowed(true), held == needed, "{held:?} for {needed:?}");

@@ -62,7 +62,6 @@ struct Created<'a> {
 pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let operator = operator::authorise(exchange, OperatorPermission::UsersManage).await?;
     let input = read(exchange).await?;
-    check_may_give(exchange, &operator, &input.given)?;
     let keyring = exchange.keyring().await?;
     let Ids { account, invitation, gift } = ids(exchange, &keyring, &operator, &input);
     let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
@@ -71,6 +70,8 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         return Err(Problem::idempotency_key_reused());
     }
     if before.is_none() {
+        check_given(exchange, &input.given).await?;
+        check_may_give(exchange, &operator, &input.given)?;
         operator.make(exchange, account).await?;
         let hash = input.password.as_ref().map(|password| password::hashed(exchange, &keyring, password));
         let hash = hash.transpose()?;
@@ -142,7 +143,6 @@ async fn read(exchange: &Exchange) -> Result<Input, Problem> {
         permissions: names(&mut body, "permissions", AuthorizationSnapshot::MOST_PERMISSIONS)?,
         ..AuthorizationSnapshot::of_roles(amended(&[], &roles, &[]))
     };
-    check_given(exchange, &given).await?;
     let send_invitation = body.optional_flag("send_invitation")?.unwrap_or(false);
     if send_invitation && password.is_some() {
         return Err(Problem::invalid_field("send_invitation", "needs no password"));
@@ -179,7 +179,7 @@ fn is_everybodys(exchange: &Exchange, given: &AuthorizationSnapshot) -> bool {
     *given == AuthorizationSnapshot::of_roles(default_roles(exchange))
 }
 
-/// Refuses to give more than the operator may. What everybody has who signs up is nobody's gift.
+/// Refuses to give more than the operator may, and to give at all who may only create. What everybody has who signs up is nobody's gift.
 fn check_may_give(
     exchange: &Exchange,
     operator: &Operator,
@@ -188,7 +188,9 @@ fn check_may_give(
     if is_everybodys(exchange, given) {
         return Ok(());
     }
-    operator.check_covers([exchange.environment.permissions()?.mask_of(given)])
+    let settings = exchange.environment.permissions()?;
+    operator.check_also(&settings.registry, OperatorPermission::AuthorizationManage)?;
+    operator.check_covers([settings.mask_of(given)])
 }
 
 struct Ids {
@@ -214,12 +216,12 @@ fn ids(exchange: &Exchange, keyring: &Keyring, operator: &Operator, input: &Inpu
     ];
     let phone = input.phone.as_ref().map(|phone| phone.value().as_bytes());
     let AuthorizationSnapshot { roles, groups, permissions, .. } = &input.given;
-    // Without them an order is what it was before there were any.
+    // Without them an order is what it was before there were any. The titles are the names of nothing.
     let titled = |title: &'static str, names: &[String]| (!names.is_empty()).then_some(title.as_bytes());
     let given = roles.iter().map(String::as_bytes).chain(phone);
-    let given = given.chain(titled("groups", groups)).chain(groups.iter().map(String::as_bytes));
+    let given = given.chain(titled(":groups", groups)).chain(groups.iter().map(String::as_bytes));
     let given =
-        given.chain(titled("permissions", permissions)).chain(permissions.iter().map(String::as_bytes));
+        given.chain(titled(":permissions", permissions)).chain(permissions.iter().map(String::as_bytes));
     let said: Vec<&[u8]> = said.iter().map(Vec::as_slice).chain(given).collect();
     let by_key = keyring.digest(&[b"created by operator", tenant, key]);
     let by_order = keyring.digest(&[&[b"created by operator, as", tenant, key], said.as_slice()].concat());

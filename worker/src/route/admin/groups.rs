@@ -88,20 +88,23 @@ pub(crate) async fn change(exchange: &Exchange, name: &str) -> Answer {
         return Err(Problem::invalid_field("remove", "must have nobody who is in add"));
     }
     definitions::know_now(environment, exchange.ambient.now()).await?;
-    let operation = operator.order_of(&[b"members", name.as_bytes()], &said(&add, &remove));
-    let (directory, is_defined) =
-        (exchange.directory()?, environment.permissions()?.groups.get(name).is_some());
-    if !add.is_empty() && !is_defined && !directory.was_authorized(operation).await? {
-        return Err(Problem::not_found());
+    let (directory, tenant) = (exchange.directory()?, environment.config().tenant());
+    let about: [&[u8]; 3] = [b"members", tenant.as_str().as_bytes(), name.as_bytes()];
+    let operation = operator.order_of(&about, &said(&add, &remove));
+    // What was carried out is answered again, whatever may be done by now.
+    if !directory.was_authorized(operation).await? {
+        let granted = environment.permissions()?.groups.get(name).map(PermissionSet::mask);
+        if !add.is_empty() && granted.is_none() {
+            return Err(Problem::not_found());
+        }
+        operator.check_covers(granted)?;
+        operator.reach(exchange, &[add.as_slice(), remove.as_slice()].concat()).await?;
     }
-    operator.check_covers(environment.permissions()?.groups.get(name).map(PermissionSet::mask))?;
-    operator.reach(exchange, &[add.as_slice(), remove.as_slice()].concat()).await?;
     let (before, mut after) = (AuthorizationSnapshot::default(), AuthorizationSnapshot::default());
     after.groups.extend((!add.is_empty()).then(|| name.to_owned()));
     let besides = &definitions::given_besides(environment, &before, &after)?;
     let by = operator.name();
     let membership = Membership { group: &group, add: &add, remove: &remove, besides, operation, by: &by };
-    let tenant = environment.config().tenant();
     let changed = directory.change_members(tenant, &membership, exchange.ambient.now()).await?;
     let changed = changed.ok_or_else(Problem::not_found)?;
     let changed: Vec<AccountId> = changed.into_iter().map(|Named { account_id }| account_id).collect();

@@ -9,7 +9,7 @@ use crate::store::directory::AuditRow;
 use crate::wire::body;
 use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, SessionId};
-use postern_core::permission::{Authority, OperatorPermission, PermissionMask};
+use postern_core::permission::{Authority, OperatorPermission, PermissionMask, PermissionRegistry};
 
 /// The event of every grave order, in the history of whoever gives it and of whoever it is about.
 const ORDER: &str = "operator_order";
@@ -55,6 +55,10 @@ impl OperatingAccount {
 
     pub(super) const fn id(&self) -> &AccountId {
         &self.id
+    }
+
+    pub(super) fn includes(&self, registry: &PermissionRegistry, permission: OperatorPermission) -> bool {
+        self.authority.includes(registry, permission)
     }
 
     pub(super) fn check_covers(&self, mask: &PermissionMask) -> Result<(), Problem> {

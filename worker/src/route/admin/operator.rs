@@ -11,7 +11,7 @@ use crate::wire::problem::Problem;
 use postern_core::id::{AccountId, OperationId, OrganizationId};
 use postern_core::identifier::length_prefixed;
 use postern_core::keyring::is_placeholder;
-use postern_core::permission::{OperatorPermission, PermissionMask, PermissionName};
+use postern_core::permission::{OperatorPermission, PermissionMask, PermissionName, PermissionRegistry};
 use postern_core::secret::Secret;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -84,6 +84,20 @@ impl Operator {
         match &self.account {
             Some(account) => account.write_down_for(exchange, &[new]).await,
             None => Ok(()),
+        }
+    }
+
+    /// Refuses what takes another permission besides the one that the order is given by.
+    pub(super) fn check_also(
+        &self,
+        registry: &PermissionRegistry,
+        permission: OperatorPermission,
+    ) -> Result<(), Problem> {
+        match &self.account {
+            Some(account) if !account.includes(registry, permission) => {
+                Err(Problem::operator_permission_missing(permission))
+            }
+            _ => Ok(()),
         }
     }
 
