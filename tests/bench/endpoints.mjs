@@ -4,17 +4,26 @@ import { performance } from "node:perf_hooks";
 import { LANES, Load, processorTime, untilQuiet } from "./support/load.mjs";
 import { summary } from "./support/measure.mjs";
 import { AUTH, account, configuration, mailReceiver } from "./support/people.mjs";
-import { startBareWorker, startRelease } from "./support/workerd.mjs";
+import { startBareRust, startBareWorker, startRelease } from "./support/workerd.mjs";
 
-export const NAMES = ["validate-jwt_only", "validate-hybrid", "validate-strict", "refresh"];
+export const NAMES = ["validate-jwt_only", "validate-hybrid", "validate-strict", "refresh", "validate-jwt_only-rust", "validate-hybrid-rust", "validate-strict-rust"];
+
+/** What a Worker in Rust does at least that asks what a mode asks. */
+const FLOORS = {
+  jwt_only: { path: "/", title: 'bare worker in Rust, "ok"' },
+  hybrid: { path: "/kv", title: "the same with one read of KV" },
+  strict: { path: "/object", title: "the same with one call of an object" },
+};
 
 let stage;
 
 export async function run(name, { quick }) {
   stage ??= await setUp();
-  const { release, bare, people } = stage;
-  const path = `${AUTH}/${name.split("-")[0]}`;
-  const mode = name.split("-")[1];
+  const { release, people } = stage;
+  const [route, mode, isRust] = name.split("-");
+  const path = `${AUTH}/${route}`;
+  const bare = isRust === undefined ? stage.bare : stage.rust;
+  const floor = isRust === undefined ? { path, title: 'bare worker, "ok"' } : FLOORS[mode];
   const validate = async (lane) => {
     const answer = JSON.parse(await release.load.post(path, JSON.stringify({ token: people[lane].access, mode }), { lane }));
     if (answer.active !== true || answer.mode !== mode) throw new Error(JSON.stringify(answer));
@@ -26,7 +35,7 @@ export async function run(name, { quick }) {
   const ours = mode === undefined ? refresh : validate;
   // The same bytes go to both.
   const bodies = people.map(({ access, refresh }) => JSON.stringify(mode === undefined ? { refresh_token: refresh } : { token: access, mode }));
-  const theirs = (lane) => bare.load.post(path, bodies[lane], { lane });
+  const theirs = (lane) => bare.load.post(floor.path, bodies[lane], { lane });
 
   const count = quick ? 4 : mode === undefined ? 40 : 120;
   const rounds = quick ? 2 : 11;
@@ -43,13 +52,13 @@ export async function run(name, { quick }) {
   // A store that fails makes a request slower, or faster, and goes unnoticed otherwise.
   const complaints = release.server.output();
   if (complaints !== "") throw new Error(`the release build complains:\n${complaints.slice(0, 2000)}`);
-  const rows = [row(name, samples, "elapsed")];
-  if (samples[0].ours.processor !== undefined) rows.push(row(name, samples, "processor"));
+  const rows = [row(name, floor.title, samples, "elapsed")];
+  if (samples[0].ours.processor !== undefined) rows.push(row(name, floor.title, samples, "processor"));
   return rows;
 }
 
-const row = (name, samples, figure) => ({
-  ...summary(name, "postern, release", 'bare worker, "ok"', samples.map(({ ours, theirs }) => ({ ours: ours[figure], theirs: theirs[figure] }))),
+const row = (name, theirs, samples, figure) => ({
+  ...summary(name, "postern, release", theirs, samples.map(({ ours, theirs }) => ({ ours: ours[figure], theirs: theirs[figure] }))),
   figure: figure === "processor" ? "processor time of workerd" : "elapsed",
   runtime: "workerd",
 });
@@ -69,9 +78,9 @@ async function measured({ load, server }, count, send) {
 /** Both servers, and an account with a session for every lane. */
 async function setUp() {
   const mail = await mailReceiver();
-  const servers = await Promise.all([startRelease(configuration(mail.url)), startBareWorker()]);
-  const [release, bare] = servers.map((server) => ({ server, load: new Load(server.port) }));
-  stage = { release, bare, mail };
+  const servers = await Promise.all([startRelease(configuration(mail.url)), startBareWorker(), startBareRust()]);
+  const [release, bare, rust] = servers.map((server) => ({ server, load: new Load(server.port) }));
+  stage = { release, bare, rust, mail };
   try {
     const people = [];
     for (let lane = 0; lane < LANES; lane += 1) people.push(await account(release.load, mail, lane));
@@ -84,10 +93,10 @@ async function setUp() {
 /** Ends what `run` started. */
 export async function finish() {
   if (stage === undefined) return;
-  const { release, bare, mail } = stage;
+  const { release, bare, rust, mail } = stage;
   stage = undefined;
   mail.stop();
-  for (const { load, server } of [release, bare]) {
+  for (const { load, server } of [release, bare, rust]) {
     load.close();
     await server.stop();
   }

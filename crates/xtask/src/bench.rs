@@ -6,9 +6,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::build::{Variant, build};
+use crate::bundle::{self, FunctionNames};
 use crate::process::{announce, cargo, run};
+use crate::setup;
 use crate::test::build_package;
-use crate::{bundle, setup};
 
 /// Builds what is measured and measures it; `options` go to `tests/bench/bench.mjs`.
 ///
@@ -23,6 +24,7 @@ pub(crate) fn run_selected(options: &[&str]) -> Result<()> {
     build_password_check()?;
     build_native_program()?;
     build_permission_resolution()?;
+    build_bare_worker()?;
     announce("Measuring");
     run(setup::node_command()?.arg("tests/bench/bench.mjs").args(options))
 }
@@ -47,6 +49,19 @@ fn build_permission_resolution() -> Result<()> {
     run(&mut cargo("build --quiet --release --locked --package postern-bench-permissions"))?;
     fs::copy("target/release/postern-bench-permissions", "build/bench/permissions")
         .context("cannot copy the resolution of permissions")?;
+    Ok(())
+}
+
+/// A Worker in Rust that does nothing.
+fn build_bare_worker() -> Result<()> {
+    announce("Building the bare Worker");
+    let mut compile = cargo("build --package postern-bench-bare --target wasm32-unknown-unknown --release");
+    // As for the Worker itself.
+    let module = bundle::compile(compile.env("WASM_BINDGEN_USE_JS_SYS", "1"), "postern_bench_bare")?;
+    let folder = Path::new("build/bench/bare");
+    bundle::bind(&module, folder, FunctionNames::Drop)?;
+    fs::copy("tests/bench/bare/shim.js", folder.join("shim.js"))
+        .context("cannot copy the bare Worker's shim")?;
     Ok(())
 }
 

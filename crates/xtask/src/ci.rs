@@ -10,6 +10,7 @@ use crate::{bundle, configuration, setup};
 /// The crates that are shipped as wasm; the first exists in no other form.
 const WORKER: &str = "postern-worker";
 const VERIFIER: &str = "postern-verifier";
+const BARE: &str = "postern-bench-bare";
 const BARE_METAL: &str = "thumbv7em-none-eabi";
 const CARGO_DENY: &str = "0.20";
 
@@ -45,11 +46,12 @@ pub(crate) fn run_all() -> Result<()> {
 
 fn lints() -> Result<()> {
     let mut native = cargo("clippy --quiet --workspace --all-targets");
-    run(native.args(["--exclude", WORKER, "--", "-D", "warnings"]))?;
+    run(native.args(["--exclude", WORKER, "--exclude", BARE, "--", "-D", "warnings"]))?;
 
     for features in ["", "--features postern-worker/development"] {
         wasm_lints(&format!("--package {WORKER} {features}"))?;
     }
+    wasm_lints(&format!("--package {BARE}"))?;
     // On its own: without std, features that the Worker turns on in shared dependencies do not fit.
     wasm_lints(&format!("--package {VERIFIER}"))
 }

@@ -11,6 +11,7 @@ use crate::process::{announce, cargo, run, run_and_keep};
 use crate::setup;
 
 const VERIFIER: &str = "postern-verifier";
+const BARE: &str = "postern-bench-bare";
 
 /// Where tests in JavaScript live; a file `NAME.test.mjs` in one of them is run.
 const END_TO_END_FOLDERS: [&str; 4] = ["tests/worker", "tests/js", "tests/docs", "pkg/test"];
@@ -58,11 +59,11 @@ pub(crate) fn run_selected(selection: &[&str]) -> Result<()> {
 fn native_tests() -> Result<Vec<String>> {
     announce("Native tests");
     let is_result = |line: &str| line.starts_with("test result:") && !line.contains(" 0 passed");
-    // Not the Worker, which exists only as wasm, nor the probe and the benchmark's module, which have no tests; the
+    // Not the Worker, which exists only as wasm, nor the probe and the benchmark's modules, which have no tests; the
     // verifier on its own, because the others turn on algorithms in core that it leaves to its host; xtask is compiled
     // already, in its own profile.
     let mut tests = cargo("test --quiet --workspace");
-    for package in ["postern-worker", "postern-probe", "postern-bench-argon2", VERIFIER, "xtask"] {
+    for package in ["postern-worker", "postern-probe", "postern-bench-argon2", BARE, VERIFIER, "xtask"] {
         tests.args(["--exclude", package]);
     }
     let mut lines = run_and_keep(&mut tests, is_result)?;

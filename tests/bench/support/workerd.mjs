@@ -43,6 +43,38 @@ export function startModules(files) {
   });
 }
 
+/** A worker in Rust that does nothing (`/`), reads one key (`/kv`) or asks an object for one row (`/object`). */
+export function startBareRust() {
+  const build = join(ROOT, "build/bench/bare");
+  const modules = ["shim.js", ...filesBelow(build).filter((file) => file !== "shim.js")];
+  const worker = named({
+    compatibilityDate: text(COMPATIBILITY_DATE),
+    modules: list(modules.map((file) => named({ name: text(file), [file.endsWith(".wasm") ? "wasm" : "esModule"]: `embed ${text(`bare/${file}`)}` }))),
+    bindings: list([
+      binding("EDGE", "kvNamespace", named({ name: text("stores"), entrypoint: text("kv") })),
+      binding("BARE", "durableObjectNamespace", text("Bare")),
+    ]),
+    durableObjectNamespaces: list([named({ className: text("Bare"), uniqueKey: text("Bare"), enableSql: "true" })]),
+    durableObjectStorage: named({ localDisk: text("disk") }),
+  });
+  const stores = named({
+    compatibilityDate: text(COMPATIBILITY_DATE),
+    modules: list([named({ name: text("stores.js"), esModule: `embed ${text("stores.js")}` })]),
+  });
+  return start({
+    services: [
+      named({ name: text("main"), worker }),
+      named({ name: text("stores"), worker: stores }),
+      named({ name: text("disk"), disk: named({ path: text("disk"), writable: "true" }) }),
+    ],
+    prepare: (folder) => {
+      mkdirSync(join(folder, "disk"));
+      cpSync(build, join(folder, "bare"), { recursive: true });
+      cpSync(fileURLToPath(new URL("stores.js", import.meta.url)), join(folder, "stores.js"));
+    },
+  });
+}
+
 /**
  * The release build of the Worker, with objects on disk and stand-ins for the other stores.
  *

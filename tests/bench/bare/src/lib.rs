@@ -1,9 +1,9 @@
 //! A Worker in Rust that does nothing, asks an object for nothing, or reads one key: what the runtime and the crate `worker`
 //! cost before anybody has written a line.
 
-use worker::{
-    Context, DurableObject, Env, Request, Response, Result, State, console_error, durable_object, event,
-};
+mod object;
+
+use worker::{Context, Env, Request, Response, Result, console_error, event};
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
@@ -19,23 +19,5 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
             Response::ok(found.unwrap_or_default())
         }
         _ => Response::ok("ok"),
-    }
-}
-
-/// An object that reads one row.
-#[durable_object(fetch)]
-pub struct Bare {
-    state: State,
-}
-
-impl DurableObject for Bare {
-    fn new(state: State, _env: Env) -> Self {
-        Self { state }
-    }
-
-    async fn fetch(&self, _request: Request) -> Result<Response> {
-        let sql = self.state.storage().sql();
-        let rows = sql.exec("SELECT name FROM sqlite_master LIMIT 1", None)?;
-        Response::ok(rows.raw().count().to_string())
     }
 }
