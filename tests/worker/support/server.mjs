@@ -5,6 +5,7 @@
 // moment and start it again on what was left.
 
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -210,13 +211,18 @@ function scratchFolder() {
   return mkdtempSync(join(parent, "run-"));
 }
 
+/** Not one that the system would choose: those it also gives to connections, and this one is listened at only later. */
 async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return port;
+  for (;;) {
+    const port = randomInt(15_000, 32_000);
+    const probe = createServer();
+    const isFree = new Promise((resolve) => probe.once("listening", () => resolve(true)).once("error", () => resolve(false)));
+    probe.listen(port, "127.0.0.1");
+    if (!(await isFree)) continue;
+    probe.close();
+    await once(probe, "close");
+    return port;
+  }
 }
 
 function collect(child) {
