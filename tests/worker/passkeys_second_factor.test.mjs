@@ -13,10 +13,10 @@ const ELSEWHERE = { headers: { "user-agent": "another device" } };
 
 describe("passkeys as the second factor", () => {
   let server;
-  let owner, person, begin, remove, options, present, signIn, verify, register, holder, challenged;
+  let owner, person, begin, remove, options, present, signIn, verify, register, holder, challenged, renewed;
   before(async () => {
     server = await startOpenServer();
-    ({ owner, person, begin, remove, options, present, signIn, verify, register, holder, challenged } = passkeyClient(server));
+    ({ owner, person, begin, remove, options, present, signIn, verify, register, holder, challenged, renewed } = passkeyClient(server));
   });
   after(() => server?.stop());
 
@@ -46,6 +46,24 @@ describe("passkeys as the second factor", () => {
       refused(await signIn(Object.assign(me.passkey.copied(), { verifies: true })), 401, "invalid_credentials");
     });
   }
+
+  test("what was begun before there was a factor is finished by nobody who has not shown it", async () => {
+    const me = await person();
+    const thief = new SoftwarePasskey();
+    const made = thief.create((await begin(me)).body);
+    await steady();
+    const { secret } = (await owner.post("2fa/setup", { current_password: PASSWORD }, { bearer: me.bearer })).body;
+    assert.equal((await verify({ code: codeOf(secret, -1) }, { bearer: me.bearer })).status, 200);
+    const copied = await renewed(me);
+    const answer = await owner.post("passkeys", { name: "thief", credential: made }, { bearer: copied.bearer });
+    refused(answer, 409, "no_pending_change");
+    refused(await signIn(thief), 401, "invalid_credentials");
+    // With the factor it is begun anew, and that is finished.
+    const begun = await begin(copied, { code: codeOf(secret) });
+    assert.equal(begun.status, 200, begun.text);
+    const own = new SoftwarePasskey();
+    assert.equal((await owner.post("passkeys", { name: "own", credential: own.create(begun.body) }, { bearer: copied.bearer })).status, 201);
+  });
 
   test("a passkey that signs in challenges nobody, and answers where something else does", async () => {
     const me = await holder();

@@ -10,6 +10,7 @@ use crate::object::transaction::commit;
 use postern_core::throttle::{RateDecision, RateLimit, TheoreticalArrival, decide};
 use postern_core::time::{Seconds, UnixMillis};
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use worker::{DurableObject, Env, Error, Request, Response, Result, State, Storage, durable_object};
 
 /// How many shards there are. Fixed for the life of a deployment.
@@ -63,12 +64,13 @@ pub(crate) fn name(shard: u8) -> String {
 #[durable_object(alarm)]
 pub struct LimiterObject {
     state: State,
-    _env: Env,
+    /// Whether the table is known to be there: it is never dropped, and asking costs as much as what is taken.
+    has_table: Cell<bool>,
 }
 
 impl DurableObject for LimiterObject {
-    fn new(state: State, env: Env) -> Self {
-        Self { state, _env: env }
+    fn new(state: State, _env: Env) -> Self {
+        Self { state, has_table: Cell::new(false) }
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
@@ -97,6 +99,7 @@ impl Callee for LimiterObject {
         let call: TakeCall = call::receive(message)?;
         let storage = self.state.storage();
         let answer = self.take(&call, now)?;
+        self.has_table.set(true);
         // What was taken is taken: a sweep that is not planned now is planned by the next call.
         if let Err(error) = plan_sweep(&storage).await {
             worker::console_error!("limiter: no sweep is planned: {error}");
@@ -111,7 +114,9 @@ impl LimiterObject {
         let sql = storage.sql();
         let table = Expiring::new(&sql, BUCKETS);
         commit(&storage, || {
-            records::create_expiring(&sql, &[BUCKETS])?;
+            if !self.has_table.get() {
+                records::create_expiring(&sql, &[BUCKETS])?;
+            }
             for bucket in forgets {
                 table.delete(bucket)?;
             }

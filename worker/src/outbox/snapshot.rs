@@ -20,6 +20,9 @@ pub(crate) async fn deliver(
     let Owner::Account(account) = owner else { return Ok(()) };
     let because = |problem: Problem| Error::RustError(problem.code().into());
     let edge = Environment::edge(env)?;
+    if snapshot_of(sql, env, session, ambient.now())?.is_none() {
+        return edge::delete_snapshot(&edge, account, session).await;
+    }
     // The keys first: what is copied is what is stored now, without a wait in between.
     let environment = Environment::open(env).map_err(because)?;
     let keyring = keyring::load(&environment, ambient).await.map_err(because)?;

@@ -67,6 +67,9 @@ pub struct PendingRegistration {
     pub registered_for: PasskeyUse,
     /// The first moment at which it is forgotten.
     pub expires_at: UnixMillis,
+    /// Whether the account had a second factor when it was begun, which was shown then.
+    #[serde(default)]
+    pub is_behind_factor: bool,
 }
 
 /// A challenge of a sign-in that was answered, kept until it expires.
@@ -166,7 +169,8 @@ impl PasskeyRecord {
     }
 }
 
-/// Begins to register a passkey; a second beginning replaces the first.
+/// Begins to register a passkey; a second beginning replaces the first. `is_behind_factor`: the account has a second factor,
+/// and it was shown.
 ///
 /// # Errors
 ///
@@ -175,6 +179,7 @@ pub fn begin_registration(
     record: &PasskeyRecord,
     challenge: Random<32>,
     registered_for: PasskeyUse,
+    is_behind_factor: bool,
     now: UnixMillis,
 ) -> Result<PasskeyRecord, PasskeyRefusal> {
     if record.passkeys.len() >= MAX_PASSKEYS {
@@ -182,7 +187,7 @@ pub fn begin_registration(
     }
     let challenge = Octets::new(challenge.into_bytes().into());
     let expires_at = now.plus(REGISTRATION_TTL);
-    let pending = Some(PendingRegistration { challenge, registered_for, expires_at });
+    let pending = Some(PendingRegistration { challenge, registered_for, expires_at, is_behind_factor });
     Ok(PasskeyRecord { pending, ..record.clone() })
 }
 
@@ -202,13 +207,15 @@ pub enum RegistrationOutcome {
 }
 
 /// Finishes the registration that waits, whose challenge works once, right or wrong. That no other account has the id
-/// is the caller's to know.
+/// is the caller's to know, and whether the account has a second factor by now (`is_guarded`): one that nobody had to show when
+/// the registration was begun ends it.
 pub fn finish_registration(
     record: &PasskeyRecord,
     party: &RelyingParty,
     response: &Registration,
     name: String,
     transports: Vec<String>,
+    is_guarded: bool,
     now: UnixMillis,
 ) -> RegistrationOutcome {
     let Some(pending) = record.pending.as_ref() else {
@@ -216,7 +223,7 @@ pub fn finish_registration(
     };
     let used_up = PasskeyRecord { pending: None, ..record.clone() };
     let refused = |reason| RegistrationOutcome::Refused { reason, write: Some(used_up.clone()) };
-    if now >= pending.expires_at {
+    if now >= pending.expires_at || (is_guarded && !pending.is_behind_factor) {
         return refused(PasskeyRefusal::NotBegun);
     }
     if record.passkeys.len() >= MAX_PASSKEYS {

@@ -14,7 +14,7 @@ use postern_core::secret::Secret;
 use postern_core::time::UnixMillis;
 
 pub(crate) fn begun(record: &PasskeyRecord, registered_for: PasskeyUse) -> PasskeyRecord {
-    begin_registration(record, Random::new(CHALLENGE), registered_for, NOW).unwrap()
+    begin_registration(record, Random::new(CHALLENGE), registered_for, false, NOW).unwrap()
 }
 
 pub(crate) fn finish(record: &PasskeyRecord, draft: &Draft) -> RegistrationOutcome {
@@ -23,7 +23,7 @@ pub(crate) fn finish(record: &PasskeyRecord, draft: &Draft) -> RegistrationOutco
 
 fn finish_at(record: &PasskeyRecord, draft: &Draft, at: UnixMillis) -> RegistrationOutcome {
     let response = draft.to_registration();
-    finish_registration(record, &party(), &response, "laptop".into(), vec!["internal".into()], at)
+    finish_registration(record, &party(), &response, "laptop".into(), vec!["internal".into()], false, at)
 }
 
 fn refused(outcome: RegistrationOutcome) -> (PasskeyRefusal, Option<PasskeyRecord>) {
@@ -43,6 +43,28 @@ fn a_registration_is_stored_whole() {
     assert_eq!((record.pending.is_none(), record.guards()), (true, false));
     let text = serde_json::to_string(&record).unwrap();
     assert_eq!(serde_json::from_str::<PasskeyRecord>(&text).unwrap(), record);
+}
+
+#[test]
+fn a_factor_that_was_not_shown_ends_what_was_begun_before_it() {
+    let draft = Draft::registration(&Key::p256());
+    let response = draft.to_registration();
+    let empty = PasskeyRecord::default();
+    for (is_behind_factor, is_guarded, is_stored) in
+        [(false, false, true), (false, true, false), (true, true, true), (true, false, true)]
+    {
+        let random = Random::new(CHALLENGE);
+        let begun = begin_registration(&empty, random, PasskeyUse::SignIn, is_behind_factor, NOW).unwrap();
+        let outcome =
+            finish_registration(&begun, &party(), &response, "laptop".into(), Vec::new(), is_guarded, NOW);
+        match outcome {
+            RegistrationOutcome::Stored(_) => assert!(is_stored),
+            RegistrationOutcome::Refused { reason, write } => {
+                assert_eq!((reason, is_stored), (PasskeyRefusal::NotBegun, false));
+                assert!(write.unwrap().pending.is_none());
+            }
+        }
+    }
 }
 
 #[test]
@@ -70,7 +92,7 @@ fn a_registration_expires_and_another_replaces_it() {
     stored(finish_at(&first, &draft, UnixMillis::new(later(300).as_millis() - 1)));
     let (reason, write) = refused(finish_at(&first, &draft, later(300)));
     assert_eq!((reason, write.unwrap().pending), (PasskeyRefusal::NotBegun, None));
-    let second = begin_registration(&first, Random::new([8; 32]), PasskeyUse::SignIn, NOW).unwrap();
+    let second = begin_registration(&first, Random::new([8; 32]), PasskeyUse::SignIn, false, NOW).unwrap();
     assert_eq!(refused(finish(&second, &draft)).0, PasskeyRefusal::ChallengeMismatch);
 }
 
@@ -112,7 +134,7 @@ fn there_are_twenty_and_none_twice() {
             assert_eq!(refused(finish(&again, &draft)).0, PasskeyRefusal::AlreadyRegistered);
         }
     }
-    let more = begin_registration(&record, Random::new(CHALLENGE), PasskeyUse::SignIn, NOW);
+    let more = begin_registration(&record, Random::new(CHALLENGE), PasskeyUse::SignIn, false, NOW);
     assert_eq!(more.err(), Some(PasskeyRefusal::TooMany));
     let waiting = PasskeyRecord {
         pending: begun(&PasskeyRecord::default(), PasskeyUse::SignIn).pending,

@@ -41,8 +41,12 @@ pub(crate) fn snapshot_of(
     let account: Option<AccountRecord> = Records::new(sql, ACCOUNT).get(ACCOUNT)?;
     let session: Option<SessionRecord> = Records::new(sql, SESSIONS).get(&session.to_string())?;
     let (Some(account), Some(session)) = (account, session) else { return Ok(None) };
-    let environment = Environment::open_for(env, Some(&account.tenant));
-    let environment = environment.map_err(|problem: Problem| Error::RustError(problem.code().into()))?;
+    let environment = match Environment::open_for(env, Some(&account.tenant)) {
+        Ok(environment) => environment,
+        // Nobody asks for a tenant that is not configured any more.
+        Err(problem) if problem.code() == Problem::tenant_unknown().code() => return Ok(None),
+        Err(problem) => return Err(Error::RustError(problem.code().into())),
+    };
     let has_factor = has_factor(sql, &environment)?;
     Ok(SessionSnapshot::of(&account, &session, has_factor, now))
 }

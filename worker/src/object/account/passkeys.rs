@@ -198,7 +198,7 @@ impl Account<'_> {
                 if self.is_guarded(&factors, &record) || !found.is_some_and(|found| found.enrols) {
                     return refused(PasskeyProblem::NotFound);
                 }
-                match begin_registration(&record, drawn(&challenge)?, registered_for, self.now) {
+                match begin_registration(&record, drawn(&challenge)?, registered_for, false, self.now) {
                     Err(refusal) => refused(refusal.into()),
                     Ok(begun) => {
                         self.commit(Change { passkeys: Some(begun), ..Change::default() })?;
@@ -207,7 +207,8 @@ impl Account<'_> {
                 }
             }
             PasskeyOrder::Begin { challenge, registered_for, shown } => {
-                match begin_registration(&record, drawn(&challenge)?, registered_for, self.now) {
+                let is_guarded = self.is_guarded(&self.factors()?.unwrap_or_default(), &record);
+                match begin_registration(&record, drawn(&challenge)?, registered_for, is_guarded, self.now) {
                     Err(refusal) => refused(refusal.into()),
                     Ok(begun) => {
                         let change = Change { passkeys: Some(begun), ..Change::default() };
@@ -304,7 +305,8 @@ impl Account<'_> {
             return Ok(None);
         }
         let (name, transports) = (new.name.clone(), new.transports.clone());
-        Ok(Some(finish_registration(&record, party, &new.registration, name, transports, self.now)))
+        let (registration, now) = (&new.registration, self.now);
+        Ok(Some(finish_registration(&record, party, registration, name, transports, false, now)))
     }
 
     fn finish(
@@ -315,7 +317,8 @@ impl Account<'_> {
         name: String,
         transports: Vec<String>,
     ) -> Result<PasskeyAnswer> {
-        match finish_registration(record, party, registration, name, transports, self.now) {
+        let is_guarded = self.is_guarded(&self.factors()?.unwrap_or_default(), record);
+        match finish_registration(record, party, registration, name, transports, is_guarded, self.now) {
             RegistrationOutcome::Stored(stored) => {
                 let new = stored.find(&registration.id).cloned().ok_or_else(super::commit::vanished)?;
                 let change = Change::told(FactorChange::PasskeyRegistered);

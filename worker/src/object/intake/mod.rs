@@ -27,6 +27,7 @@ use postern_core::intake::CodePurpose;
 use postern_core::password::PasswordHash;
 use postern_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use worker::{DurableObject, Env, Error, Request, Response, Result, State, Storage, durable_object};
 
 /// How many shards there are. Fixed for the life of a deployment.
@@ -305,11 +306,13 @@ pub(crate) fn name(shard: u8) -> String {
 pub struct IntakeObject {
     state: State,
     env: Env,
+    /// Whether the tables are known to be there: they are never dropped, and asking costs as much as a call's own rows.
+    has_tables: Cell<bool>,
 }
 
 impl DurableObject for IntakeObject {
     fn new(state: State, env: Env) -> Self {
-        Self { state, env }
+        Self { state, env, has_tables: Cell::new(false) }
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
@@ -344,11 +347,14 @@ impl Callee for IntakeObject {
         let sql = storage.sql();
         let intake = Intake { environment: &environment, sql: &sql, keyring: &keyring, now: ambient.now() };
         let answer = commit(&storage, || {
-            records::create(&sql, &[SHARD])?;
-            records::create_expiring(&sql, &EXPIRING)?;
-            rows::create(&sql)?;
+            if !self.has_tables.get() {
+                records::create(&sql, &[SHARD])?;
+                records::create_expiring(&sql, &EXPIRING)?;
+                rows::create(&sql)?;
+            }
             intake.answer(call)
         })?;
+        self.has_tables.set(true);
         // What is committed is answered: an alarm that is not set now is set by the next call.
         if let Err(error) = wake(&storage, ambient.now()).await {
             worker::console_error!("intake: no alarm is set: {error}");
