@@ -3,6 +3,7 @@
 //! Run with `--nocapture` to see them. Every failure names the seed that shows it again.
 
 use crate::world::{Climate, HOUR, Report, SECOND, run};
+use postern_core::session::{BindingRule, DeviceBinding};
 
 /// Some of everything that goes wrong on a phone in a train.
 const TABS: Climate = Climate {
@@ -17,7 +18,17 @@ const TABS: Climate = Climate {
     crashes_before_commit: 5,
     crashes_after_commit: 5,
     clock_skew: 500,
+    binding: DeviceBinding {
+        network: BindingRule { enforce: false, detect: false },
+        user_agent: BindingRule { enforce: false, detect: false },
+    },
+    moves: 0,
+    roams: 0,
 };
+
+/// Whoever comes from another network is refused.
+const BOUND: DeviceBinding =
+    DeviceBinding { network: BindingRule { enforce: true, detect: false }, ..TABS.binding };
 
 /// One tab that refreshes every five minutes, give or take, over a good network.
 const ALONE: Climate = Climate {
@@ -77,6 +88,45 @@ fn nearly_every_thief_is_found_and_soon() {
     assert!(found_30 >= 0.99, "{found_30}");
     assert!(median_30 < 240, "{median_30}");
     assert!(found_10 >= found_30 && found_30 >= found_60, "a longer grace hides more: {figures:?}");
+}
+
+#[test]
+fn a_thief_in_another_network_is_given_nothing_and_costs_nobody_the_session() {
+    for seed in 0..2000 {
+        let climate = Climate { binding: BOUND, moves: 300, ..ALONE };
+        let report = run(seed, climate, 3 * HOUR, Some(HOUR));
+        assert_eq!(report.tokens_of_thief, 0, "seed {seed}: {report:?}");
+        assert_eq!(
+            (report.turned_away, report.signed_out_at, report.detected_at),
+            (0, None, None),
+            "seed {seed}: {report:?}"
+        );
+        assert!(report.stolen_at.is_none() || report.advances > 10, "seed {seed}: {report:?}");
+    }
+    let unbound: u64 = (0..200).map(|seed| run(seed, ALONE, 3 * HOUR, Some(HOUR)).tokens_of_thief).sum();
+    assert!(unbound > 100, "the simulation would not notice: {unbound}");
+}
+
+#[test]
+fn who_roams_is_turned_away_and_comes_home_to_the_same_session() {
+    // Who loses an answer and leaves the network before it was asked for again comes back too late, and so does a tab with a
+    // copy of its own that was turned away while the others went on.
+    let network = Climate { lost_replies: 0, slow_replies: 0, crashes_after_commit: 0, ..TABS };
+    let climate = Climate { binding: BOUND, roams: 200, ..network };
+    let reports: Vec<Report> = (200..250).map(|seed| calm(seed, climate, 8 * HOUR)).collect();
+    let turned_away: u64 = reports.iter().map(|report| report.turned_away).sum();
+    println!("400 h of three tabs that roam, bound to a network: {turned_away} refusals, 0 sign-outs");
+    assert!(turned_away > 1000, "{turned_away}");
+}
+
+#[test]
+fn what_is_only_noticed_refuses_nobody() {
+    let noticed = BindingRule { enforce: false, detect: true };
+    let binding = DeviceBinding { network: noticed, user_agent: noticed };
+    for seed in 300..330 {
+        let report = calm(seed, Climate { binding, roams: 300, moves: 300, ..TABS }, 8 * HOUR);
+        assert_eq!(report.turned_away, 0, "seed {seed}: {report:?}");
+    }
 }
 
 #[test]

@@ -5,9 +5,9 @@ use postern_core::id::{AccountId, ClientId, SessionId, TenantId};
 use postern_core::permission::AuthorizationSnapshot;
 use postern_core::secret::Secret;
 use postern_core::session::{
-    DeviceBinding, DeviceFingerprint, DeviceHint, EdgeKey, KeyThumbprint, OpenOutcome, OpenPolicy,
-    OpenRequest, OverCap, Presentation, PresentedRefreshToken, RefreshToken, RotationOutcome, RotationPolicy,
-    Seat, SessionRecord, TokenParts, decide, open,
+    DeviceBinding, DeviceFingerprint, DeviceHint, EdgeKey, FingerprintKey, KeyThumbprint, NetworkPrefixes,
+    OpenOutcome, OpenPolicy, OpenRequest, OverCap, Presentation, PresentedRefreshToken, RefreshToken,
+    RotationOutcome, RotationPolicy, Seat, SessionRecord, TokenParts, decide, open,
 };
 use postern_core::time::{Seconds, UnixMillis};
 use std::collections::BTreeMap;
@@ -30,9 +30,16 @@ pub(crate) fn presented(text: &str) -> PresentedRefreshToken {
     token.check_edge_tag(ISSUER, &key).unwrap()
 }
 
-pub(crate) fn policy(grace_seconds: u32, idle_seconds: u32) -> RotationPolicy {
+pub(crate) fn policy(grace_seconds: u32, idle_seconds: u32, device: DeviceBinding) -> RotationPolicy {
     let (grace, idle) = (Seconds::new(grace_seconds), Seconds::new(idle_seconds));
-    RotationPolicy::new(grace, idle, None, DeviceBinding::default()).unwrap()
+    RotationPolicy::new(grace, idle, None, device).unwrap()
+}
+
+/// Where a request comes from, and with which user agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) address: &'static str,
+    pub(crate) user_agent: &'static str,
 }
 
 /// A newly opened session, its account, and its first token.
@@ -100,6 +107,15 @@ impl Caller {
         }
     }
 
+    /// The same from a place, in a deployment that compares the first 24 bits of addresses.
+    pub(crate) fn at(Place { address, user_agent }: Place) -> Self {
+        let device = DeviceHint::new(Some(user_agent), Some(address));
+        let prefixes = NetworkPrefixes { ipv4_bits: 24, ..NetworkPrefixes::default() };
+        let key = FingerprintKey::new(Secret::new([8; 32]));
+        let fingerprint = DeviceFingerprint::of(&device, &AccountId::from_bytes([1; 16]), &key, prefixes);
+        Self { device, fingerprint, ..Self::new() }
+    }
+
     pub(crate) fn presents<'a>(
         &'a self,
         token: &'a PresentedRefreshToken,
@@ -129,22 +145,27 @@ pub(crate) struct Owner {
     account: AccountRecord,
     session: SessionRecord,
     policy: RotationPolicy,
-    caller: Caller,
     answered: BTreeMap<u32, String>,
 }
 
 impl Owner {
-    pub(crate) fn new(policy: RotationPolicy) -> (Self, String) {
+    pub(crate) fn new(policy: RotationPolicy, opened_from: Place) -> (Self, String) {
         let week = 7 * 86_400;
         let (account, session, token) = opened(week, 4 * week, None);
-        let owner = Self { account, session, policy, caller: Caller::new(), answered: BTreeMap::new() };
-        (owner, token)
+        let session = SessionRecord { fingerprint: Caller::at(opened_from).fingerprint, ..session };
+        (Self { account, session, policy, answered: BTreeMap::new() }, token)
     }
 
-    /// Answers a refresh at `now`; with `crash_before_commit` nothing of it happens.
-    pub(crate) fn refresh(&mut self, text: &str, now: u64, crash_before_commit: bool) -> Option<Answer> {
-        let token = presented(text);
-        let presentation = self.caller.presents(&token, None);
+    /// Answers a refresh from a place at `now`; with `crash_before_commit` nothing of it happens.
+    pub(crate) fn refresh(
+        &mut self,
+        text: &str,
+        from: Place,
+        now: u64,
+        crash_before_commit: bool,
+    ) -> Option<Answer> {
+        let (token, caller) = (presented(text), Caller::at(from));
+        let presentation = caller.presents(&token, None);
         let next_edge_key_id = self.session.generation.as_u32() % 3;
         let outcome = decide(
             &presentation,

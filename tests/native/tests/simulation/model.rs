@@ -7,8 +7,8 @@
 use crate::fixture::{Caller, KEY, OPENED_AT, compose, opened, policy, presented};
 use postern_core::account::{AccountRecord, AccountStatus, ObjectClock};
 use postern_core::session::{
-    Generation, PresentedRefreshToken, RevokeOneOutcome, RevokeReason, RotationOutcome, RotationPolicy,
-    SessionRecord, TokenParts, decide, revoke_one,
+    DeviceBinding, Generation, PresentedRefreshToken, RevokeOneOutcome, RevokeReason, RotationOutcome,
+    RotationPolicy, SessionRecord, TokenParts, decide, revoke_one,
 };
 use postern_core::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,7 +130,8 @@ fn every_sequence_agrees_with_the_table() {
         for bound in [false, true] {
             for first in [0, u32::MAX - 2] {
                 let setting = Setting { g: i64::from(grace_seconds) * 1000, bound, first };
-                let checker = Checker::run(setting, policy(grace_seconds, IDLE_SECONDS));
+                let checker =
+                    Checker::run(setting, policy(grace_seconds, IDLE_SECONDS, DeviceBinding::default()));
                 transitions += checker.transitions;
                 rows.extend(checker.rows);
             }

@@ -1,7 +1,8 @@
 //! Virtual time, an unkind network, tabs that refresh on a timer, and perhaps a thief. All of it follows from
 //! one seed.
 
-use crate::fixture::{OPENED_AT, Owner, policy};
+use crate::fixture::{OPENED_AT, Owner, Place, policy};
+use postern_core::session::DeviceBinding;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -16,6 +17,15 @@ const ATTEMPTS: u32 = 9;
 /// How long, in milliseconds, a slow answer is at most under way, and any other.
 const SLOW: u64 = 10 * SECOND;
 const FAST: u64 = SECOND / 2;
+
+/// The row that answers whoever comes from another device than the session may be used on.
+const DEVICE_REJECTED: u8 = 6;
+const HOME: Place = Place { address: "198.51.100.7", user_agent: "Mozilla/5.0 (X11) Firefox/150.0" };
+/// In the same network, with another address.
+const NEXT_DOOR: Place = Place { address: "198.51.100.200", ..HOME };
+const ELSEWHERE: Place = Place { address: "203.0.113.9", ..HOME };
+/// The thief says of the browser what the owner's says, and cannot say so of the network.
+const THIEF: Place = Place { address: "192.0.2.66", ..HOME };
 
 /// What a world is like. Chances are per mille.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +46,11 @@ pub(crate) struct Climate {
     pub(crate) crashes_after_commit: u64,
     /// How far, in milliseconds, the owner's clock may be off in either direction; drawn anew for each request.
     pub(crate) clock_skew: u64,
+    /// What binds the session to its device.
+    pub(crate) binding: DeviceBinding,
+    /// Requests from another address of the same network, and from another network.
+    pub(crate) moves: u64,
+    pub(crate) roams: u64,
 }
 
 /// What came of a run.
@@ -49,6 +64,10 @@ pub(crate) struct Report {
     pub(crate) stolen_at: Option<u64>,
     /// When reuse was detected.
     pub(crate) detected_at: Option<u64>,
+    /// Honest requests that were refused for their device. The session goes on.
+    pub(crate) turned_away: u64,
+    /// Tokens that a thief was given.
+    pub(crate) tokens_of_thief: u64,
 }
 
 /// Runs a world for `duration` milliseconds; with `theft_before`, a thief copies the stored token at a random
@@ -72,7 +91,7 @@ pub(crate) fn run(seed: u64, climate: Climate, duration: u64, theft_before: Opti
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Wake { tab: usize },
-    Arrive { tab: usize, attempt: u64, token: String },
+    Arrive { tab: usize, attempt: u64, token: String, from: Place },
     Answer { tab: usize, attempt: u64, presented: String, token: Option<String> },
     Timeout { tab: usize, attempt: u64 },
     Theft,
@@ -102,7 +121,7 @@ struct World {
 
 impl World {
     fn new(seed: u64, climate: Climate) -> Self {
-        let (owner, token) = Owner::new(policy(climate.grace_seconds, 86_400));
+        let (owner, token) = Owner::new(policy(climate.grace_seconds, 86_400, climate.binding), HOME);
         let storages = if climate.shared_storage { 1 } else { climate.tabs };
         let mut world = Self {
             random: Random(seed),
@@ -138,7 +157,7 @@ impl World {
                     self.send(tab);
                 }
             }
-            Event::Arrive { tab, attempt, token } => self.arrive(tab, attempt, token),
+            Event::Arrive { tab, attempt, token, from } => self.arrive(tab, attempt, token, from),
             Event::Answer { tab, attempt, presented, token } => self.answer(tab, attempt, &presented, token),
             Event::Timeout { tab, attempt } => {
                 if self.tabs[tab].attempt == Some(attempt) {
@@ -172,20 +191,43 @@ impl World {
         if !self.random.happens(self.climate.lost_requests) {
             let at = self.now + self.random.below(FAST);
             let token = self.storages[self.tabs[tab].storage].clone();
-            self.schedule(at, Event::Arrive { tab, attempt, token });
+            let from = self.place_of(tab);
+            self.schedule(at, Event::Arrive { tab, attempt, token, from });
         }
     }
 
-    fn arrive(&mut self, tab: usize, attempt: u64, presented: String) {
+    /// Nothing is drawn where nobody moves: worlds of before go on as they did.
+    fn place_of(&mut self, tab: usize) -> Place {
+        if !self.tabs[tab].honest {
+            THIEF
+        } else if self.climate.roams > 0 && self.random.happens(self.climate.roams) {
+            ELSEWHERE
+        } else if self.climate.moves > 0 && self.random.happens(self.climate.moves) {
+            NEXT_DOOR
+        } else {
+            HOME
+        }
+    }
+
+    fn arrive(&mut self, tab: usize, attempt: u64, presented: String, from: Place) {
         let skew = self.climate.clock_skew;
         let clock = OPENED_AT + self.now + self.random.below(2 * skew + 1) - skew;
         let crash = self.random.happens(self.climate.crashes_before_commit);
-        let Some(answer) = self.owner.refresh(&presented, clock, crash) else { return };
+        let Some(answer) = self.owner.refresh(&presented, from, clock, crash) else { return };
         self.report.refreshes += 1;
         match answer.row {
             8 => self.report.advances += 1,
             12 => self.report.detected_at = Some(self.now),
+            DEVICE_REJECTED if self.tabs[tab].honest => {
+                // Who is elsewhere waits for the next timer, and is home by then, or not.
+                self.report.turned_away += 1;
+                self.tabs[tab].attempt = None;
+                return;
+            }
             _ => {}
+        }
+        if !self.tabs[tab].honest && answer.token.is_some() {
+            self.report.tokens_of_thief += 1;
         }
         let lost = self.climate.lost_replies + self.climate.crashes_after_commit;
         if self.random.happens(lost) {
