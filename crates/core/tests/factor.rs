@@ -390,6 +390,46 @@ fn five_guesses_kill_a_challenge_and_pause_the_account() {
     );
 }
 
+/// Whoever has the password and guesses all year, at every moment at which a guess is compared, and an owner who comes back.
+#[test]
+fn a_year_of_guesses_is_two_thousand_and_the_owner_is_let_in_within_a_day() {
+    let world = World::new();
+    let mut record = world.enrolled();
+    let (mut compared, mut pauses) = (0, Vec::new());
+    let mut at = NOW;
+    while at < NOW.plus(Seconds::new(365 * 86_400)) {
+        match use_factor(&record, Some(&world.secret), PresentedFactor::Totp("000000"), at) {
+            Ok((next, None)) => (record, compared) = (next, compared + 1),
+            Ok((_, Some(_))) => panic!("guessed"),
+            Err(seconds) => {
+                pauses.push(seconds);
+                at = at.plus(Seconds::new(u32::try_from(seconds).unwrap()));
+            }
+        }
+    }
+    assert_eq!(pauses[..9], [600, 1_200, 2_400, 4_800, 9_600, 19_200, 38_400, 76_800, 86_400]);
+    assert!(pauses[9..].iter().all(|seconds| *seconds == 86_400));
+    // Three codes in a million are right at any moment: less than one thief in 170 gets in.
+    assert!((1_500..=1_900).contains(&compared), "{compared}");
+    let wait = use_factor(&record, Some(&world.secret), PresentedFactor::Totp("000000"), at).err();
+    let home = at.plus(Seconds::new(u32::try_from(wait.unwrap_or(0)).unwrap()));
+    let digests = [(1, world.digest(&world.codes[0]))];
+    let owner = use_factor(&record, Some(&world.secret), PresentedFactor::BackupCode(&digests), home);
+    let (record, method) = owner.unwrap();
+    assert_eq!(method, Some(FactorMethod::BackupCode));
+    // A success clears it all: the next five are followed by ten minutes.
+    let mut next = record;
+    for _ in 0..5 {
+        next = use_factor(&next, Some(&world.secret), PresentedFactor::Totp("000000"), home).unwrap().0;
+    }
+    let paused = use_factor(&next, Some(&world.secret), PresentedFactor::Totp("000000"), home).err();
+    assert_eq!(paused, Some(600));
+    // And so does a month of silence.
+    let silence = home.plus(Seconds::new(30 * 86_400));
+    let after = use_factor(&next, Some(&world.secret), PresentedFactor::Totp("000000"), silence).unwrap().0;
+    assert!(use_factor(&after, Some(&world.secret), PresentedFactor::Totp("000000"), silence).is_ok());
+}
+
 #[test]
 fn a_backup_code_works_once_and_only_for_its_account() {
     let world = World::new();

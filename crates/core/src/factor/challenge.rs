@@ -9,9 +9,7 @@ use crate::intake::{CodeBinding, CodeDigest, CodePurpose};
 use crate::password::{Pepper, Peppers};
 use crate::secret::Secret;
 use crate::session::{DeviceBinding, DeviceFingerprint, DeviceHint, DeviceVerdict, KeyThumbprint};
-use crate::throttle::{
-    Attempt, AutoLockout, LockoutPolicy, LockoutRecord, LockoutRecords, ProgressiveDelay, decide_attempt,
-};
+use crate::throttle::LockoutRecord;
 use crate::time::{Seconds, UnixMillis};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -19,13 +17,13 @@ use serde::{Deserialize, Serialize};
 
 /// Consecutive failures after which second factors of an account are not compared for a while, whatever the challenge:
 /// otherwise whoever knows the password would start a new challenge after each five guesses.
-const GUARD: LockoutPolicy = LockoutPolicy {
-    per_source_failures: 0,
-    per_identifier_failures: 5,
-    duration: Seconds::new(600),
-    automatic: AutoLockout::OFF,
-    delay: ProgressiveDelay::OFF,
-};
+const FAILURES_BEFORE_PAUSE: u32 = 5;
+/// Ten minutes after the first five. Every five more double it, up to a day: at ten minutes each, a year would have time for a
+/// quarter of a million guesses at a million codes, three of which are right.
+const FIRST_PAUSE_SECONDS: u32 = 600;
+const LONGEST_PAUSE_SECONDS: u32 = 86_400;
+/// Without any attempt for so long, failures are forgotten.
+const REMEMBERED: Seconds = Seconds::new(30 * 86_400);
 /// Logins of one account that may wait for a second factor at the same time; the oldest goes when another comes.
 const MOST_CHALLENGES: usize = 8;
 
@@ -39,16 +37,28 @@ impl FactorGuard {
     ///
     /// # Errors
     ///
-    /// The seconds to wait, at least 1, after five failures in a row.
+    /// The seconds to wait, at least 1, after every five failures in a row.
     pub(super) fn count(self, now: UnixMillis) -> Result<Self, u64> {
-        match decide_attempt(LockoutRecords { identifier: self.0, ..LockoutRecords::default() }, now, &GUARD)
-        {
-            Attempt::Admitted { records, .. } => Ok(Self(records.identifier)),
-            Attempt::Locked { retry_after_seconds, .. } | Attempt::Delayed { retry_after_seconds, .. } => {
-                Err(retry_after_seconds)
+        let known = self.0.filter(|record| now < record.last_attempt_at.plus(REMEMBERED));
+        let failures = known.map_or(0, |record| record.failures);
+        if let Some(record) = known {
+            let until = record.last_attempt_at.plus(pause_after(failures));
+            if now < until {
+                return Err(now.seconds_until(until).max(1));
             }
         }
+        Ok(Self(Some(LockoutRecord { failures: failures.saturating_add(1), last_attempt_at: now })))
     }
+}
+
+/// How long nothing is compared after so many failures in a row.
+fn pause_after(failures: u32) -> Seconds {
+    let pauses = failures.checked_div(FAILURES_BEFORE_PAUSE).unwrap_or(0);
+    if pauses == 0 || !failures.is_multiple_of(FAILURES_BEFORE_PAUSE) {
+        return Seconds::new(0);
+    }
+    let factor = 2_u32.saturating_pow(pauses.saturating_sub(1));
+    Seconds::new(FIRST_PAUSE_SECONDS.saturating_mul(factor).min(LONGEST_PAUSE_SECONDS))
 }
 
 /// How long a challenge waits and how many answers it takes.
