@@ -131,7 +131,8 @@ describe("through a service binding", () => {
   test("a panic ends calls with a value, and the next is answered", async () => {
     let cutShort = 0;
     for (let round = 0; round < 4; round += 1) {
-      const question = { token: ada.access, options: { mode: "strict" }, duringPanics: 30 };
+      // With a read of KV: what only asks an object is answered before the panic comes.
+      const question = { token: ada.access, options: { mode: "strict", details: true }, duringPanics: 30 };
       const answers = await asked(question, AbortSignal.timeout(ENDS_WITHIN_MILLISECONDS));
       assert.equal(answers.length, 30);
       for (const answer of answers) {
