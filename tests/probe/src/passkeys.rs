@@ -14,11 +14,13 @@ pub(crate) fn register_and_sign_in() {
     let Ok(party) = RelyingParty::new(black_box("example.com"), &["https://example.com"]) else { return };
     let (now, octets) = (black_box(UnixMillis::new(1)), || black_box(Octets::new(vec![7; 40])));
     let challenge = Random::new(black_box([7; 32]));
-    let Ok(record) = begin_registration(&PasskeyRecord::default(), challenge, PasskeyUse::SignIn, now) else {
+    let Ok(record) = begin_registration(&PasskeyRecord::default(), challenge, PasskeyUse::SignIn, false, now)
+    else {
         return;
     };
     let registration = Registration { id: octets(), client_data: octets(), attestation: octets() };
-    let _ = black_box(finish_registration(&record, &party, &registration, String::new(), Vec::new(), now));
+    let _ =
+        black_box(finish_registration(&record, &party, &registration, String::new(), Vec::new(), false, now));
     let assertion = Assertion {
         id: octets(),
         client_data: octets(),
