@@ -121,13 +121,15 @@ pub(crate) trait Callee {
 }
 
 /// Exports the method by which `worker/shim.js` asks an object.
+// The formatter moves the lines of the attribute a little further each time.
+#[rustfmt::skip]
 macro_rules! export_callee {
     ($object:ident) => {
         #[::worker::wasm_bindgen::prelude::wasm_bindgen(
-                                                    wasm_bindgen = ::worker::wasm_bindgen,
-                                                    wasm_bindgen_futures = ::worker::wasm_bindgen_futures,
-                                                    js_sys = ::worker::js_sys
-                                                )]
+            wasm_bindgen = ::worker::wasm_bindgen,
+            wasm_bindgen_futures = ::worker::wasm_bindgen_futures,
+            js_sys = ::worker::js_sys
+        )]
         impl $object {
             /// Carries out the call in a message.
             pub async fn answer(&self, message: String) -> Result<String, ::worker::wasm_bindgen::JsValue> {

@@ -72,7 +72,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     if before.is_none() {
         check_given(exchange, &input.given).await?;
         check_may_give(exchange, &operator, &input.given)?;
-        operator.make(exchange, account).await?;
+        operator.write_down_for_new(exchange, account).await?;
         let hash = input.password.as_ref().map(|password| password::hashed(exchange, &keyring, password));
         let hash = hash.transpose()?;
         let contacts = [&input.email, &input.phone].into_iter().flatten();
@@ -179,7 +179,8 @@ fn is_everybodys(exchange: &Exchange, given: &AuthorizationSnapshot) -> bool {
     *given == AuthorizationSnapshot::of_roles(default_roles(exchange))
 }
 
-/// Refuses to give more than the operator may, and to give at all who may only create. What everybody has who signs up is nobody's gift.
+/// Refuses to give more than the operator may, and to give at all who may only create. What everybody has who signs up is
+/// nobody's gift.
 fn check_may_give(
     exchange: &Exchange,
     operator: &Operator,

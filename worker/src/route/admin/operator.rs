@@ -79,8 +79,12 @@ impl Operator {
         }
     }
 
-    /// The same for an account that is not there yet.
-    pub(super) async fn make(&self, exchange: &Exchange, new: AccountId) -> Result<(), Problem> {
+    /// Before an account is made, which nobody could reach yet: who gives the order is written into its history.
+    pub(super) async fn write_down_for_new(
+        &self,
+        exchange: &Exchange,
+        new: AccountId,
+    ) -> Result<(), Problem> {
         match &self.account {
             Some(account) => account.write_down_for(exchange, &[new]).await,
             None => Ok(()),
