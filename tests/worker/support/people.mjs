@@ -26,6 +26,8 @@ export function relaxed(sessions = {}, rest = {}) {
     sessions: { max_per_account: 0, refresh_limit: UNLIMITED, ...sessions },
     // People here change their devices as it suits the test, and mails are counted.
     mail: { new_device: false },
+    // What is put into KV is to be seen at once.
+    validation: { shard_copy_seconds: 0 },
     ...rest,
   };
 }

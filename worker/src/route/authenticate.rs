@@ -8,13 +8,13 @@ use crate::route::cookies;
 use crate::route::exchange::{Event, Exchange};
 use crate::route::possession::{self, Presented, Scheme};
 use crate::store::accounts::Accounts;
-use crate::store::{edge, keyring};
+use crate::store::{keyring, shards};
 use crate::wire::problem::Problem;
 use postern_core::config::ValidationMode;
 use postern_core::dpop::ShownKey;
 use postern_core::flow::validate::{Mode, Next, RouteMode, TokenSubject, by_shard};
 use postern_core::jwt::{VerifiedClaims, VerifyError};
-use postern_core::revocation::{RevocationShard, SHARDS, shard_of};
+use postern_core::revocation::{SHARDS, shard_of};
 use postern_core::session::{DeviceBinding, DeviceHint, SessionVerdict};
 use postern_core::time::UnixMillis;
 use std::cell::Cell;
@@ -132,23 +132,16 @@ async fn compared(
     Ok(CheckedDevice::Known(Box::new(fingerprint)))
 }
 
-/// One read of KV; the account itself only if the shard there is missing or too old.
+/// One read of KV, or a copy of some seconds ago; the account itself only if the shard there is missing or too old.
 async fn hybrid(event: &Event, subject: &TokenSubject) -> Next {
     let shard_number = shard_of(&subject.account);
-    let Ok(kv) = event.environment.kv() else { return Next::AskAccount };
-    let shard = match edge::read_revocation_shard(&kv, shard_number).await {
-        Ok(shard) => shard,
-        Err(error) => {
-            worker::console_error!("revocation shard {shard_number}: {error}");
-            None
-        }
-    };
-    let staleness = event.environment.config().validation().staleness;
     let now = event.ambient.now();
-    if shard.as_ref().is_none_or(|shard: &RevocationShard| shard.wants_heartbeat(now, staleness)) {
+    let shard = shards::read(&event.environment, shard_number, now).await;
+    let staleness = event.environment.config().validation().staleness;
+    if shard.as_ref().is_none_or(|shard| shard.wants_heartbeat(now, staleness)) {
         heartbeat_afterwards(event, shard_number, now);
     }
-    by_shard(subject, shard.as_ref(), now, staleness)
+    by_shard(subject, shard.as_deref(), now, staleness)
 }
 
 async fn strict(

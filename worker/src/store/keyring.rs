@@ -18,8 +18,8 @@ use postern_core::grant::{Grant, IssuedToken, TokenProfile};
 use postern_core::id::{KeyId, TokenId};
 use postern_core::identifier::length_prefixed;
 use postern_core::jwt::{
-    Algorithm, KeySet, PrivateKey, SignatureVerdict, SigningKey, VerificationPolicy, VerifiedClaims,
-    VerifyError, VerifyingKey, begin,
+    Algorithm, KeySet, PrivateKey, RememberedSignatures, SignatureVerdict, SigningKey, VerificationPolicy,
+    VerifiedClaims, VerifyError, VerifyingKey, begin,
 };
 use postern_core::keyring::{ImportField, ImportTexts, Imported, ImportedSigner, KeyKind, KeyState, import};
 use postern_core::password::{Pepper, Peppers};
@@ -64,6 +64,8 @@ thread_local! {
     static RENEWED_SINCE: Cell<Option<UnixMillis>> = const { Cell::new(None) };
     /// How often the copy was forgotten: keys that were asked for before an order are not kept after it.
     static FORGOTTEN: Cell<u32> = const { Cell::new(0) };
+    /// A service asks about the same token with each request of its owner.
+    static REMEMBERED: RefCell<RememberedSignatures> = const { RefCell::new(RememberedSignatures::new()) };
     /// Where tables for the keys are made.
     static WORKSHOP: RefCell<Workshop> = const { RefCell::new(Workshop::new()) };
 }
@@ -269,7 +271,8 @@ impl Keyring {
         let candidate = begin(token, &self.key_set, policy)?;
         let host_key = self.host_keys.iter().find(|(id, _)| id == candidate.key().id());
         let Some((_, host_key)) = host_key else {
-            let claims = candidate.check()?.finish(now)?;
+            let token = REMEMBERED.with_borrow_mut(|remembered| remembered.check(candidate))?;
+            let claims = token.finish(now)?;
             // Token after token is for the same few keys: each does a slice of the work on their tables.
             let _ = WORKSHOP.with_borrow_mut(|workshop| self.key_set.prepare(workshop));
             return Ok(claims);

@@ -22,6 +22,7 @@ pub(crate) mod organizations;
 pub(crate) mod passkeys;
 pub(crate) mod profile;
 pub(crate) mod seats;
+pub(crate) mod shards;
 pub(crate) mod shield;
 mod statement;
 pub(crate) mod users;

@@ -138,6 +138,9 @@ pub struct ValidationSettings {
     pub mode: ValidationMode,
     /// How old a revocation shard may be in hybrid mode, 1 to 60 seconds, default 60.
     pub staleness: Seconds,
+    /// How long an isolate uses a shard that it has read before it reads it again, 0 to 59 seconds and less than
+    /// `staleness`; default a twelfth of that, 5.
+    pub shard_copy: Seconds,
 }
 
 impl ValidationSettings {
@@ -152,7 +155,12 @@ impl ValidationSettings {
         if preset == Preset::HighSecurity && mode == ValidationMode::JwtOnly {
             section.refuse("mode", "must not be \"jwt_only\" with preset \"high_security\"");
         }
-        Self { mode, staleness: section.seconds("staleness_seconds", 60, 1..=60) }
+        let staleness = section.seconds("staleness_seconds", 60, 1..=60);
+        let shard_copy = section.seconds("shard_copy_seconds", staleness.as_secs() / 12, 0..=59);
+        if shard_copy >= staleness {
+            section.refuse("shard_copy_seconds", "must be less than staleness_seconds");
+        }
+        Self { mode, staleness, shard_copy }
     }
 }
 

@@ -72,7 +72,7 @@ impl<'a> Candidate<'a> {
     /// [`VerifyError::SignatureInvalid`].
     pub fn check(self) -> Result<AuthenticToken<'a>, VerifyError> {
         check_signature(&self.key, &self.signed, &self.signature, None)?;
-        Ok(AuthenticToken { policy: self.policy, signed: self.signed })
+        Ok(self.known_as_good())
     }
 
     /// Takes a host's word for the signature.
@@ -87,7 +87,12 @@ impl<'a> Candidate<'a> {
     /// [`VerifyError::SignatureInvalid`].
     pub fn checked_by_host(self, verdict: SignatureVerdict) -> Result<AuthenticToken<'a>, VerifyError> {
         check_signature(&self.key, &self.signed, &self.signature, Some(verdict))?;
-        Ok(AuthenticToken { policy: self.policy, signed: self.signed })
+        Ok(self.known_as_good())
+    }
+
+    /// The token, whose signature has been found good.
+    pub(super) fn known_as_good(self) -> AuthenticToken<'a> {
+        AuthenticToken { policy: self.policy, signed: self.signed }
     }
 }
 

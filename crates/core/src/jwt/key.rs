@@ -212,6 +212,14 @@ impl VerifyingKey {
         }
     }
 
+    /// The public key as bytes (RFC 8032 §5.1.2), of a key for Ed25519.
+    pub(super) fn ed25519_encoding(&self) -> Option<[u8; 32]> {
+        match &self.material {
+            Material::Ed25519(point) => Some(point.to_bytes()),
+            _ => None,
+        }
+    }
+
     /// The public key, of a key for Ed25519.
     #[cfg(feature = "comb")]
     pub(crate) const fn public_key(&self) -> Option<&Arc<PublicKey>> {

@@ -39,6 +39,7 @@ mod key_set;
 #[cfg(feature = "pem")]
 mod pem;
 mod policy;
+mod remembered;
 mod rsa_key;
 #[cfg(feature = "issue")]
 mod sign;
@@ -64,6 +65,7 @@ pub use key_set::{KeySet, KeySetError};
 #[cfg(feature = "pem")]
 pub use pem::{HostKey, PemError, PrivateKey};
 pub use policy::{PolicyError, TenantRule, VerificationPolicy};
+pub use remembered::RememberedSignatures;
 #[cfg(feature = "issue")]
 pub use sign::{AccessTokenClaims, SignError};
 #[cfg(feature = "issue")]
