@@ -6,24 +6,34 @@ import { summary } from "./support/measure.mjs";
 import { AUTH, account, configuration, mailReceiver } from "./support/people.mjs";
 import { startBareRust, startBareWorker, startRelease } from "./support/workerd.mjs";
 
-export const NAMES = ["validate-jwt_only", "validate-hybrid", "validate-strict", "refresh", "validate-jwt_only-rust", "validate-hybrid-rust", "validate-strict-rust"];
 
-/** What a Worker in Rust does at least that asks what a mode asks. */
+/** What a Worker in Rust does at least that asks what a mode asks, and what it does that besides reads a body and answers with it. */
 const FLOORS = {
-  jwt_only: { path: "/", title: 'bare worker in Rust, "ok"' },
-  hybrid: { path: "/kv", title: "the same with one read of KV" },
-  strict: { path: "/object", title: "the same with one call of an object" },
+  rust: {
+    jwt_only: { path: "/", title: 'bare worker in Rust, "ok"' },
+    hybrid: { path: "/kv", title: "the same with one read of KV" },
+    strict: { path: "/object", title: "the same with one call of an object" },
+  },
+  echo: {
+    jwt_only: { path: "/echo", title: "bare worker in Rust that answers with the body" },
+    strict: { path: "/echo/object", title: "the same with one call of an object" },
+  },
 };
+
+export const NAMES = [
+  ...["validate-jwt_only", "validate-hybrid", "validate-strict", "refresh"],
+  ...Object.entries(FLOORS).flatMap(([floor, modes]) => Object.keys(modes).map((mode) => `validate-${mode}-${floor}`)),
+];
 
 let stage;
 
 export async function run(name, { quick }) {
   stage ??= await setUp();
   const { release, people } = stage;
-  const [route, mode, isRust] = name.split("-");
+  const [route, mode, rust] = name.split("-");
   const path = `${AUTH}/${route}`;
-  const bare = isRust === undefined ? stage.bare : stage.rust;
-  const floor = isRust === undefined ? { path, title: 'bare worker, "ok"' } : FLOORS[mode];
+  const bare = rust === undefined ? stage.bare : stage.rust;
+  const floor = rust === undefined ? { path, title: 'bare worker, "ok"' } : FLOORS[rust][mode];
   const validate = async (lane) => {
     const answer = JSON.parse(await release.load.post(path, JSON.stringify({ token: people[lane].access, mode }), { lane }));
     if (answer.active !== true || answer.mode !== mode) throw new Error(JSON.stringify(answer));

@@ -170,6 +170,31 @@ impl<'a> Expiring<'a> {
     }
 }
 
+/// Two records, each by its table and key, by one statement.
+pub(crate) fn get_both<A: DeserializeOwned, B: DeserializeOwned>(
+    sql: &SqlStorage,
+    (first_table, first_key): (&'static str, &str),
+    (second_table, second_key): (&'static str, &str),
+) -> Result<(Option<A>, Option<B>)> {
+    let query = format!(
+        "SELECT (SELECT record FROM {first_table} WHERE key = ?), (SELECT record FROM {second_table} WHERE key = ?)"
+    );
+    let cursor = exec(sql, &query, vec![first_key.into(), second_key.into()])?;
+    let mut row = cursor.raw().next().transpose()?.unwrap_or_default().into_iter();
+    let (first, second) = (text_of(row.next())?, text_of(row.next())?);
+    let first = first.map(|record| read(record.as_bytes())).transpose()?;
+    Ok((first, second.map(|record| read(record.as_bytes())).transpose()?))
+}
+
+/// What a column holds that has texts alone; `None` where no row is.
+fn text_of(value: Option<SqlStorageValue>) -> Result<Option<String>> {
+    match value {
+        Some(SqlStorageValue::String(text)) => Ok(Some(text)),
+        Some(SqlStorageValue::Null) | None => Ok(None),
+        Some(_) => Err(Error::RustError("a stored value is not a text".into())),
+    }
+}
+
 /// A record as it was written.
 pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     record::read(text).map_err(|error| Error::RustError(error.to_string()))

@@ -143,14 +143,14 @@ impl Account<'_> {
 
     /// What was lately told, if that matters to any of these.
     fn device_watch(&self, notices: &[Notice]) -> Result<DeviceWatch> {
-        if !notices.iter().any(DeviceWatch::watches) || !records::exist(&self.sql(), OPERATIONS)? {
+        if !notices.iter().any(DeviceWatch::watches) || !self.tables.have_operations(&self.sql())? {
             return Ok(DeviceWatch::default());
         }
         Ok(Records::new(&self.sql(), OPERATIONS).get(DEVICE_WATCH)?.unwrap_or_default())
     }
 
     fn known_devices(&self) -> Result<KnownDevices> {
-        if !records::exist(&self.sql(), OPERATIONS)? {
+        if !self.tables.have_operations(&self.sql())? {
             return Ok(KnownDevices::default());
         }
         Ok(Records::new(&self.sql(), OPERATIONS).get(KNOWN_DEVICES)?.unwrap_or_default())
@@ -177,8 +177,7 @@ impl Account<'_> {
         let messages = self.messages(account, before.as_ref(), &change)?;
         let forgotten = if change.opened.is_some() { self.forgotten()? } else { Vec::new() };
         commit(&storage, || {
-            records::create(&sql, &[ACCOUNT, SESSIONS, OPERATIONS])?;
-            rows::create(&sql)?;
+            self.tables.create(&sql)?;
             accounts.put(ACCOUNT, account)?;
             if let Some(factors) = &change.factors {
                 accounts.put(FACTORS, factors)?;
@@ -224,7 +223,9 @@ impl Account<'_> {
                 rows::enqueue(&sql, &id, message, self.now)?;
             }
             Ok(())
-        })
+        })?;
+        self.tables.are_created();
+        Ok(())
     }
 
     /// The outbox rows that a change brings about.
@@ -418,7 +419,7 @@ impl Account<'_> {
     }
 
     pub(super) fn was_opened(&self) -> Result<bool> {
-        records::exist(&self.sql(), ACCOUNT)
+        self.tables.are_opened(&self.sql())
     }
 
     pub(super) fn load(&self) -> Result<Option<AccountRecord>> {
@@ -427,6 +428,18 @@ impl Account<'_> {
 
     pub(super) fn load_in(&self, tenant: &TenantId) -> Result<Option<AccountRecord>> {
         Ok(self.load()?.filter(|account| account.tenant == *tenant))
+    }
+
+    /// The account and one of its sessions, by one statement.
+    pub(super) fn load_with(
+        &self,
+        session: SessionId,
+    ) -> Result<(Option<AccountRecord>, Option<SessionRecord>)> {
+        let sql = self.sql();
+        if !self.was_opened()? {
+            return Ok((None, None));
+        }
+        records::get_both(&sql, (ACCOUNT, ACCOUNT), (SESSIONS, &session.to_string()))
     }
 
     pub(super) fn session(&self, session: SessionId) -> Result<Option<SessionRecord>> {
@@ -443,7 +456,7 @@ impl Account<'_> {
     }
 
     pub(super) fn last_revoke_all(&self) -> Result<Option<RevokedAll>> {
-        if !records::exist(&self.sql(), OPERATIONS)? {
+        if !self.tables.have_operations(&self.sql())? {
             return Ok(None);
         }
         Records::new(&self.sql(), OPERATIONS).get(REVOKE_ALL)

@@ -184,12 +184,11 @@ impl Account<'_> {
     }
 
     fn refresh(&self, call: RefreshCall) -> Result<AdmissionAnswer> {
-        let account = self.load()?;
+        let (account, session) = self.load_with(call.token.session)?;
         let is_newer = |known| account.as_ref().is_some_and(|account| account.authorization.version > known);
         if call.authorization_version.is_some_and(is_newer) {
             return Ok(AdmissionAnswer::Refused(AdmissionRefusal::AuthorizationOutdated));
         }
-        let session = self.session(call.token.session)?;
         if let Some(answer) = self.repeated_refresh(&call, account.as_ref(), session.as_ref())? {
             return Ok(answer);
         }
@@ -293,8 +292,7 @@ impl Account<'_> {
     }
 
     fn logout(&self, tenant: &TenantId, client_id: &ClientId, token: RefreshTokenClaim) -> Result<Ended> {
-        let account = self.load()?;
-        let session = self.session(token.session)?;
+        let (account, session) = self.load_with(token.session)?;
         let token = PresentedRefreshToken::assertion(token);
         // Whoever has the token may end its session, wherever they are.
         let (device, fingerprint) = (&DeviceHint::default(), &DeviceFingerprint::default());
@@ -311,8 +309,9 @@ impl Account<'_> {
     }
 
     fn revoke_one(&self, tenant: &TenantId, session: SessionId, reason: RevokeReason) -> Result<Ended> {
-        let Some(account) = self.load_in(tenant)? else { return Ok(Ended::NOTHING) };
-        let stored = self.session(session)?;
+        let (account, stored) = self.load_with(session)?;
+        let account = account.filter(|account| account.tenant == *tenant);
+        let Some(account) = account else { return Ok(Ended::NOTHING) };
         match session::revoke_one(&account, stored.as_ref(), reason, self.now) {
             RevokeOneOutcome::Revoked { session, clock, notices } => {
                 let account = AccountRecord { clock, ..account };
@@ -361,8 +360,7 @@ impl Account<'_> {
         account_version: u32,
         device: &CheckedDevice,
     ) -> Result<(SessionVerdict, bool)> {
-        let account = self.load()?;
-        let session = self.session(session)?;
+        let (account, session) = self.load_with(session)?;
         let bound = self.environment.device_binding();
         let (binding, device) = match device {
             CheckedDevice::Ignored => (DeviceBinding::default(), None),

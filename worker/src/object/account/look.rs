@@ -38,9 +38,8 @@ pub(crate) fn snapshot_of(
     session: &SessionId,
     now: UnixMillis,
 ) -> Result<Option<SessionSnapshot>> {
-    let account: Option<AccountRecord> = Records::new(sql, ACCOUNT).get(ACCOUNT)?;
-    let session: Option<SessionRecord> = Records::new(sql, SESSIONS).get(&session.to_string())?;
-    let (Some(account), Some(session)) = (account, session) else { return Ok(None) };
+    let found = records::get_both(sql, (ACCOUNT, ACCOUNT), (SESSIONS, &session.to_string()))?;
+    let (Some::<AccountRecord>(account), Some::<SessionRecord>(session)) = found else { return Ok(None) };
     let environment = match Environment::open_for(env, Some(&account.tenant)) {
         Ok(environment) => environment,
         // Nobody asks for a tenant that is not configured any more.
@@ -53,10 +52,8 @@ pub(crate) fn snapshot_of(
 
 /// Whether the account asks for a second factor, by what is stored.
 fn has_factor(sql: &SqlStorage, environment: &Environment) -> Result<bool> {
-    let records = Records::new(sql, ACCOUNT);
-    let factors = records.get(FACTORS)?.unwrap_or_default();
-    let passkeys = records.get(PASSKEYS)?.unwrap_or_default();
-    Ok(is_guarded(environment, &factors, &passkeys))
+    let (factors, passkeys) = records::get_both(sql, (ACCOUNT, FACTORS), (ACCOUNT, PASSKEYS))?;
+    Ok(is_guarded(environment, &factors.unwrap_or_default(), &passkeys.unwrap_or_default()))
 }
 
 impl Account<'_> {
@@ -66,8 +63,8 @@ impl Account<'_> {
     /// [`AccountCall::Check`]: super::AccountCall::Check
     pub(super) fn look(&self, tenant: &TenantId, session: SessionId, account_version: u32) -> Result<Done> {
         let (verdict, _) = self.check(tenant, session, account_version, &CheckedDevice::Ignored)?;
-        let (account, stored) = (self.load_in(tenant)?, self.session(session)?);
-        let Some(account) = account else {
+        let (account, stored) = self.load_with(session)?;
+        let Some(account) = account.filter(|account| account.tenant == *tenant) else {
             let (snapshot, is_second_factor_enabled) = (None, false);
             return Ok(Done::Read(records::write(&Looked { verdict, snapshot, is_second_factor_enabled })?));
         };
@@ -90,7 +87,7 @@ impl Account<'_> {
         }
         let storage = self.state.storage();
         let sql = storage.sql();
-        let stored: Option<SnapshotRenewals> = if records::exist(&sql, OPERATIONS)? {
+        let stored: Option<SnapshotRenewals> = if self.tables.have_operations(&sql)? {
             Records::new(&sql, OPERATIONS).get(RENEWALS)?
         } else {
             None
@@ -99,11 +96,11 @@ impl Account<'_> {
         let Some(renewals) = renewals else { return Ok(false) };
         let id = self.environment.draw_id()?;
         commit(&storage, || {
-            records::create(&sql, &[OPERATIONS])?;
-            rows::create(&sql)?;
+            self.tables.create(&sql)?;
             Records::new(&sql, OPERATIONS).put(RENEWALS, &renewals)?;
             rows::enqueue(&sql, &id, Message::Snapshot { session: snapshot.session }, self.now)
         })?;
+        self.tables.are_created();
         Ok(true)
     }
 

@@ -13,6 +13,7 @@ mod removal;
 mod sent;
 mod status;
 mod step_up;
+mod tables;
 
 use crate::ambient::Ambient;
 use crate::environment::Environment;
@@ -42,6 +43,7 @@ use postern_core::session::{
 use postern_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
+use tables::Tables;
 use worker::{DurableObject, Env, Error, Request, Response, Result, State, Storage, durable_object};
 
 pub(crate) use factors::{
@@ -356,11 +358,12 @@ pub(crate) enum PurgeAnswer {
 pub struct AccountObject {
     state: State,
     env: Env,
+    tables: Tables,
 }
 
 impl DurableObject for AccountObject {
     fn new(state: State, env: Env) -> Self {
-        Self { state, env }
+        Self { state, env, tables: Tables::default() }
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
@@ -380,7 +383,7 @@ impl DurableObject for AccountObject {
             let owner = Owner::Account(account.id);
             rows::deliver_due(&storage, &self.env, &owner, ambient).await?;
             if account.status == AccountStatus::Purged && rows::is_empty(&storage.sql())? {
-                forget_tombstone(&storage, &account, ambient.now()).await?;
+                self.forget_tombstone(&storage, &account, ambient.now()).await?;
             }
         }
         Response::empty()
@@ -414,6 +417,7 @@ impl Callee for AccountObject {
         let permissions = self.permissions(&environment, &call, now).await?;
         let account = Account {
             state: &self.state,
+            tables: &self.tables,
             environment: &environment,
             keyring,
             permissions,
@@ -504,7 +508,7 @@ impl AccountObject {
         }
         let sql = self.state.storage().sql();
         let stored: Option<AccountRecord> =
-            if records::exist(&sql, ACCOUNT)? { Records::new(&sql, ACCOUNT).get(ACCOUNT)? } else { None };
+            if self.tables.are_opened(&sql)? { Records::new(&sql, ACCOUNT).get(ACCOUNT)? } else { None };
         let revision = stored.map_or(0, |account| account.authorization.definitions).max(call.definitions());
         definitions::know(environment, now, revision).await.map_err(because)?;
         environment.permissions().map_err(because)
@@ -517,7 +521,7 @@ impl AccountObject {
     async fn follow_up(&self, now: UnixMillis) -> bool {
         let storage = self.state.storage();
         let sql = storage.sql();
-        let waiting = records::exist(&sql, ACCOUNT).and_then(|opened| {
+        let waiting = self.tables.are_opened(&sql).and_then(|opened| {
             if opened { Ok((rows::is_pending(&sql, now)?, marks::wait(&sql)?)) } else { Ok((false, false)) }
         });
         let (rows_wait, marks_wait) = waiting.unwrap_or_else(|error| {
@@ -533,16 +537,22 @@ impl AccountObject {
         }
         !marks_wait || marks::deliver_marks(&storage, &self.env, now).await
     }
-}
 
-/// A tombstone has nothing to refuse any more when the longest session of its account would have ended.
-async fn forget_tombstone(storage: &Storage, account: &AccountRecord, now: UnixMillis) -> Result<()> {
-    let purged_at = account.cause.as_ref().map_or(now, |cause| cause.at);
-    let over = purged_at.plus(Environment::LONGEST_SESSION);
-    if over <= now {
-        return storage.delete_all().await;
+    /// A tombstone has nothing to refuse any more when the longest session of its account would have ended.
+    async fn forget_tombstone(
+        &self,
+        storage: &Storage,
+        account: &AccountRecord,
+        now: UnixMillis,
+    ) -> Result<()> {
+        let purged_at = account.cause.as_ref().map_or(now, |cause| cause.at);
+        let over = purged_at.plus(Environment::LONGEST_SESSION);
+        if over <= now {
+            self.tables.are_gone();
+            return storage.delete_all().await;
+        }
+        alarm::set(storage, i64::try_from(over.millis_since(now)).unwrap_or(i64::MAX)).await
     }
-    alarm::set(storage, i64::try_from(over.millis_since(now)).unwrap_or(i64::MAX)).await
 }
 
 /// What a call has come to.
@@ -566,6 +576,7 @@ enum Done {
 /// One account at one moment: what its calls are answered from.
 struct Account<'a> {
     state: &'a State,
+    tables: &'a Tables,
     environment: &'a Environment,
     /// For the calls that need it.
     keyring: Option<Rc<Keyring>>,
