@@ -3,13 +3,14 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { client } from "./support/accounts.mjs";
+import { client, otherThan } from "./support/accounts.mjs";
 import { codeOf, enrol } from "./support/authenticator.mjs";
 import { operatorOf, startOperated } from "./support/operator.mjs";
 import { SoftwarePasskey } from "./support/passkeys.mjs";
 import { PASSWORD, expectModes, logIn, mailTo, mails, post, refresh, refused, settled, signUp, storedSession, tokensOf } from "./support/people.mjs";
 
 const NOTICE = "Your second factor was removed by an administrator";
+const WARNING = "Your second factor was tried too often";
 const LOST = { reason: "lost the phone" };
 
 describe("the operator", () => {
@@ -134,6 +135,58 @@ describe("the operator", () => {
     await logIn(server, person);
     const signedIn = await owner.post("passkeys/login", { credential: signing.get(await options({})) });
     assert.equal(signedIn.status, 200, signedIn.text);
+  });
+
+  /** Five wrong codes at a login; the next answer is not looked at. */
+  const pausing = async (person) => {
+    const waiting = await challenge(person);
+    for (let guess = 0; guess < 5; guess += 1) refused(await answer(waiting, { code: otherThan(codeOf(person.secret, 4)) }), 400, "second_factor_invalid");
+    refused(await answer(await challenge(person), { backup_code: person.codes[0] }), 429, "rate_limited");
+  };
+  const failures = async (person) => {
+    const shown = await operator.ask("GET", `/${person.account}/attempts`);
+    assert.equal(shown.status, 200, JSON.stringify(shown.body));
+    return shown.body.second_factor;
+  };
+  const warnings = async (person) => (await mails(server, person.email)).filter(({ subject }) => subject === WARNING);
+
+  test("unlocks them: wrong codes are forgotten, and the pause with them", async () => {
+    const person = await enrolled();
+    assert.deepEqual(await failures(person), { failures: 0, paused_until: null });
+    await pausing(person);
+    const { failures: count, paused_until: until } = await failures(person);
+    assert.equal(count, 5);
+    assert.ok(until > Date.now() + 590_000 && until <= Date.now() + 600_000, `${until - Date.now()}`);
+    for (const verb of ["ban", "unban"]) assert.equal((await operator.order(person, verb, { reason: "spam" })).status, 200);
+    refused(await answer(await challenge(person), { backup_code: person.codes[0] }), 429, "rate_limited");
+    assert.equal((await operator.order(person, "unlock", { reason: "on the phone" })).status, 200);
+    tokensOf(await answer(await challenge(person), { backup_code: person.codes[0] }));
+    assert.deepEqual(await failures(person), { failures: 0, paused_until: null });
+    // Wrong ones are counted anew.
+    await pausing({ ...person, codes: person.codes.slice(1) });
+    assert.equal((await operator.order(person, "enable", {})).status, 200);
+    tokensOf(await answer(await challenge(person), { backup_code: person.codes[1] }));
+  });
+
+  test("and the owner is told of each pause once, and not of single mistakes", async () => {
+    const person = await enrolled();
+    const waiting = await challenge(person);
+    refused(await answer(waiting, { code: otherThan(codeOf(person.secret, 4)) }), 400, "second_factor_invalid");
+    tokensOf(await answer(waiting, { backup_code: person.codes[1] }));
+    await settled(server, person);
+    assert.deepEqual(await warnings(person), []);
+    await pausing(person);
+    const mail = await mailTo(server, person.email, WARNING);
+    for (const secret of [person.secret, ...person.codes]) assert.ok(!mail.text.includes(secret) && !mail.html.includes(secret));
+    // What is refused by the pause is no news.
+    for (let time = 0; time < 3; time += 1) refused(await answer(await challenge(person), { backup_code: person.codes[0] }), 429, "rate_limited");
+    await settled(server, person);
+    assert.equal((await warnings(person)).length, 1);
+    assert.deepEqual((await operator.history(person, "second_factor_paused")).filter((line) => line.startsWith("second_factor_paused")), ["second_factor_paused"]);
+    assert.equal((await operator.order(person, "unlock", {})).status, 200);
+    await pausing(person);
+    await settled(server, person);
+    assert.equal((await warnings(person)).length, 2);
   });
 
   test("lifts the pause after wrong codes with it", async () => {

@@ -476,6 +476,39 @@ fn a_success_clears_the_count() {
     assert!(use_factor(&record, Some(&world.secret), PresentedFactor::Totp("000000"), at).is_ok());
 }
 
+/// The owner is told once for each pause, whatever else changes meanwhile.
+#[test]
+fn a_pause_begins_once_and_can_be_forgiven() {
+    let world = World::new();
+    let wrong = |record: &FactorRecord, at: UnixMillis| {
+        use_factor(record, Some(&world.secret), PresentedFactor::Totp("000000"), at).map(|(next, _)| next)
+    };
+    let mut record = world.enrolled();
+    let mut began = Vec::new();
+    let mut at = NOW;
+    for _ in 0..10 {
+        if let Some(until) = record.guard.paused_until(at) {
+            assert_eq!(wrong(&record, at).err(), Some(at.seconds_until(until)));
+            assert!(wrong(&record, UnixMillis::new(until.as_millis() - 1)).is_err());
+            at = until;
+        }
+        let next = wrong(&record, at).unwrap();
+        began.push(next.pauses_since(&record, at));
+        // Something else changes while attempts pause.
+        assert!(!next.challenged(world.challenge(SESSION, 5), at).pauses_since(&next, at));
+        assert!(!next.without_factors().pauses_since(&next, at));
+        record = next;
+    }
+    assert_eq!(began, [false, false, false, false, true, false, false, false, false, true]);
+    assert_eq!(record.guard.failures(at), 10);
+    let forgiven = record.clone().forgiven();
+    assert_eq!((forgiven.guard.failures(at), forgiven.guard.paused_until(at)), (0, None));
+    assert!(!forgiven.pauses_since(&record, at));
+    assert!(wrong(&forgiven, at).is_ok());
+    let silence = at.plus(Seconds::new(30 * 86_400));
+    assert_eq!((record.guard.failures(silence), record.guard.paused_until(silence)), (0, None));
+}
+
 #[test]
 fn challenges_are_few_and_forgotten() {
     let world = World::new();

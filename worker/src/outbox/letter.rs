@@ -164,6 +164,7 @@ const fn factor_changed(change: FactorChange) -> Draft {
         FactorChange::Removed => Letter::SecondFactorRemoved,
         FactorChange::PasskeyRegistered => Letter::PasskeyRegistered,
         FactorChange::PasskeyRemoved => Letter::PasskeyRemoved,
+        FactorChange::Paused => Letter::SecondFactorPaused,
     })
 }
 

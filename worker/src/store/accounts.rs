@@ -3,8 +3,8 @@
 use crate::ambient::Ambient;
 use crate::environment::Environment;
 use crate::object::account::{
-    AccountCall, AdmissionAnswer, AdmissionRefusal, CheckedDevice, Ended, FenceChange, Looked, NewChallenge,
-    OpenCall, PurgeAnswer, RefreshCall, StatusAnswer,
+    AccountCall, AdmissionAnswer, AdmissionRefusal, CheckedDevice, Ended, FactorAttempts, FenceChange,
+    Looked, NewChallenge, OpenCall, PurgeAnswer, RefreshCall, StatusAnswer,
 };
 use crate::object::call::{Unconfirmed, ask};
 use crate::store::factors::{Challenge, Challenged};
@@ -280,6 +280,12 @@ impl<'a> Accounts<'a> {
     /// The status of an account now, by its own word; `None` if it was never opened.
     pub(crate) async fn status(&self, account: &AccountId) -> Result<Option<AccountStatus>, Problem> {
         self.ask(account, &AccountCall::Status { tenant: self.tenant.clone() }).await.map_err(unavailable)
+    }
+
+    /// The failed attempts at the second factors of an account, by its own word.
+    pub(crate) async fn factor_attempts(&self, account: &AccountId) -> Result<FactorAttempts, Problem> {
+        let call = AccountCall::FactorAttempts { tenant: self.tenant.clone() };
+        self.ask(account, &call).await.map_err(unavailable)
     }
 
     /// Purges a deleted account: the account itself first, then what the directory has of it. May be repeated.

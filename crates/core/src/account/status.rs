@@ -137,6 +137,14 @@ pub enum StatusOrder {
     Lift(AccountStatus),
 }
 
+impl StatusOrder {
+    /// Whether failed attempts are forgotten with it: whoever is unlocked or enabled may try again.
+    #[must_use]
+    pub const fn forgives(self) -> bool {
+        matches!(self, Self::Lift(AccountStatus::Locked | AccountStatus::Disabled))
+    }
+}
+
 /// An order, by somebody, for some reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusRequest {

@@ -39,15 +39,28 @@ impl FactorGuard {
     ///
     /// The seconds to wait, at least 1, after every five failures in a row.
     pub(super) fn count(self, now: UnixMillis) -> Result<Self, u64> {
-        let known = self.0.filter(|record| now < record.last_attempt_at.plus(REMEMBERED));
-        let failures = known.map_or(0, |record| record.failures);
-        if let Some(record) = known {
-            let until = record.last_attempt_at.plus(pause_after(failures));
-            if now < until {
-                return Err(now.seconds_until(until).max(1));
-            }
+        if let Some(until) = self.paused_until(now) {
+            return Err(now.seconds_until(until).max(1));
         }
+        let failures = self.failures(now);
         Ok(Self(Some(LockoutRecord { failures: failures.saturating_add(1), last_attempt_at: now })))
+    }
+
+    /// How many attempts in a row have failed, by what is remembered.
+    #[must_use]
+    pub fn failures(self, now: UnixMillis) -> u32 {
+        self.known(now).map_or(0, |record| record.failures)
+    }
+
+    /// Until when no second factor is compared; `None` if the next one is.
+    #[must_use]
+    pub fn paused_until(self, now: UnixMillis) -> Option<UnixMillis> {
+        let record = self.known(now)?;
+        Some(record.last_attempt_at.plus(pause_after(record.failures))).filter(|until| now < *until)
+    }
+
+    fn known(self, now: UnixMillis) -> Option<LockoutRecord> {
+        self.0.filter(|record| now < record.last_attempt_at.plus(REMEMBERED))
     }
 }
 

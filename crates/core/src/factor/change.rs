@@ -18,17 +18,20 @@ pub enum FactorChange {
     PasskeyRegistered,
     /// The owner has removed a passkey.
     PasskeyRemoved,
+    /// Somebody has presented wrong ones, and none is compared for a while.
+    Paused,
 }
 
 impl FactorChange {
     /// All changes.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Enabled,
         Self::BackupCodesReplaced,
         Self::Disabled,
         Self::Removed,
         Self::PasskeyRegistered,
         Self::PasskeyRemoved,
+        Self::Paused,
     ];
 
     /// The event in the audit trail.
@@ -41,6 +44,7 @@ impl FactorChange {
             Self::Removed => "second_factor_removed",
             Self::PasskeyRegistered => "passkey_registered",
             Self::PasskeyRemoved => "passkey_removed",
+            Self::Paused => "second_factor_paused",
         }
     }
 }

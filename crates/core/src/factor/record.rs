@@ -154,6 +154,19 @@ impl FactorRecord {
         self.totp.is_some() || has_both || (is_sent && has_passkey)
     }
 
+    /// Whether the last of the failures by which attempts pause now came since the record was `before`: its owner is told
+    /// once for each pause.
+    #[must_use]
+    pub fn pauses_since(&self, before: &Self, now: UnixMillis) -> bool {
+        self.guard != before.guard && self.guard.paused_until(now).is_some()
+    }
+
+    /// The record with failures forgotten: the next attempt is compared.
+    #[must_use]
+    pub fn forgiven(self) -> Self {
+        Self { guard: FactorGuard::default(), ..self }
+    }
+
     /// The record with no factor and nothing that waits for one. What counts attempts and messages goes on.
     #[must_use]
     pub fn without_factors(&self) -> Self {

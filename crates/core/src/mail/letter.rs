@@ -55,6 +55,8 @@ pub enum Letter {
     PasskeyRegistered,
     /// A passkey was removed.
     PasskeyRemoved,
+    /// Second factors were wrong too often, and none is compared for a while.
+    SecondFactorPaused,
     /// The account exists since a moment ago.
     Welcome,
     /// Somebody signed in from a device that the account has not seen lately.
@@ -65,7 +67,7 @@ pub enum Letter {
 
 impl Letter {
     /// All kinds.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::AccountExists,
         Self::AddressTaken,
         Self::SignUpCode,
@@ -92,6 +94,7 @@ impl Letter {
         Self::SecondFactorRemoved,
         Self::PasskeyRegistered,
         Self::PasskeyRemoved,
+        Self::SecondFactorPaused,
         Self::Welcome,
         Self::NewDevice,
         Self::PasswordLocked,
@@ -127,6 +130,7 @@ impl Letter {
             Self::SecondFactorRemoved => "second_factor_removed",
             Self::PasskeyRegistered => "passkey_registered",
             Self::PasskeyRemoved => "passkey_removed",
+            Self::SecondFactorPaused => "second_factor_paused",
             Self::Welcome => "welcome",
             Self::NewDevice => "new_device",
             Self::PasswordLocked => "password_locked",

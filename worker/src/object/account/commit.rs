@@ -67,6 +67,8 @@ pub(super) struct Change {
     pub(super) copy_status: bool,
     /// The session was opened from a device that the account has not seen lately. Found out by the commit itself.
     pub(super) new_device: bool,
+    /// Second factors pause from now on. Found out by the commit itself.
+    pub(super) factors_paused: bool,
 }
 
 /// An order that was carried out.
@@ -168,6 +170,9 @@ impl Account<'_> {
             }
             None => None,
         };
+        if let Some(factors) = &change.factors {
+            change.factors_paused = factors.pauses_since(&self.factors()?.unwrap_or_default(), self.now);
+        }
         let storage = self.state.storage();
         let sql = storage.sql();
         let accounts = Records::new(&sql, ACCOUNT);
@@ -275,17 +280,20 @@ impl Account<'_> {
                 detail: Some(account.entitlements.names_at(self.now).join(" ")),
             }));
         }
-        if let Some(event) = change.event {
+        let paused = change.factors_paused.then_some(FactorChange::Paused);
+        let events = [change.event, paused.map(FactorChange::event)];
+        for (event, detail) in events.into_iter().zip([change.detail.clone(), None]) {
+            let Some(event) = event else { continue };
             messages.push(Message::Audit(AuditEvent {
                 occurred_at: self.now,
                 tenant: account.tenant.to_string(),
                 account: Some(account.id),
                 session: None,
                 event: event.into(),
-                detail: change.detail.clone(),
+                detail,
             }));
         }
-        if let Some(told) = change.factor_told {
+        for told in change.factor_told.into_iter().chain(paused) {
             messages.push(Message::Mail(Mail {
                 tenant: account.tenant.to_string(),
                 to: Recipient::Account(account.id),

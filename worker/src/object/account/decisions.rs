@@ -55,6 +55,9 @@ impl Account<'_> {
                 Done::Factor(self.remove_factors(*seed, &operation, &reason)?)
             }
             AccountCall::Status { tenant } => Done::Read(records::write(&self.status(&tenant)?)?),
+            AccountCall::FactorAttempts { tenant } => {
+                Done::Read(records::write(&self.factor_attempts(&tenant)?)?)
+            }
             AccountCall::Purge { tenant, by, deleted_before } => {
                 Done::Written(records::write(&self.purge(&tenant, by, deleted_before)?)?)
             }

@@ -126,6 +126,8 @@ pub(crate) enum AccountCall {
     RemoveFactors { seed: Box<AccountRecord>, operation: String, reason: StatusReason },
     /// What status does it have now? Answered with one, or `null` if the account was never opened.
     Status { tenant: TenantId },
+    /// How often have second factors been wrong in a row? Answered with [`FactorAttempts`].
+    FactorAttempts { tenant: TenantId },
     /// Forget all of a deleted account but that it was there. Answered with a [`PurgeAnswer`].
     Purge { tenant: TenantId, by: Actor, deleted_before: Option<UnixMillis> },
     /// The account has other entitlements; the seed is what it starts from if it was never opened. Answered with
@@ -339,6 +341,15 @@ pub(crate) enum StatusAnswer {
     OperationReused,
     /// The account is another tenant's.
     Unknown,
+}
+
+/// The failed attempts at second factors.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct FactorAttempts {
+    /// In a row.
+    pub(crate) failures: u32,
+    /// Until when none is compared.
+    pub(crate) paused_until: Option<UnixMillis>,
 }
 
 /// What came of purging an account.

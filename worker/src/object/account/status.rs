@@ -1,12 +1,13 @@
 //! The calls that change whether an account may be used.
 
 use super::commit::{Change, Order, OrderAnswer};
-use super::{Account, PurgeAnswer, StatusAnswer};
+use super::{Account, FactorAttempts, PurgeAnswer, StatusAnswer};
 use crate::object::orders::{self, Known, ORDERS};
 use crate::object::records;
 use postern_core::account::{
     self, AccountRecord, AccountStatus, Actor, PurgeOutcome, StatusOutcome, StatusRequest,
 };
+use postern_core::factor::FactorRecord;
 use postern_core::id::TenantId;
 use postern_core::time::UnixMillis;
 use worker::Result;
@@ -35,6 +36,7 @@ impl Account<'_> {
         if account.tenant != tenant {
             return Ok(StatusAnswer::Unknown);
         }
+        let forgives = request.order.forgives();
         let set = |changed, account: &AccountRecord| StatusAnswer::Set {
             changed,
             account: Box::new(account.clone()),
@@ -44,11 +46,13 @@ impl Account<'_> {
             StatusOutcome::Changed { account, revoked, notices } => {
                 let answer = set(true, &account);
                 let factors = self.settled()?;
+                let factors = if forgives { factors.map(FactorRecord::forgiven) } else { factors };
                 (Change { put: revoked, notices, factors, ..Change::of(account) }, answer)
             }
             StatusOutcome::Unchanged => {
                 let answer = set(false, &account);
-                (Change::of(account), answer)
+                let factors = if forgives { self.factors()?.map(FactorRecord::forgiven) } else { None };
+                (Change { factors, ..Change::of(account) }, answer)
             }
             StatusOutcome::Refused(refusal) => (Change::of(account), StatusAnswer::Refused(refusal)),
         };
@@ -61,6 +65,13 @@ impl Account<'_> {
     pub(super) fn status(&self, tenant: &TenantId) -> Result<Option<AccountStatus>> {
         let account = self.load_in(tenant)?;
         Ok(account.map(|account| account.status_at(account.clock.read(self.now))))
+    }
+
+    pub(super) fn factor_attempts(&self, tenant: &TenantId) -> Result<FactorAttempts> {
+        let factors = if self.load_in(tenant)?.is_some() { self.factors()? } else { None };
+        let guard = factors.unwrap_or_default().guard;
+        let (failures, paused_until) = (guard.failures(self.now), guard.paused_until(self.now));
+        Ok(FactorAttempts { failures, paused_until })
     }
 
     pub(super) fn purge(

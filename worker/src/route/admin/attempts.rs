@@ -1,7 +1,10 @@
-//! `GET …/admin/users/{id}/attempts`: the failed attempts on the identifiers of an account, and what is locked by them.
+//! `GET …/admin/users/{id}/attempts`: the failed attempts on the identifiers and the second factors of an account, and what is
+//! locked by them.
 
+use crate::object::account::FactorAttempts;
 use crate::route::admin::{operator, users};
 use crate::route::exchange::Exchange;
+use crate::store::accounts::Accounts;
 use crate::store::directory::Directory;
 use crate::store::intake::Intake;
 use crate::store::keyring::Keyring;
@@ -16,6 +19,7 @@ use serde::Serialize;
 #[derive(Serialize)]
 struct Shown {
     attempts: Vec<OfIdentifier>,
+    second_factor: FactorAttempts,
 }
 
 #[derive(Serialize)]
@@ -50,7 +54,8 @@ pub(crate) async fn show(exchange: &Exchange, id: &str) -> Answer {
             locked_sources: found.locked_sources,
         });
     }
-    json(200, &Shown { attempts })
+    let second_factor = Accounts::new(environment).factor_attempts(&account).await?;
+    json(200, &Shown { attempts, second_factor })
 }
 
 /// Failed attempts on everything that the account is known by are forgotten.

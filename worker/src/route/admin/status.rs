@@ -71,11 +71,11 @@ pub(crate) async fn change(exchange: &Exchange, id: &str, verb: Verb) -> Answer 
         Verb::Ban | Verb::Lock => body.optional_time("until")?,
         _ => None,
     };
-    let request = StatusRequest { order: verb.order(until), by: Actor::Operator, reason };
+    let order = verb.order(until);
+    let request = StatusRequest { order, by: Actor::Operator, reason };
     let accounts = Accounts::new(&exchange.environment);
     let (changed, now) = accounts.set_status(&account, operator.operation, request).await?;
-    if matches!(verb, Verb::Unlock | Verb::Enable) {
-        // Whoever is unlocked may try again.
+    if order.forgives() {
         attempts::forgive(exchange, &*exchange.keyring().await?, &account).await?;
     }
     let status = now.status_at(exchange.ambient.now());
