@@ -485,6 +485,18 @@ describe("where every client has a key", () => {
     bound(await mine.login(email, PASSWORD), key);
   });
 
+  test("and whoever brings no token is asked for one of that kind", async () => {
+    const scheme = (answer) => answer.headers.get("www-authenticate");
+    for (const headers of [{}, { authorization: "" }, { authorization: "DPoP " }]) {
+      const answer = await owner.send("GET", `${AUTH}/me`, { headers });
+      refused(answer, 401, "token_missing");
+      assert.match(scheme(answer), /^DPoP algs="EdDSA Ed25519 ES256 .*"$/);
+    }
+    const wrong = await owner.send("GET", `${AUTH}/me`, { bearer: "nonsense" });
+    refused(wrong, 401, "token_malformed");
+    assert.equal(scheme(wrong), "Bearer");
+  });
+
   test("and none is looked for: no password is hashed, nothing is read or counted", async () => {
     const email = newAddress();
     const { registration, code } = await owner.signUp(email, { password: PASSWORD });

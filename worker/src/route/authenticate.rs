@@ -10,7 +10,7 @@ use crate::route::possession::{self, Presented, Scheme};
 use crate::store::accounts::Accounts;
 use crate::store::{keyring, shards};
 use crate::wire::problem::Problem;
-use postern_core::config::ValidationMode;
+use postern_core::config::{DpopMode, ValidationMode};
 use postern_core::dpop::ShownKey;
 use postern_core::flow::validate::{Mode, Next, RouteMode, TokenSubject, by_shard};
 use postern_core::jwt::{VerifiedClaims, VerifyError};
@@ -58,10 +58,12 @@ pub(crate) fn presented(exchange: &Exchange) -> Option<Presented> {
     Some(Presented { scheme, token: token.trim().into() }).filter(|presented| !presented.token.is_empty())
 }
 
-/// A refusal of this request, whose challenge names the scheme by which the token came.
+/// A refusal of this request, whose challenge names the scheme by which the token came, or has to come.
 pub(crate) fn challenged(exchange: &Exchange, problem: Problem) -> Problem {
+    let is_required = exchange.environment.config().dpop().mode == DpopMode::Required;
     match presented(exchange) {
         Some(Presented { scheme: Scheme::Dpop, .. }) => problem.for_bound_token(),
+        None if is_required => problem.where_all_are_bound(),
         _ => problem,
     }
 }

@@ -246,6 +246,15 @@ impl Problem {
         self
     }
 
+    /// The same where every session is bound to a key, for a request that has presented no token: without an error, since
+    /// nothing was wrong (RFC 6750 §3.1).
+    pub(crate) fn where_all_are_bound(mut self) -> Self {
+        if self.0.code == "token_missing" {
+            self.0.authenticate = Some(["DPoP algs=\"", PROOF_ALGORITHMS, "\""].concat());
+        }
+        self
+    }
+
     /// A proof that is right, and may not be used.
     pub(crate) fn replayed(refusal: ReplayRefusal, at_resource: bool) -> Self {
         // One client's own excess is its own to mend; that of all together is not.
