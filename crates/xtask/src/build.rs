@@ -17,7 +17,7 @@ const DEVELOPMENT_MARKER: &[u8] = b"POSTERN-DEVELOPMENT-SURFACE";
 
 /// The wasm module of the release build must stay as small as this, gzipped: it is what an isolate loads before its
 /// first answer. Raise it knowingly, and say so in `ARCHITECTURE.md`, "Measured choices".
-const MAX_RELEASE_GZIP_BYTES: usize = 850 * 1024;
+const MAX_RELEASE_GZIP_BYTES: usize = 856 * 1024;
 
 /// Which Worker is built.
 #[derive(Clone, Copy, PartialEq, Eq)]
