@@ -66,7 +66,8 @@ fn digest(candidate: &Candidate<'_>) -> Option<[u8; 32]> {
     Some(parts.chain_update(candidate.signing_input()).finalize().into())
 }
 
-#[cfg(all(test, feature = "issue"))]
+#[cfg(feature = "issue")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::codec::base64url;
