@@ -404,6 +404,27 @@ describe("accounts that operate", () => {
     });
   });
 
+  test("an account that somebody creates under the same key between the look and the deed is the only one", async () => {
+    const [person, key] = [await it.operator("postern:users:manage"), `race-${Math.random()}`];
+    const { DIRECTORY: directory } = await server.getEnv();
+    await directory
+      .prepare(
+        `CREATE TRIGGER rival AFTER INSERT ON audit_events WHEN NEW.detail = 'by ${person.account}: POST /users' BEGIN ` +
+          "INSERT INTO users (account_id, tenant, name, status, roles, created_at) " +
+          "VALUES (substr(NEW.account_id, 1, 16) || 'ffffffffffffffff', NEW.tenant, 'rival', 'active', '[]', NEW.occurred_at); END",
+      )
+      .run();
+    const username = `late_${Math.random().toString(36).slice(2, 12)}`;
+    try {
+      refused(await it.ask(person, "POST users", { username, name: "Ada" }, { "idempotency-key": key }), 409, "idempotency_key_reused");
+    } finally {
+      await directory.prepare("DROP TRIGGER rival").run();
+    }
+    const { results } = await directory.prepare("SELECT name FROM users WHERE name = 'rival' OR username = ?").bind(username).all();
+    assert.deepEqual(results, [{ name: "rival" }]);
+    await directory.prepare("DELETE FROM users WHERE name = 'rival'").run();
+  });
+
   /** An order whose body comes in two parts; between them something else is done. */
   const interrupted = async (person, path, body, meanwhile) => {
     const text = JSON.stringify(body);

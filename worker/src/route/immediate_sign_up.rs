@@ -47,6 +47,7 @@ pub(crate) async fn create(
     let roles = default_roles(exchange);
     let new = NewAccount {
         account,
+        order: None,
         tenant: exchange.environment.config().tenant(),
         contacts: &[NewContact { identifier: &input.contact, is_proven: false }],
         username: input.username.as_ref(),
@@ -59,7 +60,7 @@ pub(crate) async fn create(
     let source = username::source(&input.contact, input.name.as_str());
     match username::create(exchange, &exchange.directory()?, new, source).await? {
         Creation::Ours => {}
-        Creation::Taken => return Err(Problem::account_exists()),
+        Creation::Taken | Creation::KeyReused => return Err(Problem::account_exists()),
         Creation::UsernameTaken => return Err(Problem::username_taken()),
     }
     match verify_contact::mail(exchange, intake, &input.contact).await {

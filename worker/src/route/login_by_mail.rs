@@ -96,6 +96,7 @@ async fn create(
     let roles = default_roles(exchange);
     let new = NewAccount {
         account,
+        order: None,
         tenant,
         contacts: &[NewContact { identifier: contact, is_proven: true }],
         username: None,

@@ -125,6 +125,7 @@ async fn create(
     let chosen = claimed.username.as_deref().and_then(|name| Username::parse(name).ok());
     let new = NewAccount {
         account: claimed.account,
+        order: None,
         tenant: environment.config().tenant(),
         contacts: &[NewContact { identifier: &input.contact, is_proven: true }],
         username: input.username.as_ref().or(chosen.as_ref()),
@@ -140,7 +141,7 @@ async fn create(
         // The claim goes on: whoever made it presents the code again, with another name.
         Creation::UsernameTaken => return Err(Problem::username_taken()),
         // Somebody confirmed this address or number before. To whoever asks, the code is simply not valid.
-        Creation::Taken => return Err(Problem::code_invalid()),
+        Creation::Taken | Creation::KeyReused => return Err(Problem::code_invalid()),
     }
     if !claimed.send_set_password_link {
         return Ok(());

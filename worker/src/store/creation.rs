@@ -15,6 +15,8 @@ use worker::wasm_bindgen::JsValue;
 #[derive(Clone, Copy)]
 pub(crate) struct NewAccount<'a> {
     pub(crate) account: AccountId,
+    /// The beginning of its id, where that stands for the key of an order: no other account is created under it.
+    pub(crate) order: Option<&'a str>,
     pub(crate) tenant: &'a TenantId,
     /// At most one of each kind.
     pub(crate) contacts: &'a [NewContact<'a>],
@@ -51,6 +53,8 @@ pub(crate) struct NewContact<'a> {
 pub(crate) enum Creation {
     /// This account's, now or by an earlier try of the same creation.
     Ours,
+    /// Another account was created under the same key.
+    KeyReused,
     /// The address or number is another account's, perhaps of another tenant.
     Taken,
     /// The address or number would have been free, and the username is somebody's.
@@ -91,13 +95,15 @@ impl Directory {
         let username = optional(new.username.map(Username::as_str));
         let status = if new.awaits_proof { "pending_verification" } else { "active" };
         let permissions = new.gift.map_or(&[][..], |gift| gift.permissions);
-        // Roles are never NULL: where something is not defined any more, the whole batch fails.
+        let [beginning, end] = new.order.map_or([JsValue::NULL, JsValue::NULL], ids_with);
+        // Roles are never NULL: where something is not defined any more, or the key is another account's, the whole batch
+        // fails.
         statements.push(self.prepare(
             concat!(
                 "INSERT INTO users (account_id, tenant, email, phone, username, name, status, roles, permissions, created_at) \
                  VALUES (?, ?, ?, ?, ?, ?, ?, iif(",
                 all_defined!("?"),
-                ", ?, NULL), ?, ?)"
+                " AND NOT EXISTS (SELECT 1 FROM users WHERE account_id > ? AND account_id < ?), ?, NULL), ?, ?)"
             ),
             &[
                 account.clone(),
@@ -108,6 +114,8 @@ impl Directory {
                 new.name.into(),
                 status.into(),
                 new.gift.map_or("[]", |gift| gift.besides).into(),
+                beginning,
+                end,
                 written(new.roles)?,
                 written(permissions)?,
                 at.clone(),
@@ -150,17 +158,10 @@ impl Directory {
         Ok([groups, audit])
     }
 
-    /// An account whose id begins with the same digits, if there is one.
-    pub(crate) async fn with_same_beginning(
-        &self,
-        account: &AccountId,
-        digits: usize,
-    ) -> Result<Option<AccountId>, Problem> {
-        let beginning: String = account.to_string().chars().take(digits).collect();
-        // Sorts after every digit.
-        let end = format!("{beginning}g");
+    /// The account whose id begins with these digits, if there is one.
+    pub(crate) async fn with_beginning(&self, digits: &str) -> Result<Option<AccountId>, Problem> {
         let query = "SELECT account_id FROM users WHERE account_id > ? AND account_id < ? LIMIT 1";
-        let statement = self.prepare(query, &[beginning.into(), end.into()])?;
+        let statement = self.prepare(query, &ids_with(digits))?;
         statement.first(Some("account_id")).await.map_err(unavailable)
     }
 
@@ -188,6 +189,11 @@ impl Directory {
         Shared { tenant, .. }: &Shared,
         error: worker::Error,
     ) -> Result<Creation, Problem> {
+        if let Some(digits) = new.order
+            && self.with_beginning(digits).await?.is_some_and(|owner| owner != new.account)
+        {
+            return Ok(Creation::KeyReused);
+        }
         let ours = new.account.to_string();
         for contact in new.contacts {
             let query = "SELECT account_id FROM identifiers WHERE tenant = ? AND kind = ? AND value = ?";
@@ -226,6 +232,13 @@ impl Directory {
     pub(super) async fn owner_of(&self, query: &str, values: &[JsValue]) -> Result<Option<String>, Problem> {
         self.prepare(query, values)?.first(Some("account_id")).await.map_err(unavailable)
     }
+}
+
+/// Between which two texts the ids are that begin with these digits.
+fn ids_with(digits: &str) -> [JsValue; 2] {
+    // Sorts after every digit.
+    let end = format!("{digits}g");
+    [digits.into(), end.into()]
 }
 
 fn written(names: &[String]) -> Result<JsValue, Problem> {

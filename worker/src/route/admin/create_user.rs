@@ -65,7 +65,8 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
     let keyring = exchange.keyring().await?;
     let Ids { account, invitation, gift } = ids(exchange, &keyring, &operator, &input);
     let (directory, tenant) = (exchange.directory()?, exchange.environment.config().tenant());
-    let before = directory.with_same_beginning(&account, SAME_KEY_DIGITS).await?;
+    let order: String = account.to_string().chars().take(SAME_KEY_DIGITS).collect();
+    let before = directory.with_beginning(&order).await?;
     if before.is_some_and(|before| before != account) {
         return Err(Problem::idempotency_key_reused());
     }
@@ -85,6 +86,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         let gift = Gift { groups, permissions, besides: &besides, operation: gift, detail: &detail };
         let new = NewAccount {
             account,
+            order: Some(&order),
             tenant,
             contacts: &contacts,
             username: input.username.as_ref(),
@@ -98,6 +100,7 @@ pub(crate) async fn handle(exchange: &Exchange) -> Answer {
         let source = input.contact().map_or(name, |contact| username::source(contact, name));
         match username::create(exchange, &directory, new, source).await? {
             Creation::Ours => {}
+            Creation::KeyReused => return Err(Problem::idempotency_key_reused()),
             Creation::Taken => return Err(Problem::account_exists()),
             Creation::UsernameTaken => return Err(Problem::username_taken()),
         }
