@@ -139,7 +139,8 @@ export class Engine {
   }
 
   /**
-   * The SHA-256 of a text, as eight words in the module's memory. They stay until the next call.
+   * A digest of a text, as eight words in the module's memory. They stay until the next call. BLAKE3, or SHA-256 in the
+   * module for pages, which is smaller for it.
    *
    * @param {string} text no longer than a token
    */

@@ -14,7 +14,7 @@
  * what another one reads.
  *
  * It never holds a token, so that a dump of the heap gives away nobody's session: the beginning is kept, and compared, as it
- * is; the end, which makes it a credential, as its SHA-256. So no other token is ever taken for a remembered one, and
+ * is; the end, which makes it a credential, as its digest. So no other token is ever taken for a remembered one, and
  * whoever has all of this memory still has to find 43 characters, 250 bits and more, from their digest, or by the means
  * that forge signatures:
  *
@@ -32,7 +32,7 @@ export class TokenCache {
 
   /**
    * @param {number} size how many tokens are kept
-   * @param {(text: string) => Uint32Array} digestOf SHA-256; the result need not outlive the next call
+   * @param {(text: string) => Uint32Array} digestOf 256 bits that lead nobody back; the result need not outlive the next call
    * @param {number} [maxAgeSeconds] how long after its issue a token is believed
    */
   constructor(size, digestOf, maxAgeSeconds = Infinity) {
@@ -91,7 +91,7 @@ export class TokenCache {
   }
 }
 
-/** How many words a SHA-256 has. */
+/** How many words a digest has. */
 const WORDS = 8;
 
 /**

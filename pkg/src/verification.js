@@ -17,7 +17,7 @@ import { TokenCache } from "./token-cache.js";
  * @property {(token: string, now: number) => string} [verify] without waiting
  * @property {(token: string, now: number) => Promise<string>} verifyAsync
  * @property {() => Promise<void>} [ready] resolves when the keys that it was made with can be used
- * @property {(text: string) => Uint32Array} [digest] SHA-256; needed for remembering tokens
+ * @property {(text: string) => Uint32Array} [digest] of 256 bits; needed for remembering tokens
  */
 
 /** Everything about verifying that is not the judging itself: keys and their age, remembered tokens, revocations. */

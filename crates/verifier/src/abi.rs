@@ -120,7 +120,7 @@ extern "C" fn postern_finish(
     with(|verifiers| verifiers.finish(handle, length, time(now_high, now_low), key_set, verdict))
 }
 
-/// Replaces the text in the buffer by its SHA-256. Always 32.
+/// Replaces the text in the buffer by its digest. Always 32.
 #[unsafe(no_mangle)]
 extern "C" fn postern_digest(length: usize) -> i32 {
     with(|verifiers| verifiers.digest(length))
